@@ -1,0 +1,58 @@
+# What can be done here: `make help`. Settings are given as `make demo TO=de`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+TO ?= zh
+BUDGET ?= 4m
+SIZE ?= default
+PYTHON ?=
+TORCH_INDEX ?=
+
+BIN := .venv/bin
+DEMO := runs/demo-en-$(TO)
+
+.PHONY: help setup demo test test-slow bench docs lock browser clean
+
+help:  ## show this list
+	@echo "make <what> [SETTING=value ...]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "settings"
+	@echo "  TO=zh|de|fr  BUDGET=4m  SIZE=small|default|large    of demo"
+	@echo "  PYTHON=python3.12                                   of setup: 3.11 or newer"
+	@echo "  TORCH_INDEX=URL                                     of setup: the package index to take PyTorch from"
+
+setup: .venv/.ready  ## make .venv and install everything into it
+
+.venv/.ready: pyproject.toml requirements.lock tools/setup.sh
+	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" tools/setup.sh
+
+demo: setup  ## the main job: fetch the corpus, train English to Chinese for 4 minutes, show what came out
+	@$(BIN)/pellucid corpus interface-strings --to $(TO) --size $(SIZE)
+	@$(BIN)/pellucid train translate corpus:interface-strings:$(SIZE) --from en --to $(TO) --budget $(BUDGET) --run $(DEMO)
+
+test: setup browser  ## lint, types and tests, without the slow ones
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
+
+test-slow: setup browser  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+bench: setup  ## speed of our training beside a plain PyTorch loop
+	$(BIN)/python bench/train_translation.py
+
+docs: setup  ## build the documentation into site/
+	$(BIN)/python tools/make_config_reference.py
+	$(BIN)/mkdocs build --strict
+
+lock: setup  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/python tools/lock.py
+
+browser: setup
+	@tools/browser.sh
+
+clean:  ## remove what was built; keeps .venv and runs/
+	rm -rf build dist site .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,18 @@
+"""What holds for every test: shapes in `nn` are checked as it runs, two CPU threads, the same random numbers."""
+
+import random
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+# Before anything imports pellucid.nn: from here on each annotated shape there is checked at every call.
+install_import_hook("pellucid.nn", "beartype.beartype")
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers_each_time() -> None:
+    random.seed(0)
+    torch.manual_seed(0)
