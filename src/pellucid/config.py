@@ -1,0 +1,107 @@
+"""One TOML file is one run: how a configuration is read, checked and written out.
+
+Every section of it is a frozen pydantic model built on `Config`; each field has a default, a unit where it
+has one, and a one-line description that becomes `--help` and the docs. A wrong value names the field.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pellucid.errors import ConfigError
+
+
+class Config(BaseModel):
+    """A frozen section of a run's configuration; unknown keys are refused with the nearest known one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], where: str = "config") -> Self:
+        """Validate `values`; raises ConfigError naming the field, what it was and what is allowed."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _explain(cls, error, where) from None
+
+    def changed(self, **values: Any) -> Self:
+        """A validated copy with some fields replaced."""
+        return type(self).parse({**self.model_dump(), **values})
+
+    def to_toml(self) -> str:
+        """All of it, defaults written out; fields that are None (not set) are left out, as TOML has no null."""
+        return tomlkit.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raises ConfigError with the line of a syntax error."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: this is a folder, not a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+class TrainingConfig(Config):
+    """How a network is trained, whatever its task: budget, optimizer, schedule, evaluation, stopping."""
+
+    budget: str | None = Field(None, description="wall-clock time to train, such as 90s, 4m or 2h; fixes `steps`")
+    steps: int | None = Field(None, ge=1, description="optimizer steps in all; found from `budget` when not given")
+    tokens: int | None = Field(None, ge=1, description="target tokens to train on in all, instead of `steps`")
+    batch_tokens: int = Field(1536, ge=16, description="target tokens in one batch, padding included")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients are added up before one optimizer step")
+    learning_rate: float = Field(3e-3, gt=0, description="the highest learning rate of the schedule")
+    schedule: Literal["cosine", "inverse-sqrt", "constant"] = Field("cosine", description="after the warm-up")
+    warmup: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises from 0")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay")
+    beta1: float = Field(0.9, ge=0, lt=1, description="AdamW: memory of the mean gradient")
+    beta2: float = Field(0.98, ge=0, lt=1, description="AdamW: memory of the mean squared gradient")
+    clip: float = Field(1.0, gt=0, description="largest gradient norm; a longer gradient is scaled down to it")
+    average: float = Field(0.998, ge=0, lt=1, description="decay per step of the moving average of the weights; 0: off")
+    evaluate_every: int | None = Field(None, ge=1, description="steps between evaluations; chosen when not given")
+    patience: int = Field(8, ge=1, description="evaluations without improvement before training stops early")
+    save_every: float = Field(20.0, gt=0, description="seconds between resumable states, besides evaluations")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: measured at the start")
+    threads: int | None = Field(None, ge=1, description="CPU threads; all cores when not given")
+    device: str = Field("cpu", description="where to train: cpu or cuda")
+    seed: int = Field(1, ge=0, description="of weights, order of data and dropout")
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def _explain(model: type[BaseModel], error: ValidationError, where: str) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(model, first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
+        mend = f"Did you mean {near[0]}?" if near else f"It can hold: {', '.join(known)}."
+        return ConfigError(f"{where}: there is no field {field}", mend)
+    if first["type"] == "missing":
+        return ConfigError(f"{where}: {field} is missing", "Give it a value.")
+    reason = first["msg"].removeprefix("Value error, ")
+    return ConfigError(f"{where}: {field} is {first['input']!r}: {reason[0].lower()}{reason[1:]}", "Change its value.")
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The field names of the section at `location`."""
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

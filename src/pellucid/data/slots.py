@@ -1,0 +1,99 @@
+"""Slots: what must be copied letter for letter is taken out before the model sees the text, and put back after.
+
+A small model spells rare strings wrongly (`PYTHONPATH` came out as `PATHONPONHHONYNN`). So placeholders, tags,
+addresses, numbers and code-like words are replaced by numbered slots, each one token; the same string has the same
+slot on both sides, and the model learns where a slot goes instead of how its letters go.
+Stands between the text and the tokenizer.
+"""
+
+import re
+from dataclasses import dataclass
+
+SLOTS = 16  # slots of one sentence; what comes after the sixteenth different string stays as it is
+FIRST = 0xE000  # the private-use characters that stand for slots inside a text
+CHARACTERS = "".join(chr(FIRST + number) for number in range(SLOTS))
+
+PLACEHOLDER = re.compile(
+    r"""
+    %\(\w+\)[-+ 0\#]*\d*(?:\.\d+)?[diouxXeEfFgGcrs]   # %(name)s
+  | %\d+\$[-+ 0\#]*\d*(?:\.\d+)?[a-zA-Z@]             # %1$s
+  | %[-+0\#]*\d*(?:\.\d+)?(?:hh|h|ll|l|z)?[diouxXeEfFgGcsr@](?![a-zA-Z])  # %s, %02d, %.1f
+  | \$?\{\{[^{}]*\}\}                                 # {{name}}, ${{ name }}
+  | \$?\{[^{}\s]*\}                                   # {0}, {name}, {value:.2f}, ${name}
+  | </?[a-zA-Z][^<>]*>                                # <b>, </b>, <a href="...">
+  | &(?:[a-zA-Z]+|\#\d+|\#x[0-9a-fA-F]+);             # &nbsp;
+  | \$[A-Za-z_]\w*                                    # $name
+    """,
+    re.VERBOSE,
+)
+CODE = re.compile(
+    r"""
+    (?:https?|ftp)://[^\s<>"']*[^\s<>"'.,;:!?)\]]     # an address
+  | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                      # mail
+  | `[^`\n]+`                                         # quoted code
+  | (?<![\w/])(?:~?/[\w.*-]+){2,}/?                   # /etc/hosts
+  | (?<!\w)--?[a-z][\w-]*(?:=\S+)?(?=[\s,.;:)]|$)     # --flag
+  | (?<![\w.])[A-Za-z]\w*(?:_\w+)+                    # snake_case, PYTHON_PATH
+  | (?<![\w.])[a-z]+[A-Z]\w*                          # camelCase
+  | (?<![\w.])[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+(?:\(\))?  # module.name, file.txt
+  | (?<![\w.,])\d+(?:[.,:/x-]\d+)*(?![\w])            # 12, 3.5, 10:30, 1920x1080
+  | (?<!\w)[A-Za-z]*\d[\w-]*(?!\w)                    # IPv6, SHA-256, 5GHz
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_SLOT = re.compile(f"[{CHARACTERS}]")
+_ANY = re.compile(f"(?P<slot>[{CHARACTERS}])|(?:{PLACEHOLDER.pattern})|(?:{CODE.pattern})", re.VERBOSE | re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted:
+    """A text with slots in the places of `strings`, in order of first appearance."""
+
+    text: str
+    strings: tuple[str, ...]
+
+
+def take_out(text: str) -> Slotted:
+    """Replace everything that must be copied by slots; the same string again gets the same slot again."""
+    strings: dict[str, int] = {}
+
+    def slot(found: re.Match[str]) -> str:
+        string = found.group()
+        if string not in strings:
+            if len(strings) == SLOTS:
+                return string
+            strings[string] = len(strings)
+        return CHARACTERS[strings[string]]
+
+    return Slotted(_ANY.sub(slot, text), tuple(strings))
+
+
+def take_out_same(text: str, strings: tuple[str, ...]) -> str:
+    """Replace the given strings (the source's) in `text` (its translation) by the source's slots.
+
+    Longest first, and a number only where it is not part of a longer one, so that `1` is not cut out of `10`.
+    """
+    for number, string in sorted(enumerate(strings), key=lambda item: -len(item[1])):
+        text = _standing_alone(string).sub(CHARACTERS[number], text)
+    return text
+
+
+def put_back(text: str, strings: tuple[str, ...]) -> str:
+    """Replace slots by the strings they stand for; a slot that has none is dropped."""
+
+    def string(found: re.Match[str]) -> str:
+        number = ord(found.group()) - FIRST
+        return strings[number] if number < len(strings) else ""
+
+    return _SLOT.sub(string, text)
+
+
+def placeholders(text: str) -> list[str]:
+    """The placeholders, tags and entities of a text, sorted: a faithful translation holds the same ones."""
+    return sorted(PLACEHOLDER.findall(text))
+
+
+def _standing_alone(string: str) -> re.Pattern[str]:
+    before = r"(?<![A-Za-z0-9_.])" if string[0].isalnum() else ""
+    after = r"(?![A-Za-z0-9_])" if string[-1].isalnum() else ""
+    return re.compile(before + re.escape(string) + after)

@@ -1,0 +1,33 @@
+"""Errors that are for the person: what is wrong, where, and how to mend it.
+
+Every error that a user can cause is a `PellucidError`. Rooms raise them; only `cli/` and `serve/`
+turn them into exits and responses.
+"""
+
+
+class PellucidError(Exception):
+    """What is wrong and where, in one sentence; `mend` says how to put it right, in another."""
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class DataError(PellucidError):
+    """A data file cannot be read, or what it holds cannot be trained on."""
+
+
+class ConfigError(PellucidError):
+    """A field of a configuration (TOML file, flag or argument) has a name or value it cannot have."""
+
+
+class RunError(PellucidError):
+    """A run folder is missing, damaged, unfinished, or of another kind than asked for."""
+
+
+class TrainingError(PellucidError):
+    """A training cannot go on: the loss is not finite, memory ran out, nothing to train on."""

@@ -1,0 +1,1 @@
+"""A trained model and a prompt become tokens, and tokens become text."""

@@ -1,0 +1,216 @@
+"""Decoding: from source ids to target ids, a token at a time, for a batch of sentences side by side.
+
+All methods share the model's cache and the stop rule: a hypothesis ends with the end token or at its longest length.
+Rows that are finished leave the batch, so that short sentences do not wait for long ones.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pellucid.data.batching import padded
+from pellucid.generate.config import DecodingConfig
+from pellucid.models.translator import PADDING, Cache, Translator
+
+BEGIN, END = 1, 2  # data/tokenizer.py's ids
+NEVER = (PADDING, BEGIN)  # tokens that no translation holds
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One way to go on: its tokens (without the end token), log p of all of them with the end, and its score."""
+
+    tokens: tuple[int, ...]
+    log_probability: float
+    score: float
+
+
+def translate_ids(
+    model: Translator, sources: Sequence[Sequence[int]], config: DecodingConfig
+) -> list[list[Hypothesis]]:
+    """The hypotheses for each source, best first: as many as the beam is wide, one for greedy and sampling.
+
+    Sources are sorted by length and decoded in batches; the order of the result is the order of the sources.
+    A source holds its end token and is at most `model.config.max_length` long. An empty list gives an empty one.
+    """
+    order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
+    results: list[list[Hypothesis]] = [[] for _ in sources]
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(config.seed)
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(order), config.batch):
+            rows = order[start : start + config.batch]
+            source = padded([sources[i] for i in rows], PADDING).to(device)
+            limits = torch.tensor([longest(len(sources[i]), config, model.config.max_length) for i in rows])
+            for i, hypotheses in zip(rows, _decode(model, source, limits.to(device), config, generator), strict=True):
+                results[i] = hypotheses
+    model.train(was_training)
+    return results
+
+
+def longest(source_tokens: int, config: DecodingConfig, max_length: int) -> int:
+    """The most tokens, the end token included, that a translation of so many source tokens may have."""
+    return min(int(source_tokens * config.max_ratio) + config.max_extra, max_length)
+
+
+def _decode(
+    model: Translator, source: Tensor, limits: Tensor, config: DecodingConfig, generator: torch.Generator
+) -> list[list[Hypothesis]]:
+    if config.method == "beam" and config.beam > 1:
+        return beam_search(model, source, limits, config.beam, config.length_penalty)
+    if config.method == "sample":
+        return one_by_one(model, source, limits, lambda scores: draw(scores, config, generator))
+    return one_by_one(model, source, limits, lambda scores: scores.argmax(dim=-1))
+
+
+def one_by_one(
+    model: Translator,
+    source: Int[Tensor, "batch source"],
+    limits: Int[Tensor, " batch"],
+    choose: Callable[[Float[Tensor, "batch vocabulary"]], Int[Tensor, " batch"]],
+) -> list[list[Hypothesis]]:
+    """Greedy or sampled: one token chosen for each sentence at each position."""
+    cache = model.begin(model.encode(source), capacity=int(limits.max()))
+    alive = torch.arange(len(source), device=source.device)
+    tokens = torch.full_like(alive, BEGIN)
+    written = torch.full((len(source), int(limits.max())), PADDING, device=source.device)
+    log_probability = torch.zeros(len(source), device=source.device)
+    while len(alive):
+        scores = _next_scores(model, tokens, cache)
+        tokens = choose(scores)
+        written[alive, cache.length - 1] = tokens
+        log_probability[alive] += scores.gather(1, tokens[:, None])[:, 0]
+        going = ((tokens != END) & (cache.length < limits[alive])).nonzero()[:, 0]
+        if len(going) < len(alive):
+            alive, tokens = alive[going], tokens[going]
+            cache.select(going)
+    return [[_hypothesis(row, float(log_p), 1.0)] for row, log_p in zip(written.tolist(), log_probability, strict=True)]
+
+
+def draw(
+    scores: Float[Tensor, "batch vocabulary"], config: DecodingConfig, generator: torch.Generator
+) -> Int[Tensor, " batch"]:
+    """A token drawn from softmax(scores / temperature), cut to the `top_k` best and to the best that hold `top_p`.
+
+    Sources: Fan et al., 2018 (top-k); Holtzman et al., 2019 (nucleus, top-p).
+    """
+    return torch.multinomial(sampling_shares(scores, config), 1, generator=generator)[:, 0]
+
+
+def sampling_shares(
+    scores: Float[Tensor, "batch vocabulary"], config: DecodingConfig
+) -> Float[Tensor, "batch vocabulary"]:
+    """The probabilities that `draw` draws with."""
+    scores = scores / config.temperature
+    if config.top_k:
+        least = scores.topk(min(config.top_k, scores.size(-1)), dim=-1).values[:, -1:]
+        scores = scores.masked_fill(scores < least, -torch.inf)
+    shares = scores.softmax(dim=-1)
+    if config.top_p < 1:
+        ordered, order = shares.sort(dim=-1, descending=True)
+        before = ordered.cumsum(dim=-1) - ordered  # the share of all better tokens
+        cut = torch.zeros_like(shares, dtype=torch.bool).scatter(1, order, before >= config.top_p)
+        shares = shares.masked_fill(cut, 0)
+        shares = shares / shares.sum(dim=-1, keepdim=True)
+    return shares
+
+
+def beam_search(
+    model: Translator,
+    source: Int[Tensor, "batch source"],
+    limits: Int[Tensor, " batch"],
+    width: int,
+    length_penalty: float,
+) -> list[list[Hypothesis]]:
+    """Keep the `width` best unfinished hypotheses of each sentence; a sentence is done when `width` have ended.
+
+        score(y) = log p(y | x) / |y|^a,   |y| counting the end token
+
+    A sentence also stops when no unfinished hypothesis can still beat the worst of `width` finished ones.
+    Source: Wu et al., "Google's Neural Machine Translation System", 2016 (a simpler length penalty).
+    """
+    sentences, capacity, device = len(source), int(limits.max()), source.device
+    cache = model.begin(model.encode(source), capacity)
+    cache.select(torch.arange(sentences, device=device).repeat_interleave(width))
+    alive = list(range(sentences))  # sentences still being written; rows are (alive, width)
+    tokens = torch.full((sentences * width,), BEGIN, device=device)
+    written = torch.full((sentences, width, capacity), PADDING, device=device)
+    # At first all rows of a sentence are the same, so only the first may go on.
+    total = torch.full((sentences, width), -torch.inf, device=device)
+    total[:, 0] = 0.0
+    finished: list[list[Hypothesis]] = [[] for _ in range(sentences)]
+    while alive:
+        scores = _next_scores(model, tokens, cache)
+        vocabulary = scores.size(-1)
+        candidates = (total.view(-1, 1) + scores).view(len(alive), width * vocabulary)
+        # Twice the width: even if `width` of them end here, as many go on.
+        best, flat = candidates.topk(2 * width, dim=-1)
+        origin, token = flat // vocabulary, flat % vocabulary
+        length = cache.length
+        ends = token == END
+        at_limit = length >= limits[torch.tensor(alive, device=device)]
+        rank = torch.arange(2 * width, device=device)
+        for i, j in (ends & (rank < width) & best.isfinite()).nonzero().tolist():
+            row = [*written[i, origin[i, j], : length - 1].tolist(), END]
+            finished[alive[i]].append(_hypothesis(row, float(best[i, j]), length_penalty))
+        # The `width` best that do not end go on.
+        going = ends.long().mul(2 * width).add(rank).argsort(dim=-1)[:, :width]
+        total, origin, token = best.gather(1, going), origin.gather(1, going), token.gather(1, going)
+        total = total.masked_fill(token == END, -torch.inf)
+        written = written.gather(1, origin[:, :, None].expand(-1, -1, capacity))
+        written[:, :, length - 1] = token
+        done = [
+            bool(at_limit[i])
+            or (
+                len(finished[sentence]) >= width
+                and _cannot_win(
+                    float(total[i, 0]), length, int(limits[sentence]), length_penalty, finished[sentence], width
+                )
+            )
+            for i, sentence in enumerate(alive)
+        ]
+        for i, sentence in enumerate(alive):
+            if at_limit[i]:
+                finished[sentence] += [
+                    _hypothesis(written[i, j, :length].tolist(), float(total[i, j]), length_penalty)
+                    for j in range(width)
+                    if total[i, j].isfinite()
+                ]
+        stay = torch.tensor([i for i, end in enumerate(done) if not end], device=device, dtype=torch.long)
+        rows = (torch.arange(len(alive), device=device)[:, None] * width + origin)[stay].flatten()
+        if len(stay) == len(alive):
+            cache.reorder(rows)
+        else:
+            cache.select(rows)
+        alive = [alive[i] for i in stay.tolist()]
+        tokens, total, written = token[stay].flatten(), total[stay], written[stay]
+    return [sorted(hypotheses, key=lambda h: -h.score)[:width] for hypotheses in finished]
+
+
+def _cannot_win(
+    best_open: float, length: int, limit: int, length_penalty: float, finished: Sequence[Hypothesis], width: int
+) -> bool:
+    """Log p only falls as a hypothesis grows, so its best thinkable score is today's log p at the longest length."""
+    worst_kept = sorted((h.score for h in finished), reverse=True)[width - 1]
+    return bool(best_open / limit**length_penalty <= worst_kept)
+
+
+def _next_scores(model: Translator, tokens: Tensor, cache: Cache) -> Tensor:
+    scores = model.step(tokens, cache).float()
+    scores[:, NEVER] = -torch.inf
+    return scores.log_softmax(dim=-1)
+
+
+def _hypothesis(row: Sequence[int], log_probability: float, length_penalty: float) -> Hypothesis:
+    """From written ids: up to the end token, else up to the padding (cut at the longest length)."""
+    if END in row:
+        tokens, length = row[: row.index(END)], row.index(END) + 1
+    else:
+        tokens = row[: row.index(PADDING)] if PADDING in row else row
+        length = max(len(tokens), 1)
+    return Hypothesis(tuple(tokens), log_probability, log_probability / length**length_penalty)

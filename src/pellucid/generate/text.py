@@ -1,0 +1,37 @@
+"""From text to text: take out what must be copied, encode, decode, put it back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pellucid.data.slots import put_back, take_out
+from pellucid.data.tokenizer import EOS, Tokenizer
+from pellucid.generate.config import DecodingConfig
+from pellucid.generate.decode import translate_ids
+from pellucid.models.translator import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """One translation of one text, and its score: log p per token, 0 at best."""
+
+    text: str
+    score: float
+
+
+def translate_texts(
+    model: Translator, tokenizer: Tokenizer, texts: Sequence[str], config: DecodingConfig
+) -> list[list[Translation]]:
+    """For each text its translations, best first. An empty or blank text is its own translation.
+
+    A text longer than the model's longest sentence is cut there.
+    """
+    slotted = [take_out(text.strip()) for text in texts]
+    wanted = [number for number, text in enumerate(texts) if text.strip()]
+    limit = model.config.max_length - 1
+    ids = tokenizer.encode_all([slotted[number].text for number in wanted])
+    hypotheses = translate_ids(model, [[*row[:limit], EOS] for row in ids], config)
+    results = [[Translation(text, 0.0)] for text in texts]
+    for number, found in zip(wanted, hypotheses, strict=True):
+        strings = slotted[number].strings
+        results[number] = [Translation(put_back(tokenizer.decode(h.tokens), strings), h.score) for h in found]
+    return results

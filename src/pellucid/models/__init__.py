@@ -1,0 +1,1 @@
+"""Whole networks built from `nn/`, each with its config."""

@@ -1,0 +1,1 @@
+"""Layers, from a neuron to a Transformer block. Imports torch and nothing else of pellucid."""

@@ -1,0 +1,83 @@
+"""Attention: every position asks, every position answers, each takes what it needs.
+
+The mathematics is a function of tensors; the module holds the weights and cuts them into heads.
+Stands between embedding and feed-forward in every Transformer block.
+"""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+def attention(
+    query: Float[Tensor, "*batch query d_k"],
+    key: Float[Tensor, "*batch key d_k"],
+    value: Float[Tensor, "*batch key d_v"],
+    allowed: Bool[Tensor, "*#batch #query key"] | None = None,
+) -> Float[Tensor, "*batch query d_v"]:
+    """softmax(Q K^T / sqrt(d_k)) V, where a query may look only at the keys that are `allowed`.
+
+    Dividing by sqrt(d_k) keeps the variance of a score at 1 whatever the width, so that softmax
+    stays where its gradient is alive. The query is divided rather than the scores: the same number,
+    and one pass less over the largest tensor. Every query must be allowed at least one key.
+    Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2.1.
+    """
+    scores = (query / math.sqrt(query.size(-1))) @ key.transpose(-2, -1)
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, -torch.inf)
+    return scores.softmax(dim=-1) @ value
+
+
+def causal_mask(length: int, device: torch.device | None = None) -> Bool[Tensor, "query key"]:
+    """True where key <= query: a position may look at itself and at what came before it."""
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
+
+
+class MultiHeadAttention(nn.Module):
+    """Several attentions side by side, each in its own subspace.
+
+        head_i = softmax(Q_i K_i^T / sqrt(d_k)) V_i,    output = concat(head_1 .. head_h) W_o
+
+    Shapes: asking (batch, query, model), asked (batch, key, model) -> (batch, query, model).
+    Raises ValueError if `model` is not a multiple of `heads`.
+    Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2.2.
+    """
+
+    def __init__(self, model: int, heads: int) -> None:
+        super().__init__()
+        if model % heads:
+            raise ValueError(f"model={model} cannot be split into heads={heads} equal parts")
+        self.heads = heads
+        self.query = nn.Linear(model, model)
+        self.key = nn.Linear(model, model)
+        self.value = nn.Linear(model, model)
+        self.output = nn.Linear(model, model)
+
+    def forward(
+        self,
+        asking: Float[Tensor, "batch query model"],
+        asked: Float[Tensor, "batch key model"],
+        allowed: Bool[Tensor, "#batch #heads #query key"] | None = None,
+    ) -> Float[Tensor, "batch query model"]:
+        key, value = self.keys_and_values(asked)
+        return self.attend(asking, key, value, allowed)
+
+    def keys_and_values(self, asked: Float[Tensor, "batch key model"]) -> tuple[Tensor, Tensor]:
+        """What the asked positions answer with: (batch, head, key, d_k) twice. A decoder computes them once."""
+        return self.split(self.key(asked)), self.split(self.value(asked))
+
+    def attend(
+        self,
+        asking: Float[Tensor, "batch query model"],
+        key: Float[Tensor, "batch head key d_k"],
+        value: Float[Tensor, "batch head key d_k"],
+        allowed: Bool[Tensor, "#batch #heads #query key"] | None = None,
+    ) -> Float[Tensor, "batch query model"]:
+        """Ask keys and values that are already there."""
+        heads = attention(self.split(self.query(asking)), key, value, allowed)  # batch head query d_k
+        return self.output(heads.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # batch query model
+
+    def split(self, x: Float[Tensor, "batch position model"]) -> Float[Tensor, "batch head position d_k"]:
+        return x.view(*x.shape[:-1], self.heads, -1).transpose(1, 2)

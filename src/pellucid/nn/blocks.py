@@ -1,0 +1,123 @@
+"""Transformer blocks: attention and feed-forward, each wrapped in a residual connection and a normalization.
+
+An encoder block looks at the whole source; a decoder block looks at the target so far and at the encoder's result.
+"""
+
+from collections.abc import Callable
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from pellucid.nn.attention import MultiHeadAttention
+from pellucid.nn.dropout import Dropout
+from pellucid.nn.feedforward import FeedForward
+
+
+class Residual(nn.Module):
+    """Adds what a sublayer finds to what came in, so that gradients have a straight way back.
+
+        pre-norm:  y = x + dropout(f(norm(x)))        post-norm:  y = norm(x + dropout(f(x)))
+
+    Post-norm is the paper's; pre-norm trains without a long warm-up.
+    Sources: He et al., 2015 (residuals); Ba et al., 2016 (layer norm); Xiong et al., 2020 (pre-norm).
+    """
+
+    def __init__(self, model: int, pre_norm: bool, dropout: float) -> None:
+        super().__init__()
+        self.pre_norm = pre_norm
+        self.norm = nn.LayerNorm(model)
+        self.dropout = Dropout(dropout)
+
+    def forward(
+        self, x: Float[Tensor, "batch position model"], sublayer: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "batch position model"]:
+        if self.pre_norm:
+            return x + self.dropout(sublayer(self.norm(x)))  # type: ignore[no-any-return]
+        return self.norm(x + self.dropout(sublayer(x)))  # type: ignore[no-any-return]
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention, then feed-forward. Shapes: (batch, source, model) -> the same."""
+
+    def __init__(
+        self,
+        model: int,
+        heads: int,
+        inner: int,
+        *,
+        dropout: float = 0.0,
+        pre_norm: bool = True,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        self.self_attention = MultiHeadAttention(model, heads)
+        self.self_attention_residual = Residual(model, pre_norm, dropout)
+        self.feed_forward = FeedForward(model, inner, activation, dropout)
+        self.feed_forward_residual = Residual(model, pre_norm, dropout)
+
+    def forward(
+        self, x: Float[Tensor, "batch source model"], allowed: Bool[Tensor, "#batch 1 #source source"] | None = None
+    ) -> Float[Tensor, "batch source model"]:
+        x = self.self_attention_residual(x, lambda y: self.self_attention(y, y, allowed))
+        return self.feed_forward_residual(x, self.feed_forward)  # type: ignore[no-any-return]
+
+
+class DecoderBlock(nn.Module):
+    """Causal self-attention, attention to the encoder's result (the memory), then feed-forward.
+
+    Shapes: x (batch, target, model), memory (batch, source, model) -> (batch, target, model).
+    """
+
+    def __init__(
+        self,
+        model: int,
+        heads: int,
+        inner: int,
+        *,
+        dropout: float = 0.0,
+        pre_norm: bool = True,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        self.self_attention = MultiHeadAttention(model, heads)
+        self.self_attention_residual = Residual(model, pre_norm, dropout)
+        self.cross_attention = MultiHeadAttention(model, heads)
+        self.cross_attention_residual = Residual(model, pre_norm, dropout)
+        self.feed_forward = FeedForward(model, inner, activation, dropout)
+        self.feed_forward_residual = Residual(model, pre_norm, dropout)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch target model"],
+        memory: Float[Tensor, "batch source model"],
+        causal: Bool[Tensor, "target target"],
+        memory_allowed: Bool[Tensor, "#batch 1 1 source"] | None = None,
+    ) -> Float[Tensor, "batch target model"]:
+        x = self.self_attention_residual(x, lambda y: self.self_attention(y, y, causal[None, None]))
+        x = self.cross_attention_residual(x, lambda y: self.cross_attention(y, memory, memory_allowed))
+        return self.feed_forward_residual(x, self.feed_forward)  # type: ignore[no-any-return]
+
+    def step(
+        self,
+        x: Float[Tensor, "batch 1 model"],
+        position: int,
+        past_key: Float[Tensor, "batch head capacity d_k"],
+        past_value: Float[Tensor, "batch head capacity d_k"],
+        memory_key: Float[Tensor, "batch head source d_k"],
+        memory_value: Float[Tensor, "batch head source d_k"],
+        memory_allowed: Bool[Tensor, "batch 1 1 source"],
+    ) -> Float[Tensor, "batch 1 model"]:
+        """The block for one new position, whose key and value are written into `past_*` at `position`."""
+
+        def self_attention(y: Tensor) -> Tensor:
+            key, value = self.self_attention.keys_and_values(y)
+            past_key[:, :, position] = key[:, :, 0]
+            past_value[:, :, position] = value[:, :, 0]
+            seen = position + 1
+            return self.self_attention.attend(y, past_key[:, :, :seen], past_value[:, :, :seen])
+
+        x = self.self_attention_residual(x, self_attention)
+        x = self.cross_attention_residual(
+            x, lambda y: self.cross_attention.attend(y, memory_key, memory_value, memory_allowed)
+        )
+        return self.feed_forward_residual(x, self.feed_forward)  # type: ignore[no-any-return]

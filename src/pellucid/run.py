@@ -1,0 +1,230 @@
+"""A run folder on disk: everything a training leaves behind, loaded and saved in this one place.
+
+    config.toml         all of it, defaults written out
+    tokenizer.json      Hugging Face tokenizers format
+    model.safetensors   the best weights
+    state/              the last resumable states, newest last
+    metrics.jsonl       one line per step or evaluation
+    report.html         one self-contained page
+
+Every write is atomic; weights and states carry checksums; nothing is ever unpickled.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pellucid.config import read_toml
+from pellucid.errors import RunError
+from pellucid.files import read_tensors, write_tensors, write_text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pellucid.data.tokenizer import Tokenizer
+    from pellucid.generate.text import Translation
+    from pellucid.models.translator import Translator
+    from pellucid.tasks.translate import TranslateConfig, TranslateTask
+
+Status = Literal["new", "running", "stopped", "finished"]
+STATES_KEPT = 2  # if the newest is damaged, the one before it is still good
+
+
+class Run:
+    """One run folder. `Run.open` for an existing one, `Run.create` for a new one.
+
+    Reading is lazy: nothing but the path is touched until it is asked for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Raises RunError, naming what is missing, unless `path` is a run folder."""
+        run = cls(Path(path))
+        if not run.path.is_dir():
+            raise RunError(f"{path}: no such run", mend="`pellucid runs` lists the runs there are.")
+        if not run._config_path.is_file():
+            raise RunError(f"{path}: not a run folder; it holds no config.toml", mend="Name the folder of a training.")
+        return run
+
+    @classmethod
+    def create(cls, path: str | Path, config: "TranslateConfig", tokenizer: "Tokenizer") -> "Run":
+        """Start a new run folder. Raises RunError if something stands there already or nothing can be written there."""
+        run = cls(Path(path))
+        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+            raise RunError(f"{path}: already exists and is not empty", mend="Choose another --name, or remove it.")
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+            tokenizer.save(run.path / "tokenizer.json")
+            # Last, because a folder with a config.toml is a run.
+            write_text(run._config_path, config.to_toml())
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+        return run
+
+    @property
+    def name(self) -> str:
+        return self.path.name or str(self.path.resolve().name)
+
+    @cached_property
+    def config(self) -> "TranslateConfig":
+        from pellucid.tasks.translate import TranslateConfig
+
+        return TranslateConfig.parse(read_toml(self._config_path), where=str(self._config_path))
+
+    @cached_property
+    def tokenizer(self) -> "Tokenizer":
+        from pellucid.data.tokenizer import Tokenizer
+
+        return Tokenizer.load(self.path / "tokenizer.json")
+
+    @cached_property
+    def task(self) -> "TranslateTask":
+        """The run's task with its data read again. Raises DataError if the files have changed since."""
+        from pellucid.tasks.translate import TranslateTask
+
+        return TranslateTask(self.config, tokenizer=self.tokenizer)
+
+    @cached_property
+    def model(self) -> "Translator":
+        """The best weights so far, ready to use. Raises RunError if there are none yet or they do not fit."""
+        from pellucid.models.translator import Translator
+
+        path = self.path / "model.safetensors"
+        if not path.exists():
+            raise RunError(
+                f"{self.path}: has no model yet; the training was stopped before its first evaluation",
+                mend=f"`pellucid resume {self.path}` goes on with it.",
+            )
+        weights, _ = read_tensors(path)
+        model = Translator(self.config.model, self.tokenizer.size)
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"{path}: its weights do not fit config.toml ({reason})") from None
+        return model.eval()
+
+    def translate(self, texts: Sequence[str], **decoding: Any) -> list[str]:
+        """The best translation of each text. `decoding` overrides fields of DecodingConfig, such as beam=1."""
+        return [found[0].text for found in self.translations(texts, **decoding)]
+
+    def translations(self, texts: Sequence[str], **decoding: Any) -> list[list["Translation"]]:
+        """For each text several translations with their scores, best first, as many as the beam is wide."""
+        from pellucid.generate.text import translate_texts
+
+        return translate_texts(self.model, self.tokenizer, texts, self.config.decoding.changed(**decoding))
+
+    def evaluate(self, side: Literal["test", "dev"] = "test", **decoding: Any) -> dict[str, Any]:
+        """Scores of the model, the copied source and the translation memory on a held-out side."""
+        self.task.config = self.task.config.changed(decoding=self.config.decoding.changed(**decoding).model_dump())
+        return self.task.test(self.model, side)
+
+    # What training writes
+
+    def save_config(self, config: "TranslateConfig") -> None:
+        write_text(self._config_path, config.to_toml())
+        self.__dict__.pop("config", None)
+
+    def save_model(self, weights: Mapping[str, "Tensor"], about: Mapping[str, Any]) -> None:
+        write_tensors(self.path / "model.safetensors", weights, about)
+        self.__dict__.pop("model", None)
+
+    def save_state(self, step: int, tensors: Mapping[str, "Tensor"], about: Mapping[str, Any]) -> None:
+        """Write a resumable state, then drop all but the newest few."""
+        write_tensors(self.path / "state" / f"step-{step:08d}.safetensors", tensors, about)
+        for old in self._states()[:-STATES_KEPT]:
+            old.unlink(missing_ok=True)
+
+    def load_state(self) -> tuple[dict[str, "Tensor"], dict[str, Any], list[str]] | None:
+        """The newest undamaged state, what it says of itself, and which newer files were damaged; None without any.
+
+        Raises RunError if there are states and all are damaged.
+        """
+        damaged: list[str] = []
+        for path in reversed(self._states()):
+            try:
+                tensors, about = read_tensors(path)
+            except RunError as error:
+                damaged.append(str(error))
+            else:
+                return tensors, about, damaged
+        if damaged:
+            raise RunError(f"{self.path}: no undamaged state left: {'; '.join(damaged)}", mend="Train again.")
+        return None
+
+    def append_metrics(self, lines: Sequence[Mapping[str, Any]]) -> int:
+        """Add lines to metrics.jsonl; returns its size in bytes afterwards."""
+        with self._metrics_path.open("ab") as file:
+            file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+            return file.tell()
+
+    def cut_metrics(self, size: int) -> None:
+        """Drop what was written after a state was saved: the resumed training writes it again."""
+        if self._metrics_path.exists():
+            os.truncate(self._metrics_path, size)
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """The lines of metrics.jsonl; a last line cut short by a kill is left out."""
+        if not self._metrics_path.exists():
+            return
+        with self._metrics_path.open(encoding="utf-8") as file:
+            for line in file:
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+    @property
+    def status(self) -> Status:
+        if self._is_locked():
+            return "running"
+        ending = self.ending()
+        if ending is not None:
+            return "stopped" if ending == "interrupted" else "finished"
+        return "stopped" if self._states() else "new"
+
+    def ending(self) -> str | None:
+        """Why the training ended, or None if it has not."""
+        return next((line["reason"] for line in self.metrics() if line["kind"] == "end"), None)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for one training at a time. Raises RunError if another process trains it now."""
+        (self.path / "state").mkdir(parents=True, exist_ok=True)
+        with self._lock_path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(f"{self.path}: another process is training this run", mend="Wait or stop it.") from None
+            yield
+
+    def _is_locked(self) -> bool:
+        if not self._lock_path.exists():
+            return False
+        with self._lock_path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
+    def _states(self) -> list[Path]:
+        return sorted((self.path / "state").glob("step-*.safetensors"))
+
+    @property
+    def _config_path(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def _metrics_path(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path / "state" / "lock"

@@ -1,0 +1,336 @@
+"""Translate: sentence pairs become a translating Transformer.
+
+Joins data/ (pairs, cleaning, splits, tokens, batches), models/translator.py, the label-smoothed cross-entropy and
+the scores of translations. What the trainer needs of it is the Task protocol of tasks/task.py.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, TypeVar, cast
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from pellucid.config import Config, TrainingConfig
+from pellucid.data.batching import Lengths, epoch_batches, padded, padding_share
+from pellucid.data.filters import Cleaned, Limits, clean
+from pellucid.data.pairs import Example, Pair
+from pellucid.data.read import Reading, read_pairs
+from pellucid.data.slots import take_out, take_out_same
+from pellucid.data.splits import Splits, split
+from pellucid.data.tokenizer import BOS, EOS, PAD, SMALLEST, Tokenizer
+from pellucid.errors import DataError
+from pellucid.generate.config import DecodingConfig
+from pellucid.generate.text import translate_texts
+from pellucid.models.translator import Translator, TranslatorConfig
+from pellucid.nn.loss import projected_cross_entropy
+from pellucid.tasks.memory import TranslationMemory
+from pellucid.tasks.scores import full_scores, quick_scores, sentence_chrf
+from pellucid.tasks.task import Batch, Evaluation, Losses
+
+FEWEST_PAIRS = 50  # fewer cannot be split into sides that mean anything
+DEV_LOSS_BATCH = 4096  # tokens; no gradients are kept, so it may be larger than in training
+QUICK_SENTENCES = 300  # dev sentences translated at each evaluation during training
+SHOWN_SAMPLES = 6
+REPORTED_SAMPLES = 300
+
+T = TypeVar("T")
+
+
+class TranslationData(Config):
+    """Which pairs, in which languages, what is filtered out, how much is held out."""
+
+    files: list[str] = Field(default_factory=list, description="files, folders, globs, or corpus:interface-strings")
+    source: str | None = Field(None, description="language to translate from; detected when not given")
+    target: str | None = Field(None, description="language to translate to; detected when not given")
+    delimiter: str | None = Field(
+        None, description="between the columns of a table; told by the file's name if not given"
+    )
+    held_out: int = Field(1000, ge=5, description="sources held out for development, and as many for the test")
+    near_duplicate: float = Field(0.6, gt=0, le=1, description="word overlap from which two sources are twins")
+    max_characters: int = Field(400, ge=1, description="longest side kept")
+    max_ratio: float = Field(4.0, gt=1, description="how many times longer than the other a side may be")
+    fingerprint: str | None = Field(None, description="SHA-256 of the pairs as read; written by training")
+
+
+class TokenizerConfig(Config):
+    """How text is cut into tokens."""
+
+    vocabulary: int = Field(8000, ge=SMALLEST, description="tokens at most, one table for both languages")
+
+
+class TranslateConfig(Config):
+    """All of one translation run: data, tokenizer, model, training and decoding."""
+
+    task: Literal["translate"] = Field("translate", description="what the network is for")
+    data: TranslationData = Field(default_factory=TranslationData)
+    tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
+    model: TranslatorConfig = Field(default_factory=TranslatorConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of certainty given to all other tokens")
+    decoding: DecodingConfig = Field(default_factory=DecodingConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedData:
+    """What was read, what was left of it, and its three sides."""
+
+    reading: Reading
+    cleaned: Cleaned
+    splits: Splits
+    fingerprint: str
+
+
+def prepare(config: TranslationData) -> PreparedData:
+    """Read, clean and split; raises DataError for unreadable files, too few pairs, or changed files."""
+    reading = read_pairs(config.files, config.source, config.target, config.delimiter)
+    fingerprint = _fingerprint(reading.pairs)
+    if config.fingerprint and config.fingerprint != fingerprint:
+        raise DataError(
+            f"{', '.join(config.files)}: the pairs are not those that this run was trained on",
+            mend="Put the old files back, or train a new run on the new ones.",
+        )
+    limits = Limits(max_characters=config.max_characters, max_ratio=config.max_ratio)
+    cleaned = clean(reading.pairs, reading.source, reading.target, limits)
+    if len(cleaned.pairs) < FEWEST_PAIRS:
+        raise DataError(
+            f"{', '.join(config.files)}: {len(cleaned.pairs)} usable pairs of {len(reading.pairs)} read; "
+            f"training needs at least {FEWEST_PAIRS}",
+            mend="Add data; `pellucid data show` lists what each filter took away.",
+        )
+    splits = split(cleaned.pairs, config.held_out, overlap=config.near_duplicate)
+    return PreparedData(reading, cleaned, splits, fingerprint)
+
+
+class TranslateTask:
+    """The Task protocol for translation, built from a config and, when a run already has one, its tokenizer."""
+
+    def __init__(
+        self, config: TranslateConfig, data: PreparedData | None = None, tokenizer: Tokenizer | None = None
+    ) -> None:
+        self.data = data or prepare(config.data)
+        self.config = config.changed(
+            data={
+                **config.data.model_dump(),
+                "source": self.data.reading.source,
+                "target": self.data.reading.target,
+                "fingerprint": self.data.fingerprint,
+            }
+        )
+        slotted = [slotted_pair(pair) for pair in self.data.splits.train]
+        self.tokenizer = tokenizer or Tokenizer.train(
+            (text for pair in slotted for text in pair), config.tokenizer.vocabulary
+        )
+        self.examples = self._encoded(slotted)
+        if not self.examples:
+            raise DataError(f"no training pair is shorter than {config.model.max_length} tokens")
+        self.lengths: list[Lengths] = [(len(source), len(target) - 1) for source, target in self.examples]
+        dev = [slotted_pair(Pair(e.source, reference)) for e in self.data.splits.dev for reference in e.references]
+        self._dev = self._encoded(dev)
+
+    @property
+    def training(self) -> TrainingConfig:
+        return self.config.training
+
+    def build_model(self) -> Translator:
+        return Translator(self.config.model, self.tokenizer.size)
+
+    def epoch(self, number: int) -> Sequence[Sequence[int]]:
+        return epoch_batches(self.lengths, self.training.batch_tokens, self.training.seed, number)
+
+    def collate(self, examples: Sequence[int]) -> Batch:
+        return collated([self.examples[i] for i in examples])
+
+    def loss(self, model: nn.Module, batch: Batch) -> Losses:
+        """Label-smoothed cross-entropy of each right next token, averaged over the batch's target tokens."""
+        return translation_loss(cast(Translator, model), batch, self.config.label_smoothing)
+
+    def evaluate(self, model: nn.Module) -> Evaluation:
+        """Cross-entropy on all development pairs; chrF and BLEU of greedy translations of some of them."""
+        translator = cast(Translator, model)
+        some = self.data.splits.dev[:QUICK_SENTENCES]
+        outputs = self.translate(translator, [e.source for e in some], DecodingConfig(method="greedy", batch=64))
+        references = [e.references for e in some]
+        scores = quick_scores(outputs, references, self.data.reading.target)
+        samples = [
+            {"source": e.source, "references": list(e.references), "output": output}
+            for e, output in _spread(list(zip(some, outputs, strict=True)))
+        ]
+        return Evaluation(self._dev_loss(translator), scores, headline=scores["chrf"], samples=samples)
+
+    def translate(self, model: Translator, texts: Sequence[str], decoding: DecodingConfig) -> list[str]:
+        return [best[0].text for best in translate_texts(model, self.tokenizer, texts, decoding)]
+
+    def test(self, model: Translator, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
+        """Scores of the model and of both baselines on a held-out side; the `test` line of metrics.jsonl."""
+        examples = self.data.splits.test if side == "test" else self.data.splits.dev
+        return score_examples(
+            examples,
+            lambda texts: self.translate(model, texts, self.config.decoding),
+            TranslationMemory(self.data.splits.train),
+            self.data.reading.target,
+            side,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        reading, cleaned, splits = self.data.reading, self.data.cleaned, self.data.splits
+        edges = [0, 5, 10, 15, 20, 30, 40, 60, 80, 120, self.config.model.max_length + 1]
+        batches = self.epoch(0)
+        return {
+            "source": reading.source,
+            "target": reading.target,
+            "files": [{"path": str(f.path), "kind": f.kind, "pairs": f.pairs} for f in reading.files],
+            "read": len(reading.pairs),
+            "removed": cleaned.removed,
+            "removed_samples": {
+                name: [{"source": p.source, "target": p.target, "origin": p.origin} for p in pairs]
+                for name, pairs in cleaned.samples.items()
+            },
+            "clusters": splits.clusters,
+            "largest_cluster": splits.largest_cluster,
+            "train": len(splits.train),
+            "dev": len(splits.dev),
+            "test": len(splits.test),
+            "too_long": len(splits.train) - len(self.examples),
+            "vocabulary": self.tokenizer.size,
+            "padding": round(padding_share(self.lengths, batches), 4),
+            "batches": len(batches),
+            "tokens": sum(target for _, target in self.lengths),
+            "lengths": {
+                "edges": edges,
+                "source": _histogram([source for source, _ in self.lengths], edges),
+                "target": _histogram([target for _, target in self.lengths], edges),
+            },
+            "samples": [{"source": p.source, "target": p.target} for p in _spread(splits.train)],
+        }
+
+    def _encoded(self, slotted: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+        """Source ids with the end token, target ids between begin and end; pairs too long for the model left out."""
+        sources = self.tokenizer.encode_all([source for source, _ in slotted])
+        targets = self.tokenizer.encode_all([target for _, target in slotted])
+        longest = self.config.model.max_length - 1
+        return [
+            ([*source, EOS], [BOS, *target, EOS])
+            for source, target in zip(sources, targets, strict=True)
+            if len(source) <= longest and len(target) <= longest
+        ]
+
+    def _dev_loss(self, model: Translator) -> float:
+        """Mean surprise per target token in nats, without smoothing; its exponential is the perplexity."""
+        device = next(model.parameters()).device
+        lengths = [(len(source), len(target) - 1) for source, target in self._dev]
+        total = tokens = 0.0
+        was_training = model.training
+        model.eval()
+        with torch.inference_mode():
+            for rows in epoch_batches(lengths, DEV_LOSS_BATCH, seed=0, epoch=0):
+                batch = collated([self._dev[i] for i in rows]).to(device)
+                losses = translation_loss(model, batch, smoothing=0.0)
+                total += float(losses.total) * losses.count
+                tokens += losses.count
+        model.train(was_training)
+        return total / tokens
+
+
+def slotted_pair(pair: Pair) -> tuple[str, str]:
+    """Source and target with what must be copied as slots, the same string under the same slot."""
+    source = take_out(pair.source)
+    return source.text, take_out_same(pair.target, source.strings)
+
+
+def collated(examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Batch:
+    """Source and target matrices, filled up with padding."""
+    source = padded([source for source, _ in examples], PAD)
+    target = padded([target for _, target in examples], PAD)
+    cells = source.numel() + target.numel() - len(target)
+    used = int((source != PAD).sum()) + int((target != PAD).sum()) - len(target)
+    return Batch({"source": source, "target": target}, padding=1 - used / cells)
+
+
+def translation_loss(model: Translator, batch: Batch, smoothing: float) -> Losses:
+    """The decoder reads the target without its last token and is asked for it without its first."""
+    source, target = batch.tensors["source"], batch.tensors["target"]
+    states = model.decode(target[:, :-1], model.encode(source))
+    asked = target[:, 1:]
+    words = asked != PAD
+    loss = projected_cross_entropy(states[words], model.embedding.weight, asked[words], smoothing)
+    return Losses({"cross_entropy": loss}, count=int(words.sum()))
+
+
+def score_examples(
+    examples: Sequence[Example],
+    translate: Callable[[Sequence[str]], list[str]],
+    memory: TranslationMemory,
+    target: str,
+    side: str,
+) -> dict[str, Any]:
+    """The model, the source copied, and the memory's nearest match on the same sentences, side by side."""
+    if not examples:
+        raise DataError(f"the {side} side holds no sentence", mend="Give more data.")
+    sources = [example.source for example in examples]
+    nearest = [memory.nearest(source) for source in sources]
+    systems = {
+        "model": translate(sources),
+        "copy": sources,
+        "memory": [found[0].target if found else "" for found in nearest],
+    }
+    subsets = {
+        "all": list(range(len(examples))),
+        "four_words_or_more": [i for i, source in enumerate(sources) if len(source.split()) >= 4],
+    }
+    samples = [
+        {
+            "source": example.source,
+            "references": list(example.references),
+            "output": output,
+            "memory": kept,
+            "similarity": round(found[1], 3) if found else 0.0,
+            "chrf": round(sentence_chrf(output, example.references), 1),
+        }
+        for example, output, kept, found in zip(examples, systems["model"], systems["memory"], nearest, strict=True)
+    ]
+    return {
+        "split": side,
+        "pairs": len(examples),
+        "subsets": {
+            name: {
+                "pairs": len(chosen),
+                "systems": {
+                    system: full_scores(
+                        [sources[i] for i in chosen],
+                        [outputs[i] for i in chosen],
+                        [examples[i].references for i in chosen],
+                        target,
+                    )
+                    for system, outputs in systems.items()
+                },
+            }
+            for name, chosen in subsets.items()
+            if chosen
+        },
+        "samples": sorted(samples, key=lambda sample: -float(cast(float, sample["chrf"])))[:: _thinning(len(samples))],
+    }
+
+
+def _thinning(samples: int) -> int:
+    return math.ceil(samples / REPORTED_SAMPLES)
+
+
+def _spread(items: Sequence[T], count: int = SHOWN_SAMPLES) -> list[T]:
+    """A few items, evenly from the whole."""
+    return list(items[:: max(len(items) // count, 1)][:count])
+
+
+def _histogram(values: Sequence[int], edges: Sequence[int]) -> list[int]:
+    return [sum(low <= value < high for value in values) for low, high in pairwise(edges)]
+
+
+def _fingerprint(pairs: Sequence[Pair]) -> str:
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(f"{pair.source}\0{pair.target}\0".encode())
+    return digest.hexdigest()

@@ -1,0 +1,207 @@
+"""The loop that trains a network, whatever its task: batch, forward, loss, backward, clip, step.
+
+It may be stopped or killed at any moment: what it saves is enough to go on to bit-identical weights on a CPU.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from pellucid.errors import TrainingError
+from pellucid.run import Run
+from pellucid.tasks.task import Batch, Task
+from pellucid.train.plan import make_optimizer, prepare_device
+from pellucid.train.precision import autocast
+from pellucid.train.schedule import learning_rate
+from pellucid.train.state import Counters, MovingAverage, pack, unpack
+
+Event = Mapping[str, Any]
+Watcher = Callable[[Event], None]
+SAVING_SHARE = 0.05  # of the time that may go into saving states
+LINES_KEPT = 20  # step lines written to disk together
+
+
+class Trainer:
+    """One training of one run, from wherever its folder says it stands.
+
+    `watcher` gets each line of metrics.jsonl as it is made; `should_stop` is asked after each step.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        task: Task,
+        watcher: Watcher = lambda event: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.run, self.task, self.config = run, task, task.training
+        self.watcher, self.should_stop, self.clock = watcher, should_stop, clock
+        self.device = torch.device(self.config.device)
+        prepare_device(self.config)
+        torch.manual_seed(self.config.seed)
+        self.model = task.build_model().to(self.device)
+        self.average = MovingAverage(self.model, self.config.average)
+        self.optimizer = make_optimizer(self.model, self.config)
+        self.counters = Counters()
+        self._unwritten: list[Event] = []
+        self._last_save = self._save_seconds = 0.0
+        self._resume()
+
+    def train(self) -> None:
+        """Train to the last step, or until stopping early or being asked to stop; saves before it returns."""
+        config, counters = self.config, self.counters
+        steps = config.steps
+        assert steps is not None, "make_plan settles the steps"
+        began = self.clock() - counters.seconds
+        reason = self._reason_to_end(steps)
+        batches = self._batches()
+        while reason is None:
+            started = self.clock()
+            step = counters.step + 1
+            rate = learning_rate(step, steps, config)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            loss = tokens = padding = 0.0
+            for _ in range(config.accumulate):
+                batch = next(batches)
+                with autocast(config.precision, self.device.type):
+                    losses = self.task.loss(self.model, batch)
+                (losses.total / config.accumulate).backward()  # type: ignore[no-untyped-call]
+                loss += losses.total.item() / config.accumulate
+                tokens += losses.count
+                padding += batch.padding / config.accumulate
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip).item()
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise self._diverged(step, loss, norm)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            self.average.update(self.model, step)
+            counters.step, counters.tokens = step, counters.tokens + int(tokens)
+            counters.seconds = self.clock() - began
+            self._note(
+                kind="step",
+                step=step,
+                seconds=round(counters.seconds, 3),
+                loss=round(loss, 5),
+                learning_rate=rate,
+                gradient_norm=round(norm, 5),
+                tokens=counters.tokens,
+                padding=round(padding, 4),
+                tokens_per_second=round(tokens / max(self.clock() - started, 1e-9)),
+            )
+            if step % config.evaluate_every == 0 or step == steps:  # type: ignore[operator]
+                self._evaluate()
+                counters.seconds = self.clock() - began
+                self._save()
+            elif self._time_to_save():
+                self._save()
+            reason = self._reason_to_end(steps)
+        self._note(
+            kind="end",
+            step=counters.step,
+            seconds=round(counters.seconds, 3),
+            reason=reason,
+            best_step=counters.best_step,
+        )
+        self._save(with_end=True)
+
+    def _batches(self) -> Iterator[Batch]:
+        """Batches from where the counters stand, epoch after epoch, the counters kept in step."""
+        counters = self.counters
+        while True:
+            epoch = self.task.epoch(counters.epoch)
+            for examples in epoch[counters.position :]:
+                batch = self.task.collate(examples).to(self.device)
+                counters.position += 1
+                yield batch
+            counters.epoch, counters.position = counters.epoch + 1, 0
+
+    def _reason_to_end(self, steps: int) -> str | None:
+        counters = self.counters
+        if counters.step >= steps:
+            return "steps done"
+        if counters.without_improvement >= self.config.patience:
+            return f"no improvement for {self.config.patience} evaluations"
+        if self.should_stop():
+            return "interrupted"
+        return None
+
+    def _evaluate(self) -> None:
+        """Evaluate the averaged weights and keep them if they are the best so far."""
+        counters = self.counters
+        averaged = self.averaged_model()
+        evaluation = self.task.evaluate(averaged)
+        best = evaluation.headline > counters.best
+        if best:
+            counters.best, counters.best_step, counters.without_improvement = evaluation.headline, counters.step, 0
+            self.run.save_model(averaged.state_dict(), {"step": counters.step, "scores": evaluation.scores})
+        else:
+            counters.without_improvement += 1
+        self._note(
+            kind="evaluation",
+            step=counters.step,
+            seconds=round(counters.seconds, 3),
+            loss=round(evaluation.loss, 5),
+            scores=evaluation.scores,
+            samples=evaluation.samples,
+            best=best,
+        )
+
+    def averaged_model(self) -> nn.Module:
+        averaged = copy.deepcopy(self.model)
+        averaged.load_state_dict(self.average.weights)
+        return averaged.eval()
+
+    def _note(self, **event: Any) -> None:
+        """Tell the watcher, and keep the line for metrics.jsonl; lines go to disk some at a time."""
+        self._unwritten.append(event)
+        self.watcher(event)
+        if len(self._unwritten) >= LINES_KEPT:
+            self._write_metrics()
+
+    def _write_metrics(self) -> None:
+        self.counters.metrics_bytes = self.run.append_metrics(self._unwritten)
+        self._unwritten = []
+
+    def _time_to_save(self) -> bool:
+        """Every `save_every` seconds, but never more than a small share of the time."""
+        pause = max(self.config.save_every, self._save_seconds / SAVING_SHARE)
+        return self.clock() - self._last_save > pause
+
+    def _save(self, with_end: bool = False) -> None:
+        """Save a state from which the training goes on. The `end` line is not part of it: a longer one may follow."""
+        began = self.clock()
+        end = [self._unwritten.pop()] if with_end else []
+        self._write_metrics()
+        self.run.save_state(self.counters.step, *pack(self.model, self.average, self.optimizer, self.counters))
+        if end:
+            self.run.append_metrics(end)
+        self._last_save = self.clock()
+        self._save_seconds = self._last_save - began
+
+    def _resume(self) -> None:
+        saved = self.run.load_state()
+        if saved is None:
+            self._save()
+            return
+        tensors, about, damaged = saved
+        self.counters = unpack(tensors, about, self.model, self.average, self.optimizer)
+        self.run.cut_metrics(self.counters.metrics_bytes)
+        self._last_save = self.clock()
+        for reason in damaged:
+            self.watcher({"kind": "warning", "text": reason})
+
+    def _diverged(self, step: int, loss: float, norm: float) -> TrainingError:
+        """Nothing of this step has reached the weights, and the last saved state is good."""
+        self._write_metrics()
+        return TrainingError(
+            f"{self.run.path}: step {step} gave a loss of {loss} and a gradient norm of {norm}; "
+            "training stopped before it could reach the weights",
+            mend=f"Train again with a lower --learning-rate (it was {self.config.learning_rate:g}).",
+        )

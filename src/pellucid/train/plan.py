@@ -1,0 +1,129 @@
+"""The plan of a training: how many steps fit a budget, in which number format, with how many evaluations.
+
+All of it is found before the first step and written to config.toml, so that the run can be repeated and resumed
+without a clock: the schedule depends on steps, never on time.
+"""
+
+import math
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from pellucid.config import TrainingConfig
+from pellucid.errors import ConfigError
+from pellucid.models.translator import count_parameters
+from pellucid.tasks.task import Task
+from pellucid.train.precision import autocast, faster, matrix_rates
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+DEFAULT_BUDGET = "10m"
+TRIAL_SECONDS, TRIAL_STEPS = 3.0, 24  # of measuring; whichever ends first
+EVALUATIONS = (4, 12)  # at least and at most in one training
+EVALUATION_SECONDS = 20.0  # wanted between two, where that gives a number in that range
+EVALUATION_SHARE = 0.06  # of the time, taken off the budget before it is turned into steps
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was measured, and the training config with nothing left open."""
+
+    training: TrainingConfig
+    parameters: int
+    tokens_per_second: float
+    matrix_rates: dict[str, float]
+
+
+def parse_budget(text: str) -> float:
+    """Seconds of `90s`, `4m`, `1.5h` or `1h30m`. Raises ConfigError for anything else, and for no time at all."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text.strip().lower())
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip().lower():
+        raise ConfigError(f"budget is {text!r}: not a time", mend="Write a number and s, m or h, such as 90s or 4m.")
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if not seconds:
+        raise ConfigError(f"budget is {text!r}: no time to train in", mend="Give it at least 10s.")
+    return seconds
+
+
+def prepare_device(training: TrainingConfig) -> None:
+    """Set the threads and check the device. Raises ConfigError if the device is not there."""
+    if training.device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"device is {training.device!r}: no CUDA device is usable here", mend="Use --device cpu.")
+    try:
+        torch.device(training.device)
+    except RuntimeError:
+        raise ConfigError(f"device is {training.device!r}: no such device", mend="Use cpu or cuda.") from None
+    if training.threads:
+        torch.set_num_threads(training.threads)
+
+
+def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter) -> Plan:
+    """Measure this machine on the real model and batches (about 4 seconds) and settle every open field."""
+    training = task.training
+    if sum(value is not None for value in (training.budget, training.steps, training.tokens)) > 1:
+        raise ConfigError("budget, steps and tokens say the same thing", mend="Give only one of them.")
+    prepare_device(training)
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        model = task.build_model().to(training.device)
+        width = max(parameter.size(-1) for parameter in model.parameters() if parameter.dim() == 2)
+        rates = matrix_rates(min(training.batch_tokens, 4096), min(width, 1024), training.device)
+        precision = faster(rates) if training.precision == "auto" else training.precision
+        seconds, tokens = _trial(task, model, precision, clock)
+    steps = training.steps
+    if training.tokens:
+        steps = max(round(training.tokens / tokens / training.accumulate), 1)
+    elif steps is None:
+        share = parse_budget(training.budget or DEFAULT_BUDGET) * (1 - EVALUATION_SHARE)
+        steps = max(int(share / seconds / training.accumulate), 1)
+    step_seconds = seconds * training.accumulate
+    settled = training.changed(
+        steps=steps,
+        precision=precision,
+        threads=torch.get_num_threads(),
+        evaluate_every=training.evaluate_every or _evaluate_every(steps, step_seconds),
+    )
+    return Plan(settled, count_parameters(model), tokens / seconds, {name: round(r) for name, r in rates.items()})
+
+
+def _trial(task: Task, model: torch.nn.Module, precision: str, clock: Callable[[], float]) -> tuple[float, float]:
+    """Mean seconds and mean target tokens of one batch, forward, backward and update included."""
+    device = task.training.device
+    optimizer = make_optimizer(model, task.training)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0  # the weights are thrown away; a rate of 0 keeps them finite meanwhile
+    began, batches, tokens = clock(), 0, 0
+    for number, examples in enumerate(task.epoch(0)):
+        if number == 2:  # the first two warm the caches up
+            began, batches, tokens = clock(), 0, 0
+        if batches and (clock() - began > TRIAL_SECONDS or batches >= TRIAL_STEPS):
+            break
+        batch = task.collate(examples).to(torch.device(device))
+        with autocast(precision, device):
+            losses = task.loss(model, batch)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), task.training.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        batches, tokens = batches + 1, tokens + losses.count
+    return (clock() - began) / batches, tokens / batches
+
+
+def make_optimizer(model: torch.nn.Module, training: TrainingConfig) -> torch.optim.AdamW:
+    """AdamW, its update of all weights fused into one pass (Loshchilov & Hutter, 2017)."""
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=training.learning_rate,
+        betas=(training.beta1, training.beta2),
+        eps=1e-9,
+        weight_decay=training.weight_decay,
+        fused=True,
+    )
+
+
+def _evaluate_every(steps: int, step_seconds: float) -> int:
+    fewest, most = EVALUATIONS
+    wanted = min(max(round(steps * step_seconds / EVALUATION_SECONDS), fewest), most)
+    return math.ceil(steps / wanted)

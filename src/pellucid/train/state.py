@@ -1,0 +1,82 @@
+"""All that a training must remember to go on exactly where it stood: weights, moments, counters, randomness."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass
+class Counters:
+    """Where a training stands. Everything but `seconds` depends on seed and data alone."""
+
+    step: int = 0
+    epoch: int = 0
+    position: int = 0  # batches of this epoch that are done
+    tokens: int = 0  # target tokens so far
+    seconds: float = 0.0  # of training so far, over all interruptions
+    best: float = float("-inf")  # the best evaluation's headline
+    best_step: int = 0
+    without_improvement: int = 0  # evaluations since then
+    metrics_bytes: int = 0  # size of metrics.jsonl when this was saved
+
+
+class MovingAverage:
+    """An exponential moving average of the weights, which scores better than the weights themselves.
+
+        a <- d a + (1 - d) w,    d = min(decay, (1 + s) / (10 + s)) at step s
+
+    With decay 0 the average is the weights. Source: Polyak & Juditsky, 1992; the warm-up as in Tensorflow's.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+    def update(self, model: nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        parameters = [parameter.detach() for parameter in model.parameters()]
+        torch._foreach_lerp_(list(self.weights.values()), parameters, 1 - decay)
+
+
+def pack(
+    model: nn.Module, average: MovingAverage, optimizer: torch.optim.Optimizer, counters: Counters
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Everything as named tensors and a JSON-able description."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.weights.items()}
+    for number, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    return tensors, {"counters": asdict(counters)}
+
+
+def unpack(
+    tensors: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+    model: nn.Module,
+    average: MovingAverage,
+    optimizer: torch.optim.Optimizer,
+) -> Counters:
+    """Put everything back where `pack` took it from."""
+    model.load_state_dict(_under("model", tensors))
+    for name, value in _under("average", tensors).items():
+        average.weights[name].copy_(value)
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in _under("optimizer", tensors).items():
+        number, name = key.split(".", 1)
+        moments.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    torch.set_rng_state(tensors["random.cpu"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+    return Counters(**about["counters"])
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    start = prefix + "."
+    return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
