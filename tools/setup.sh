@@ -37,11 +37,12 @@ pip() { $VENV/bin/python -m pip --disable-pip-version-check "$@"; }
 installed=$($VENV/bin/python -c 'from importlib.metadata import version; print("torch==" + version("torch").split("+")[0])' 2>/dev/null || true)
 if [[ $installed != "$TORCH" ]]; then
   echo "Installing $TORCH${TORCH_INDEX:+ from $TORCH_INDEX} (the largest download)"
-  pip install --quiet ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} $TORCH
+  if [[ -t 1 ]]; then quiet=(); else quiet=(--quiet --quiet); fi
+  pip install ${quiet[@]+"${quiet[@]}"} ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} $TORCH
 fi
 
 echo "Installing what requirements.lock lists"
-pip install --quiet --require-hashes --no-deps -r requirements.lock
-pip install --quiet --no-deps --no-build-isolation --editable .
+pip install --quiet --quiet --require-hashes --no-deps -r requirements.lock
+pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 touch $VENV/.ready
 echo "Ready: .venv/bin/pellucid --help"

@@ -1,0 +1,100 @@
+"""Write docs/configuration.md from the configs in the code, so that the two cannot differ. Run by `make docs`."""
+
+import sys
+import types
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic.fields import FieldInfo
+
+from pellucid.config import Config
+from pellucid.tasks.translate import TranslateConfig
+
+PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
+
+HEAD = """\
+# Configuration
+
+<!-- Written by tools/make_config_reference.py from the code; changes here are lost. -->
+
+One TOML file is one run. Each field has a default, so that a file holds only what differs:
+
+```toml
+{example}
+```
+
+`pellucid train` takes such a file in place of data files, and flags override it. A run's folder keeps its own
+`config.toml` with every field written out, so that a run can be repeated. A field that does not exist is refused,
+with the nearest one that does; a wrong value is refused with what is allowed.
+"""
+
+
+def main() -> None:
+    """Write the page; with `--check` only say, by the exit code, whether it is up to date."""
+    page = reference(TranslateConfig)
+    if "--check" in sys.argv[1:]:
+        sys.exit(not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page)
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def reference(config: type[Config]) -> str:
+    """The whole page: the fields that stand outside any section, then one table a section."""
+    example = (PAGE.parent.parent / "examples" / "en-zh.toml").read_text(encoding="utf-8").strip()
+    sections = {name: field for name, field in config.model_fields.items() if section(field)}
+    alone = {name: field for name, field in config.model_fields.items() if not section(field)}
+    parts = [HEAD.format(example=example), "## At the top of the file\n", table(alone)]
+    for name, field in sections.items():
+        model = section(field)
+        assert model is not None
+        parts += [f"## [{name}]\n", f"{' '.join((model.__doc__ or '').split())}\n", table(model.model_fields)]
+    return "\n".join(parts)
+
+
+def section(field: FieldInfo) -> type[Config] | None:
+    """The config that a field holds, if it holds one."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Config) else None
+
+
+def table(fields: dict[str, FieldInfo]) -> str:
+    rows = [f"| `{name}` | {kind(field)} | {default(field)} | {field.description} |" for name, field in fields.items()]
+    return "\n".join(["| field | kind | default | what it is |", "| --- | --- | --- | --- |", *rows]) + "\n"
+
+
+def kind(field: FieldInfo) -> str:
+    """In words: `whole number, at least 1`."""
+    return ", ".join([words(field.annotation), *bounds(field)])
+
+
+def words(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join(words(part) for part in get_args(annotation) if part is not type(None))
+    if get_origin(annotation) in (list, tuple):
+        return "list of " + words(get_args(annotation)[0])
+    return {str: "text", int: "whole number", float: "number", bool: "true or false"}[annotation]
+
+
+def bounds(field: FieldInfo) -> list[str]:
+    found = []
+    for bound in field.metadata:
+        if isinstance(bound, annotated_types.Ge):
+            found.append(f"at least {bound.ge}")
+        elif isinstance(bound, annotated_types.Gt):
+            found.append(f"more than {bound.gt}")
+        elif isinstance(bound, annotated_types.Le):
+            found.append(f"at most {bound.le}")
+        elif isinstance(bound, annotated_types.Lt):
+            found.append(f"less than {bound.lt}")
+    return found
+
+
+def default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    return "not set" if value is None else "none" if value == [] else f"`{value}`"
+
+
+if __name__ == "__main__":
+    main()
