@@ -44,7 +44,7 @@ bench: setup  ## speed of our training beside a plain PyTorch loop
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/python tools/make_config_reference.py
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
