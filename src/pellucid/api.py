@@ -13,7 +13,7 @@ from pellucid.config import read_toml
 from pellucid.errors import RunError
 from pellucid.run import Run
 from pellucid.see.report import write_report
-from pellucid.tasks.translate import TranslateConfig, TranslateTask
+from pellucid.tasks.translate import TranslateConfig, TranslateTask, proposed_preset
 from pellucid.train.loop import Trainer, Watcher
 from pellucid.train.plan import make_plan, parse_budget
 
@@ -37,6 +37,9 @@ def train(
         parse_budget(config.training.budget)
     if run_folder is not None and Path(run_folder).exists() and any(Path(run_folder).iterdir()):
         raise RunError(f"{run_folder}: already exists and is not empty", mend="Choose another --name, or remove it.")
+    if config.model.preset == "auto":
+        seconds = parse_budget(config.training.budget) if config.training.budget else 0.0
+        config = config.changed(model=config.model.with_preset(proposed_preset(seconds)).model_dump())
     task = TranslateTask(config)
     about = {"kind": "data", **task.describe()}
     watcher(about)

@@ -58,7 +58,9 @@ class TrainingConfig(Config):
     tokens: int | None = Field(None, ge=1, description="target tokens to train on in all, instead of `steps`")
     batch_tokens: int = Field(1536, ge=16, description="target tokens in one batch, padding included")
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added up before one optimizer step")
-    learning_rate: float = Field(3e-3, gt=0, description="the highest learning rate of the schedule")
+    learning_rate: float | None = Field(
+        None, gt=0, description="the highest learning rate of the schedule; chosen by the model's width when not given"
+    )
     schedule: Literal["cosine", "inverse-sqrt", "constant"] = Field("cosine", description="after the warm-up")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises from 0")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay")

@@ -32,7 +32,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 class TranslatorConfig(Config):
     """The size and kind of a Transformer. `preset` fills in what is not given: tiny, small, or base (the paper's)."""
 
-    preset: Literal["tiny", "small", "base", "own"] = Field("tiny", description="a named size; own: every field given")
+    preset: Literal["auto", "tiny", "small", "base"] = Field(
+        "auto", description="a named size; auto: the one that reaches most in the training's budget"
+    )
     d_model: int = Field(128, ge=2, description="width of every position's vector")
     heads: int = Field(4, ge=1, description="attention heads; d_model must be a multiple of it")
     feed_forward: int = Field(512, ge=1, description="inner width of the feed-forward networks")
@@ -49,7 +51,11 @@ class TranslatorConfig(Config):
     def _fill_preset(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
-        return {**PRESETS.get(values.get("preset", "tiny"), {}), **values}
+        return {**PRESETS.get(values.get("preset", "auto"), {}), **values}
+
+    def with_preset(self, preset: str) -> "TranslatorConfig":
+        """The same with another preset; fields that were given stay as they are."""
+        return self.parse({**self.model_dump(exclude_unset=True), "preset": preset})
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "TranslatorConfig":

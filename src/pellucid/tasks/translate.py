@@ -38,6 +38,8 @@ QUICK_SENTENCES = 300  # dev sentences translated at each evaluation during trai
 SHOWN_SAMPLES = 6
 REPORTED_SAMPLES = 300
 
+SMALL_FROM, BASE_FROM = 15 * 60, 6 * 3600  # seconds of training from which a larger preset overtakes the smaller
+
 T = TypeVar("T")
 
 
@@ -73,6 +75,13 @@ class TranslateConfig(Config):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of certainty given to all other tokens")
     decoding: DecodingConfig = Field(default_factory=DecodingConfig)
+
+
+def proposed_preset(seconds: float) -> str:
+    """The model that reaches most in so much training time on two cores; docs/quality.md has the curves."""
+    if seconds < SMALL_FROM:
+        return "tiny"
+    return "small" if seconds < BASE_FROM else "base"
 
 
 @dataclass(frozen=True, slots=True)

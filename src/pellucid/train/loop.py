@@ -203,5 +203,5 @@ class Trainer:
         return TrainingError(
             f"{self.run.path}: step {step} gave a loss of {loss} and a gradient norm of {norm}; "
             "training stopped before it could reach the weights",
-            mend=f"Train again with a lower --learning-rate (it was {self.config.learning_rate:g}).",
+            mend=f"Train again with a lower --learning-rate (its highest was {self.config.learning_rate:g}).",
         )

@@ -17,6 +17,7 @@ from pellucid.errors import ConfigError
 from pellucid.models.translator import count_parameters
 from pellucid.tasks.task import Task
 from pellucid.train.precision import autocast, faster, matrix_rates
+from pellucid.train.schedule import rate_for_width
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 DEFAULT_BUDGET = "10m"
@@ -68,8 +69,8 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter) -> Pla
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
         model = task.build_model().to(training.device)
-        width = max(parameter.size(-1) for parameter in model.parameters() if parameter.dim() == 2)
-        rates = matrix_rates(min(training.batch_tokens, 4096), min(width, 1024), training.device)
+        width = min(parameter.size(-1) for parameter in model.parameters() if parameter.dim() == 2)
+        rates = matrix_rates(min(training.batch_tokens, 4096), width, training.device)
         precision = faster(rates) if training.precision == "auto" else training.precision
         seconds, tokens = _trial(task, model, precision, clock)
     steps = training.steps
@@ -81,6 +82,7 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter) -> Pla
     step_seconds = seconds * training.accumulate
     settled = training.changed(
         steps=steps,
+        learning_rate=training.learning_rate or rate_for_width(width),
         precision=precision,
         threads=torch.get_num_threads(),
         evaluate_every=training.evaluate_every or _evaluate_every(steps, step_seconds),
@@ -92,8 +94,6 @@ def _trial(task: Task, model: torch.nn.Module, precision: str, clock: Callable[[
     """Mean seconds and mean target tokens of one batch, forward, backward and update included."""
     device = task.training.device
     optimizer = make_optimizer(model, task.training)
-    for group in optimizer.param_groups:
-        group["lr"] = 0.0  # the weights are thrown away; a rate of 0 keeps them finite meanwhile
     began, batches, tokens = clock(), 0, 0
     for number, examples in enumerate(task.epoch(0)):
         if number == 2:  # the first two warm the caches up
@@ -115,7 +115,7 @@ def make_optimizer(model: torch.nn.Module, training: TrainingConfig) -> torch.op
     """AdamW, its update of all weights fused into one pass (Loshchilov & Hutter, 2017)."""
     return torch.optim.AdamW(
         model.parameters(),
-        lr=training.learning_rate,
+        lr=0.0,  # set anew before each step by train/schedule.py
         betas=(training.beta1, training.beta2),
         eps=1e-9,
         weight_decay=training.weight_decay,
