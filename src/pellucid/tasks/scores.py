@@ -65,8 +65,8 @@ def _columns(references: Sequence[Sequence[str]]) -> Any:
 
 def _interval(score: Any) -> dict[str, float]:
     """sacrebleu gives the bootstrap's mean and half-width; the interval is laid round the score itself."""
-    low, high = max(score.score - float(score._ci), 0.0), min(score.score + float(score._ci), 100.0)
-    return {"value": round(float(score.score), 2), "low": round(low, 2), "high": round(high, 2)}
+    value, half = float(score.score), float(score._ci)
+    return {"value": round(value, 2), "low": round(max(value - half, 0), 2), "high": round(min(value + half, 100), 2)}
 
 
 def _share(hits: Sequence[bool]) -> dict[str, float]:
