@@ -10,6 +10,7 @@ from typing import Any
 
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.significance import _bootstrap_resample
 
 from pellucid.data.slots import placeholders
 
@@ -35,8 +36,8 @@ def full_scores(
     """
     columns = _columns(references)
     scores = {
-        "chrf": _interval(CHRF().corpus_score(outputs, columns, n_bootstrap=RESAMPLES)),
-        "bleu": _interval(_bleu(target).corpus_score(outputs, columns, n_bootstrap=RESAMPLES)),
+        "chrf": _with_interval(CHRF(), outputs, columns),
+        "bleu": _with_interval(_bleu(target), outputs, columns),
         "exact": _share([output in known for output, known in zip(outputs, references, strict=True)]),
     }
     kept = [placeholders(s) == placeholders(o) for s, o in zip(sources, outputs, strict=True) if placeholders(s)]
@@ -63,10 +64,16 @@ def _columns(references: Sequence[Sequence[str]]) -> Any:
     return [[known[i] if i < len(known) else None for known in references] for i in range(most)]
 
 
-def _interval(score: Any) -> dict[str, float]:
-    """sacrebleu gives the bootstrap's mean and half-width; the interval is laid round the score itself."""
-    value, half = float(score.score), float(score._ci)
-    return {"value": round(value, 2), "low": round(max(value - half, 0), 2), "high": round(min(value + half, 100), 2)}
+def _with_interval(metric: Any, outputs: Sequence[str], columns: Any) -> dict[str, float]:
+    """The score, and where the middle 95% of the resampled test sets' scores lie.
+
+    sacrebleu's own summary of its resamples fails where only some of them score 0 (its float and float32 do not mix).
+    """
+    value = float(metric.corpus_score(outputs, columns).score)
+    statistics = metric._extract_corpus_statistics(outputs, columns)
+    resampled = sorted(float(score.score) for score in _bootstrap_resample(statistics, metric, RESAMPLES)[1])
+    low, high = resampled[int(0.025 * RESAMPLES)], resampled[int(0.975 * RESAMPLES)]
+    return {"value": round(value, 2), "low": round(low, 2), "high": round(high, 2)}
 
 
 def _share(hits: Sequence[bool]) -> dict[str, float]:
