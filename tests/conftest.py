@@ -1,5 +1,6 @@
-"""What holds for every test: shapes in `nn` are checked as it runs, two CPU threads, the same random numbers."""
+"""What holds for every test: shapes in `nn` are checked as it runs, two cores are enough, the same random numbers."""
 
+import os
 import random
 
 import pytest
@@ -9,7 +10,8 @@ from jaxtyping import install_import_hook
 # Before anything imports pellucid.nn: from here on each annotated shape there is checked at every call.
 install_import_hook("pellucid.nn", "beartype.beartype")
 
-torch.set_num_threads(2)
+# Two threads that wait for each other, times two workers of pytest-xdist, would stand in each other's way.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture(autouse=True)
