@@ -22,12 +22,13 @@ def train(
     config: TranslateConfig | str | Path,
     run_folder: str | Path | None = None,
     *,
+    runs: str | Path = "runs",
     watcher: Watcher = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Train a network as `config` (an object or a TOML file) says, evaluate it, write its report.
 
-    `run_folder` is where everything goes; without it, `runs/` and a name made of the languages. `watcher` gets each
+    `run_folder` is where everything goes; without it, a folder in `runs` named after the languages. `watcher` gets each
     line of metrics.jsonl as it is made; when `should_stop` says so, the step is finished and everything is saved.
     Raises ConfigError, DataError, RunError or TrainingError; each says how to mend it.
     """
@@ -46,7 +47,7 @@ def train(
     plan = make_plan(task)
     settled = task.config.changed(training=plan.training.model_dump())
     task.config = settled
-    folder = Path(run_folder) if run_folder else free_folder(Path("runs"), settled)
+    folder = Path(run_folder) if run_folder else free_folder(Path(runs), settled)
     run = Run.create(folder, settled, task.tokenizer)
     planned = {
         "kind": "plan",

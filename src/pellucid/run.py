@@ -127,6 +127,13 @@ class Run:
         self.task.config = self.task.config.changed(decoding=self.config.decoding.changed(**decoding).model_dump())
         return self.task.test(self.model, side)
 
+    def evaluate_on(self, files: Sequence[str | Path], **decoding: Any) -> dict[str, Any]:
+        """The same on other pairs: every source in `files` with its translations."""
+        config = self.config.data
+        return self.task.test_on(
+            self.model, [str(file) for file in files], self.config.decoding.changed(**decoding), config.delimiter
+        )
+
     # What training writes
 
     def save_config(self, config: "TranslateConfig") -> None:

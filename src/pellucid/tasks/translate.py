@@ -103,8 +103,7 @@ def prepare(config: TranslationData) -> PreparedData:
             f"{', '.join(config.files)}: the pairs are not those that this run was trained on",
             mend="Put the old files back, or train a new run on the new ones.",
         )
-    limits = Limits(max_characters=config.max_characters, max_ratio=config.max_ratio)
-    cleaned = clean(reading.pairs, reading.source, reading.target, limits)
+    cleaned = clean(reading.pairs, reading.source, reading.target, limits(config))
     if len(cleaned.pairs) < FEWEST_PAIRS:
         raise DataError(
             f"{', '.join(config.files)}: {len(cleaned.pairs)} usable pairs of {len(reading.pairs)} read; "
@@ -113,6 +112,10 @@ def prepare(config: TranslationData) -> PreparedData:
         )
     splits = split(cleaned.pairs, config.held_out, overlap=config.near_duplicate)
     return PreparedData(reading, cleaned, splits, fingerprint)
+
+
+def limits(config: TranslationData) -> Limits:
+    return Limits(max_characters=config.max_characters, max_ratio=config.max_ratio)
 
 
 class TranslateTask:
@@ -183,6 +186,24 @@ class TranslateTask:
             TranslationMemory(self.data.splits.train),
             self.data.reading.target,
             side,
+        )
+
+    def test_on(
+        self, model: Translator, files: Sequence[str], decoding: DecodingConfig, delimiter: str | None = None
+    ) -> dict[str, Any]:
+        """The same on pairs of other files, cleaned like the run's own."""
+        own = self.data.reading
+        reading = read_pairs(files, own.source, own.target, delimiter)
+        cleaned = clean(reading.pairs, own.source, own.target, limits(self.config.data))
+        translations: dict[str, list[str]] = {}
+        for pair in cleaned.pairs:
+            translations.setdefault(pair.source, []).append(pair.target)
+        return score_examples(
+            [Example(source, tuple(known)) for source, known in translations.items()],
+            lambda texts: self.translate(model, texts, decoding),
+            TranslationMemory(self.data.splits.train),
+            own.target,
+            " ".join(files),
         )
 
     def describe(self) -> dict[str, Any]:

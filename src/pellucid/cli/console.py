@@ -1,0 +1,57 @@
+"""What all commands share: where they print, how they write numbers, how they find a run."""
+
+import difflib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pellucid.errors import RunError
+
+RUNS = Path("runs")
+
+out = Console(highlight=False, soft_wrap=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """One line of JSON on standard output, written at once, for another program to read."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def find_run(name: str, runs: Path = RUNS) -> Path:
+    """The folder of a run given by its path or its name in runs/. Raises RunError with the nearest names."""
+    for path in (Path(name), runs / name):
+        if path.is_dir():
+            return path
+    there = [path.parent.name for path in sorted(runs.glob("*/config.toml"))]
+    near = difflib.get_close_matches(Path(name).name, there, n=3, cutoff=0.4)
+    if near:
+        mend = f"Did you mean {' or '.join(str(runs / found) for found in near)}?"
+    else:
+        mend = "`pellucid runs` lists the runs there are."
+    raise RunError(f"{name}: no such run", mend=mend)
+
+
+def duration(seconds: float) -> str:
+    """45 s, 3:20 min, 1:05 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+
+
+def millions(count: int) -> str:
+    return f"{count / 1e6:.1f} M"
+
+
+def one_line(text: str, width: int) -> str:
+    """Cut to so many characters, with a sign that it was."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,150 @@
+"""A training as it is watched: one progress bar, a sample translation at each evaluation, scores at the end.
+
+On a terminal the bar is live; piped, each evaluation is one plain line; with --json, each event is a line of JSON.
+"""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from pellucid.cli.console import duration, err, millions, one_line, out, print_json
+from pellucid.cli.words import say
+
+Event = Mapping[str, Any]
+REFRESH = 20  # steps between two updates of the text beside the bar, so that it can be read
+SMOOTH = 0.95  # of the loss and rate shown
+
+
+class Live:
+    """Shows the events of one training. `show` is the trainer's watcher."""
+
+    def __init__(self, json: bool) -> None:
+        self.json = json
+        self.steps = 0
+        self.stopped_at: int | None = None
+        self.ended: Event | None = None
+        self.tested: Event | None = None
+        self._score = ""
+        self._loss = self._rate = 0.0
+        self._bar: Progress | None = None
+
+    def show(self, event: Event) -> None:
+        if self.json:
+            print_json(event)
+        handler: Callable[[Event], None] | None = getattr(self, f"_{event['kind']}", None)
+        if handler is not None:
+            handler(event)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _data(self, event: Event) -> None:
+        removed = sum(event["removed"].values())
+        self._say("train.data", **{**event, "removed": f"{removed:,}", "train": f"{event['train']:,}"})
+        self._say("train.measuring")
+
+    def _plan(self, event: Event) -> None:
+        self.steps = event["steps"]
+        self._say(
+            "train.plan",
+            preset=event["preset"],
+            parameters=millions(event["parameters"]),
+            steps=f"{self.steps:,}",
+            precision=event["precision"],
+            rate=f"{event['tokens_per_second']:,}",
+            threads=event["threads"],
+        )
+
+    def start(self, steps: int) -> None:
+        """Open the bar."""
+        self.steps = steps
+        if self.json or not out.is_terminal or self._bar is not None:
+            return
+        wide = out.width >= 70
+        columns = [
+            BarColumn(bar_width=None if wide else 8),
+            TaskProgressColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[words]}") if wide else TextColumn(""),
+            TimeRemainingColumn(compact=True) if wide else TimeElapsedColumn(),
+        ]
+        self._bar = Progress(*columns, console=out, expand=wide, speed_estimate_period=120.0)
+        self._task = self._bar.add_task("", total=steps, words="")
+        self._bar.start()
+
+    def _step(self, event: Event) -> None:
+        first = not self._loss
+        self._loss = event["loss"] if first else SMOOTH * self._loss + (1 - SMOOTH) * event["loss"]
+        rate = event["tokens_per_second"]
+        self._rate = rate if first else SMOOTH * self._rate + (1 - SMOOTH) * rate
+        if self._bar is None:
+            self.start(self.steps)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=event["step"])
+            if first or event["step"] % REFRESH == 0:
+                words = say("train.progress", loss=f"{self._loss:.2f}", rate=f"{self._rate:,.0f}", score=self._score)
+                self._bar.update(self._task, words=words)
+
+    def _evaluation(self, event: Event) -> None:
+        scores = event["scores"]
+        self._score = f"chrF {scores['chrf']:.1f}"
+        if self.json:
+            return
+        out.print(say("train.sample", step=event["step"], chrf=f"{scores['chrf']:.1f}", bleu=f"{scores['bleu']:.1f}"))
+        if event["samples"]:
+            sample = event["samples"][event["step"] % len(event["samples"])]
+            room = max(out.width - 6, 20)
+            for sign, text in ((" ", sample["source"]), (">", sample["output"]), ("=", sample["references"][0])):
+                style = "bold" if sign == ">" else "dim"
+                out.print(f"  [{style}]{sign} {escape(one_line(text, room))}[/]", soft_wrap=False)
+
+    def _warning(self, event: Event) -> None:
+        err.print(f"{say('warning')} {event['text']}", markup=False)
+
+    def _end(self, event: Event) -> None:
+        self.close()
+        self.ended = event
+        if event["reason"] == "interrupted":
+            return
+        key = "reason.steps done" if event["reason"] == "steps done" else "reason.patience"
+        self._say(
+            "train.ended",
+            steps=f"{event['step']:,}",
+            time=duration(event["seconds"]),
+            reason=say(key),
+            best=f"{event['best_step']:,}",
+        )
+
+    def _test(self, event: Event) -> None:
+        self.tested = event
+
+    def _say(self, key: str, **values: Any) -> None:
+        if not self.json:
+            out.print(say(key, **values), markup=False)
+
+
+@contextmanager
+def stopped_by_ctrl_c(live: Live) -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: once lets the step finish and saves, twice stops at once."""
+    pressed = False
+
+    def press(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+        err.print(say("train.stopping"), markup=False)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: pressed
+    finally:
+        live.close()
+        signal.signal(signal.SIGINT, before)

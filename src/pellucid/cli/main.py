@@ -1,0 +1,73 @@
+"""The entry point: all commands, and the only place where an error becomes an exit.
+
+Exit codes: 0 done, 2 something the person can mend, 130 interrupted.
+"""
+
+import os
+import sys
+
+import typer
+
+from pellucid import __version__
+from pellucid.cli import corpus, data, demo, evaluate, report, resume, runs, train, translate
+from pellucid.cli.console import err
+from pellucid.cli.words import say
+from pellucid.errors import PellucidError
+
+app = typer.Typer(
+    name="pellucid",
+    help="Train a small network of your own, use it, and open every number of it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+train_app = typer.Typer(help="Train a network on your own data.", no_args_is_help=True)
+data_app = typer.Typer(help="Look at data before it is trained on.", no_args_is_help=True)
+corpus_app = typer.Typer(help="Collect a corpus that Pellucid knows how to fetch.", no_args_is_help=True)
+demo_app = typer.Typer(help="Train on a default corpus and show what came out.", no_args_is_help=True)
+
+train_app.command("translate")(train.translate)
+app.add_typer(train_app, name="train")
+app.command("translate")(translate.translate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("runs")(runs.runs)
+app.command("resume")(resume.resume)
+app.command("report")(report.report)
+data_app.command("show")(data.show)
+app.add_typer(data_app, name="data")
+corpus_app.command("interface-strings")(corpus.interface_strings)
+app.add_typer(corpus_app, name="corpus")
+demo_app.command("translate")(demo.translate)
+app.add_typer(demo_app, name="demo")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pellucid {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Train a small network of your own, use it, and open every number of it."""
+
+
+def main() -> None:
+    """Run the command line; errors that a person can mend are two lines on standard error."""
+    try:
+        app()
+    except PellucidError as error:
+        err.print(f"[red]{say('error')}[/]", end=" ")
+        err.print(error.message, markup=False, soft_wrap=True)
+        if error.mend:
+            err.print(error.mend, markup=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print(say("interrupted"))
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

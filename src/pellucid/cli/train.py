@@ -1,0 +1,137 @@
+"""`pellucid train translate`: from files of sentence pairs to a run folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pellucid.cli.console import RUNS, out
+from pellucid.cli.live import Live, stopped_by_ctrl_c
+from pellucid.cli.tables import print_samples, print_scores
+from pellucid.cli.words import say
+from pellucid.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pellucid.run import Run
+    from pellucid.tasks.translate import TranslateConfig
+
+
+def translate(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="TSV, CSV, JSONL, PO, MO, TMX, two aligned text files, folders, globs.", show_default=False
+        ),
+    ] = None,
+    source: Annotated[str | None, typer.Option("--from", help="Language to translate from, such as en.")] = None,
+    target: Annotated[str | None, typer.Option("--to", help="Language to translate to, such as zh.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time to train: 90s, 10m, 2h. [default: 10m]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps, instead of a budget.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Target tokens to train on, instead of a budget.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Size of the model: auto, tiny, small, base.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run in the runs folder. [default: FROM-TO]")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with the whole run; flags override it.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any field, as section.field=value; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order of data and dropout.")] = None,
+    vocabulary: Annotated[int | None, typer.Option(help="Tokens at most.")] = None,
+    batch_tokens: Annotated[int | None, typer.Option(help="Target tokens in a batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Share of numbers switched off in training.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between the columns of a table.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Train a translating Transformer on sentence pairs.
+
+    Example: pellucid train translate pairs.tsv --from en --to zh --budget 10m
+    """
+    flags: dict[str, dict[str, Any]] = {
+        "data": {"files": files or None, "source": source, "target": target, "delimiter": delimiter},
+        "tokenizer": {"vocabulary": vocabulary},
+        "model": {"preset": preset, "dropout": dropout},
+        "training": {
+            "budget": budget,
+            "steps": steps,
+            "tokens": tokens,
+            "seed": seed,
+            "batch_tokens": batch_tokens,
+            "learning_rate": learning_rate,
+            "device": device,
+            "threads": threads,
+        },
+    }
+    run_training(assembled(config, flags, set_ or []), runs / name if name else None, runs, json)
+
+
+def assembled(path: Path | None, flags: dict[str, dict[str, Any]], settings: Sequence[str]) -> "TranslateConfig":
+    """The TOML file, if there is one, overridden by flags, overridden by --set. Raises ConfigError."""
+    import tomllib
+
+    from pellucid.config import read_toml
+    from pellucid.tasks.translate import TranslateConfig
+
+    values = read_toml(path) if path else {}
+    for section, fields in flags.items():
+        given = {field: value for field, value in fields.items() if value is not None}
+        if given:
+            if {"budget", "steps", "tokens"} & set(given):
+                # A flag takes the place of whichever of the three the file gave.
+                for other in ("budget", "steps", "tokens"):
+                    values.get(section, {}).pop(other, None)
+            values[section] = {**values.get(section, {}), **given}
+    for setting in settings:
+        place, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {setting}: not a setting", mend="Write --set section.field=value.")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        *sections, field = place.strip().split(".")
+        inner = values
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[field] = value
+    parsed = TranslateConfig.parse(values, where=str(path) if path else "config")
+    if not parsed.data.files:
+        raise ConfigError("no data to train on", mend="Name a file of sentence pairs, such as pairs.tsv.")
+    return parsed
+
+
+def run_training(config: "TranslateConfig", folder: Path | None, runs: Path, json: bool) -> None:
+    """Train with everything shown, then print what came out and what to try next."""
+    from pellucid import api
+
+    live = Live(json)
+    with stopped_by_ctrl_c(live) as should_stop:
+        run = api.train(config, folder, runs=runs, watcher=live.show, should_stop=should_stop)
+    finish(live, run)
+
+
+def finish(live: Live, run: "Run") -> None:
+    """Scores, samples and next steps; or how to go on, if it was stopped."""
+    if live.ended is not None and live.ended["reason"] == "interrupted":
+        if not live.json:
+            out.print(
+                say("train.stopped", step=f"{live.ended['step']:,}", steps=f"{live.steps:,}", run=run.path),
+                markup=False,
+            )
+        raise typer.Exit(130)
+    if live.json or live.tested is None:
+        return
+    out.print()
+    print_scores(live.tested)
+    out.print()
+    print_samples(live.tested["samples"], say("samples.title"))
+    data = run.config.data
+    out.print()
+    out.print(say("report.written", path=run.path / "report.html"), markup=False, soft_wrap=True)
+    out.print(say("next.title"))
+    facts = {"run": run.path, "source": data.source, "target": data.target, "files": " ".join(data.files)}
+    for key in ("next.translate", "next.longer", "next.own"):
+        out.print("  " + say(key, **facts), markup=False, soft_wrap=True)

@@ -1,0 +1,106 @@
+"""`pellucid translate`: a trained run, given texts, gives translations and nothing else on standard output."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pellucid.cli.console import err, find_run
+from pellucid.cli.words import say
+from pellucid.errors import DataError
+
+if TYPE_CHECKING:
+    from pellucid.run import Run
+
+AT_A_TIME = 256  # lines read ahead, so that sentences of like length can be translated side by side
+
+
+def translate(
+    run: Annotated[str, typer.Argument(help="A run folder, or its name in runs/.", show_default=False)],
+    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, lines are read from a pipe.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Translate this text file line by line.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")] = None,
+    method: Annotated[str | None, typer.Option(help="greedy, beam or sample.")] = None,
+    beam: Annotated[int | None, typer.Option(help="Hypotheses kept side by side.")] = None,
+    n_best: Annotated[int, typer.Option(min=1, help="Translations given of each text.")] = 1,
+    length_penalty: Annotated[float | None, typer.Option(help="Above 1 favours longer translations.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of sampling; below 1 is more certain.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Sample among this many tokens.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Sample among the tokens that hold this share.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of sampling.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="A JSON object per text, with scores.")] = False,
+) -> None:
+    """Translate texts given as arguments, a file line by line, or what comes through a pipe.
+
+    Example: pellucid translate runs/en-zh "Save changes before closing?"
+    """
+    from pellucid.run import Run
+
+    opened = Run.open(find_run(run))
+    if file is not None and text:
+        raise DataError("a text and --file were both given", mend="Give one of them.")
+    decoding = {
+        "method": method or ("sample" if temperature or top_k or top_p else None),
+        "beam": max(beam or opened.config.decoding.beam, n_best) if beam or n_best > 1 else None,
+        "length_penalty": length_penalty,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+    }
+    given = {name: value for name, value in decoding.items() if value is not None}
+    opened.config.decoding.changed(**given)  # a wrong value is told before anything is read or loaded
+    lines = _lines(text, file)
+    if output is None:
+        for line in _translated(opened, lines, given, n_best, json):
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        return
+    from pellucid.files import write_text
+
+    results = list(_translated(opened, lines, given, n_best, json))
+    try:
+        write_text(output, "".join(f"{line}\n" for line in results))
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+    err.print(say("translate.written", lines=f"{len(results):,}", path=output), markup=False)
+
+
+def _lines(text: list[str] | None, file: Path | None) -> Iterable[str]:
+    if text:
+        return text
+    if file is not None:
+        from pellucid.data.textfile import read_lines
+
+        return [line for _, line in read_lines(file)]
+    if sys.stdin.isatty():
+        err.print(say("translate.hint"))
+        return iter(_typed, None)
+    return (line.rstrip("\r\n") for line in sys.stdin)
+
+
+def _typed() -> str | None:
+    try:
+        return input()
+    except EOFError:
+        return None
+
+
+def _translated(run: "Run", lines: Iterable[str], decoding: dict[str, Any], n_best: int, json: bool) -> Iterator[str]:
+    """One line of output for each line and each of its `n_best` translations, in the order of the input."""
+    import json as encoder
+
+    iterator = iter(lines)
+    at_a_time = 1 if sys.stdin.isatty() else AT_A_TIME
+    while some := list(islice(iterator, at_a_time)):
+        for source, found in zip(some, run.translations(some, **decoding), strict=True):
+            best = found[:n_best]
+            if json:
+                translations = [{"text": one.text, "score": round(one.score, 4)} for one in best]
+                yield encoder.dumps({"source": source, "translations": translations}, ensure_ascii=False)
+            else:
+                # A translation is one line, so that line n of the output belongs to line n of the input.
+                yield from (" ".join(one.text.splitlines()) for one in best)
