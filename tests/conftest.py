@@ -1,7 +1,11 @@
-"""What holds for every test: shapes in `nn` are checked as it runs, two cores are enough, the same random numbers."""
+"""What holds for every test: shapes in `nn` are checked as it runs, one CPU thread, the same random numbers."""
 
 import os
 import random
+
+# One thread a process, and in those that tests start: the networks here are too small to gain from a second, and
+# threads that wait for each other on a busy machine cost more than ten times what they save. Read when torch loads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
@@ -10,8 +14,7 @@ from jaxtyping import install_import_hook
 # Before anything imports pellucid.nn: from here on each annotated shape there is checked at every call.
 install_import_hook("pellucid.nn", "beartype.beartype")
 
-# Two threads that wait for each other, times two workers of pytest-xdist, would stand in each other's way.
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
