@@ -9,7 +9,6 @@ PYTHON ?=
 TORCH_INDEX ?=
 
 BIN := .venv/bin
-DEMO := runs/demo-en-$(TO)
 
 .PHONY: help setup demo test test-slow bench docs lock browser clean
 
@@ -27,8 +26,7 @@ setup: .venv/.ready  ## make .venv and install everything into it
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" tools/setup.sh
 
 demo: setup  ## the main job: fetch the corpus, train English to Chinese for 4 minutes, show what came out
-	@$(BIN)/pellucid corpus interface-strings --to $(TO) --size $(SIZE)
-	@$(BIN)/pellucid train translate corpus:interface-strings:$(SIZE) --from en --to $(TO) --budget $(BUDGET) --run $(DEMO)
+	@$(BIN)/pellucid demo translate --to $(TO) --budget $(BUDGET) --size $(SIZE)
 
 test: setup browser  ## lint, types and tests, without the slow ones
 	$(BIN)/ruff check .
@@ -44,6 +42,7 @@ bench: setup  ## speed of our training beside a plain PyTorch loop
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/python tools/make_config_reference.py
+	$(BIN)/python tools/make_command_reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
