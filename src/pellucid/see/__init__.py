@@ -1,0 +1,1 @@
+"""Any of the rooms, opened for a person to look at."""
