@@ -27,6 +27,7 @@ UNDER: dict[str, set[str]] = {
     "api": GROUND | {"data", "nn", "models", "generate", "tasks", "run", "train", "see"},
     "__init__": GROUND | {"data", "nn", "models", "generate", "tasks", "run", "train", "see", "api"},
     "cli": GROUND | {"data", "nn", "models", "generate", "tasks", "run", "train", "see", "api", "__init__"},
+    "__main__": {"cli"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 TEXTS = sorted(

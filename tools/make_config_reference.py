@@ -24,9 +24,10 @@ One TOML file is one run. Each field has a default, so that a file holds only wh
 {example}
 ```
 
-`pellucid train translate --config run.toml` takes such a file; flags override it, and `--set section.field=value` any
-field. A run's folder keeps its own `config.toml` with every field written out, so that a run can be repeated. A field
-that does not exist is refused, with the nearest one that does; a wrong value is refused with what is allowed.
+`pellucid train translate --config examples/en-zh.toml` takes such a file; flags override it, and
+`--set section.field=value` overrides any field. A run's folder keeps its own `config.toml` with every field written
+out, so that a run can be repeated. A field that does not exist is refused, with the nearest one that does; a wrong
+value is refused with what is allowed.
 """
 
 
