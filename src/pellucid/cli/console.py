@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from pellucid.errors import RunError
 
@@ -52,6 +53,7 @@ def millions(count: int) -> str:
 
 
 def one_line(text: str, width: int) -> str:
-    """Cut to so many characters, with a sign that it was."""
-    text = " ".join(text.split())
-    return text if len(text) <= width else text[: width - 1] + "…"
+    """Cut to so many columns (a Chinese character takes two), with a sign that it was."""
+    line = Text(" ".join(text.split()))
+    line.truncate(width, overflow="ellipsis")
+    return line.plain

@@ -1,15 +1,21 @@
 """`pellucid runs`: all runs of a folder as a table."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.markup import escape
 from rich.table import Table
 
 from pellucid.cli.console import RUNS, duration, millions, out, print_json
 from pellucid.cli.words import say
 from pellucid.errors import PellucidError
+
+COLUMNS = ("name", "task", "size", "data", "scores", "time", "status")
+NARROW, NARROW_COLUMNS = 66, ("name", "scores", "status")  # of a terminal, and what it then shows
 
 
 def runs(
@@ -27,22 +33,37 @@ def runs(
     if not found:
         out.print(say("runs.none", folder=folder), markup=False)
         return
+    columns = COLUMNS if out.width >= NARROW else NARROW_COLUMNS
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for key in ("name", "task", "size", "data", "scores", "time", "status"):
-        right = key in ("size", "data", "scores", "time")
-        table.add_column(say(f"runs.{key}"), justify="right" if right else "left", overflow="fold")
-    for run in found:
-        scores = f"{run['chrf']:.1f} / {run['bleu']:.1f}" if run["chrf"] is not None else ""
-        table.add_row(
-            run["name"],
-            run["task"],
-            f"{run['preset']} {millions(run['parameters'])}" if run["parameters"] else "",
-            f"{run['pairs']:,}" if run["pairs"] else "",
-            scores,
-            duration(run["seconds"]) if run["seconds"] else "",
-            say(f"status.{run['status']}"),
+    for column in columns:
+        name = column == "name"
+        right = column in ("size", "data", "scores", "time")
+        table.add_column(
+            say(f"runs.{column}"),
+            justify="right" if right else "left",
+            overflow="fold" if name else "ellipsis",
+            no_wrap=not name,
+            min_width=None if name else cell_len(say(f"runs.{column}")),
         )
+    for run in found:
+        table.add_row(*(_cell(run, column) for column in columns))
     out.print(table)
+
+
+def _cell(run: Mapping[str, Any], column: str) -> str:
+    match column:
+        case "size":
+            return f"{run['preset']} {millions(run['parameters'])}" if run["parameters"] else ""
+        case "data":
+            return f"{run['pairs']:,}" if run["pairs"] else ""
+        case "scores":
+            return f"{run['chrf']:.1f} / {run['bleu']:.1f}" if run["chrf"] is not None else ""
+        case "time":
+            return duration(run["seconds"]) if run["seconds"] else ""
+        case "status":
+            return say(f"status.{run['status']}")
+        case _:
+            return escape(str(run[column]))
 
 
 def summary(path: Path) -> dict[str, Any]:

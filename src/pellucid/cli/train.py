@@ -133,5 +133,6 @@ def finish(live: Live, run: "Run") -> None:
     out.print(say("report.written", path=run.path / "report.html"), markup=False, soft_wrap=True)
     out.print(say("next.title"))
     facts = {"run": run.path, "source": data.source, "target": data.target, "files": " ".join(data.files)}
-    for key in ("next.translate", "next.longer", "next.own"):
+    corpus = data.files[0].startswith("corpus:")
+    for key in ("next.translate", "next.longer", *(("next.own",) if corpus else ())):
         out.print("  " + say(key, **facts), markup=False, soft_wrap=True)

@@ -15,7 +15,7 @@ from pellucid.data.languages import Language, language, script_share
 from pellucid.data.pairs import Pair
 
 SAMPLES = 5  # shown of each reason
-SHORT = 8  # letters' widths below which a length ratio says nothing
+CUSHION = 10  # letters added to both lengths, because among short texts a ratio says little
 FEWEST_LETTERS = 3  # below which the script is not judged
 WIDTHS = {"CJK": 2.5, "HIRAGANA": 1.6, "KATAKANA": 1.6, "HANGUL": 2.2}  # Latin letters that say as much as one of these
 # Control characters but for tab and line breaks, and characters that no text should hold.
@@ -77,11 +77,9 @@ def normalized(pair: Pair) -> Pair:
 
 
 def length_ratio(pair: Pair) -> float:
-    """How many times longer one side is than the other, both measured in widths of Latin letters; 1 for short ones."""
-    lengths = width(pair.source), width(pair.target)
-    if max(lengths) < SHORT * 2:
-        return 1.0
-    return max(lengths) / max(min(lengths), SHORT / 2)
+    """How many times longer one side is than the other, in widths of Latin letters, the same cushion added to both."""
+    short, long = sorted((width(pair.source), width(pair.target)))
+    return (long + CUSHION) / (short + CUSHION)
 
 
 def width(text: str) -> float:

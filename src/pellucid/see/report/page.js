@@ -18,7 +18,7 @@ function setLanguage(language) {
 }
 
 const styles = {
-  loss_step: { color: "--line", width: 1 }, loss_smooth: { color: "--pos", width: 2 }, loss_dev: { color: "--neg", width: 2, dash: "dash" },
+  loss_step: { color: "--faint", width: 1 }, loss_smooth: { color: "--pos", width: 2 }, loss_dev: { color: "--neg", width: 2, dash: "dash" },
   chrf: { color: "--share", width: 2 }, bleu: { color: "--neg", width: 2, dash: "dash" },
   source: { color: "--neg" }, target: { color: "--pos" },
 };

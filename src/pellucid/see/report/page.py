@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pellucid.data.languages import known_language
 from pellucid.files import write_text
 from pellucid.see.report.facts import Facts, curves, gather
 from pellucid.see.report.words import LANGUAGES, both, words
@@ -17,7 +18,7 @@ LANGUAGE_BUTTON = '<span class="en" lang="zh">中文</span><span class="zh" lang
 # Nothing may be fetched: an image is one that the page itself made, when a plot is saved.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 COLOURS = {
-    "loss_step": "line",
+    "loss_step": "faint",
     "loss_smooth": "pos",
     "loss_dev": "neg",
     "bleu": "neg",
@@ -89,8 +90,8 @@ def verdict(facts: Facts) -> str:
     seconds = facts.end["seconds"] if facts.end else 0.0
     lead = both(
         "lead.tested",
-        source=described.get("source", "?"),
-        target=described.get("target", "?"),
+        source="\1",
+        target="\2",
         train=f"{described.get('train', 0):,}",
         preset=plan.get("preset", ""),
         parameters=f"{plan.get('parameters', 0) / 1e6:.1f} M",
@@ -99,9 +100,20 @@ def verdict(facts: Facts) -> str:
         chrf=f"{systems['model']['chrf']['value']:.1f}",
         bleu=f"{systems['model']['bleu']['value']:.1f}",
         compared="\0",
-    ).replace("\0", compared)
+    )
+    languages = [_language(described.get(side, "und")) for side in ("source", "target")]
+    for place, words_there in zip("\0\1\2", (compared, *languages), strict=True):
+        lead = lead.replace(place, words_there)
     tables = "".join(scores(name, subset) for name, subset in test["subsets"].items())
     return f'<p class="verdict">{lead}</p>{tables}<p class="lead">{both("intervals")}</p>'
+
+
+def _language(code: str) -> str:
+    """Its name, in English and in the language itself."""
+    found = known_language(code)
+    if found is None:
+        return escape(code)
+    return found.english if found.english == found.native else f"{found.english} ({found.native})"
 
 
 def scores(name: str, subset: Mapping[str, Any]) -> str:
