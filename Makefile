@@ -32,7 +32,7 @@ test: setup browser  ## lint, types and tests, without the slow ones
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 test-slow: setup browser  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
