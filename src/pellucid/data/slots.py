@@ -2,11 +2,13 @@
 
 A small model spells rare strings wrongly (`PYTHONPATH` came out as `PATHONPONHHONYNN`). So placeholders, tags,
 addresses, numbers and code-like words are replaced by numbered slots, each one token; the same string has the same
-slot on both sides, and the model learns where a slot goes instead of how its letters go.
-Stands between the text and the tokenizer.
+slot on both sides, and the model learns where a slot goes instead of how its letters go. Names written in capitals
+(`CSRF`, `QoS`) are copied when they are rare; frequent ones often have a translation (`VAT`, `TV`), and the model can
+learn them like any word. Stands between the text and the tokenizer.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 SLOTS = 16  # slots of one sentence; what comes after the sixteenth different string stays as it is
@@ -41,21 +43,26 @@ CODE = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
+NAME = re.compile(r"(?<!\w)(?:[A-Z]{2,}s?|[A-Za-z]*[a-z][A-Z][A-Za-z]*)(?!\w)")  # CSRF, URLs, QoS, iOS, OpenStack
 _SLOT = re.compile(f"[{CHARACTERS}]")
 _ANY = re.compile(f"(?P<slot>[{CHARACTERS}])|(?:{PLACEHOLDER.pattern})|(?:{CODE.pattern})", re.VERBOSE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Slotted:
-    """A text with slots in the places of `strings`, in order of first appearance."""
+    """A text with slots in the places of `strings`: slot n stands for string n."""
 
     text: str
     strings: tuple[str, ...]
 
 
-def take_out(text: str) -> Slotted:
-    """Replace everything that must be copied by slots; the same string again gets the same slot again."""
+def take_out(text: str, is_word: Callable[[str], bool] = lambda name: True) -> Slotted:
+    """Replace everything that must be copied by slots; the same string again gets the same slot again.
+
+    Names are taken out too unless `is_word` says of one that the model knows it, or the whole text is in capitals.
+    """
     strings: dict[str, int] = {}
+    shouted = text.upper() == text
 
     def slot(found: re.Match[str]) -> str:
         string = found.group()
@@ -65,7 +72,10 @@ def take_out(text: str) -> Slotted:
             strings[string] = len(strings)
         return CHARACTERS[strings[string]]
 
-    return Slotted(_ANY.sub(slot, text), tuple(strings))
+    def name_slot(found: re.Match[str]) -> str:
+        return found.group() if shouted or is_word(found.group()) else slot(found)
+
+    return Slotted(NAME.sub(name_slot, _ANY.sub(slot, text)), tuple(strings))
 
 
 def take_out_same(text: str, strings: tuple[str, ...]) -> str:

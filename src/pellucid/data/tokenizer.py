@@ -33,6 +33,7 @@ class Tokenizer:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._words: dict[str, bool] = {}
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary: int) -> "Tokenizer":
@@ -83,6 +84,13 @@ class Tokenizer:
         """The text of `ids`; special tokens are passed over."""
         text = str(self.engine.decode([number for number in ids if number >= len(SPECIAL)], skip_special_tokens=False))
         return text.removeprefix(" ")
+
+    def is_word(self, text: str) -> bool:
+        """Whether the text is one token: frequent enough in training that it need not be spelled."""
+        known = self._words.get(text)
+        if known is None:
+            known = self._words[text] = len(self.encode(text)) == 1
+        return known
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """Each id's own text, for showing: a token that is part of a character shows as its replacement sign."""

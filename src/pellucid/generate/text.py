@@ -27,7 +27,7 @@ def translate_texts(
 
     A text longer than the model's longest sentence is cut there.
     """
-    slotted = [take_out(text.strip()) for text in texts]
+    slotted = [take_out(text.strip(), tokenizer.is_word) for text in texts]
     wanted = [number for number, text in enumerate(texts) if text.strip()]
     limit = model.config.max_length - 1
     ids = tokenizer.encode_all([slotted[number].text for number in wanted])

@@ -133,16 +133,12 @@ class TranslateTask:
                 "fingerprint": self.data.fingerprint,
             }
         )
-        slotted = [slotted_pair(pair) for pair in self.data.splits.train]
-        self.tokenizer = tokenizer or Tokenizer.train(
-            (text for pair in slotted for text in pair), config.tokenizer.vocabulary
-        )
-        self.examples = self._encoded(slotted)
+        self.tokenizer = tokenizer or train_tokenizer(self.data.splits.train, config.tokenizer.vocabulary)
+        self.examples = self._encoded(self.data.splits.train)
         if not self.examples:
             raise DataError(f"no training pair is shorter than {config.model.max_length} tokens")
         self.lengths: list[Lengths] = [(len(source), len(target) - 1) for source, target in self.examples]
-        dev = [slotted_pair(Pair(e.source, reference)) for e in self.data.splits.dev for reference in e.references]
-        self._dev = self._encoded(dev)
+        self._dev = self._encoded([Pair(e.source, known) for e in self.data.splits.dev for known in e.references])
 
     @property
     def training(self) -> TrainingConfig:
@@ -238,8 +234,9 @@ class TranslateTask:
             "samples": [{"source": p.source, "target": p.target} for p in _spread(splits.train)],
         }
 
-    def _encoded(self, slotted: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+    def _encoded(self, pairs: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
         """Source ids with the end token, target ids between begin and end; pairs too long for the model left out."""
+        slotted = [slotted_pair(pair, self.tokenizer.is_word) for pair in pairs]
         sources = self.tokenizer.encode_all([source for source, _ in slotted])
         targets = self.tokenizer.encode_all([target for _, target in slotted])
         longest = self.config.model.max_length - 1
@@ -266,10 +263,15 @@ class TranslateTask:
         return total / tokens
 
 
-def slotted_pair(pair: Pair) -> tuple[str, str]:
+def slotted_pair(pair: Pair, is_word: Callable[[str], bool] = lambda name: True) -> tuple[str, str]:
     """Source and target with what must be copied as slots, the same string under the same slot."""
-    source = take_out(pair.source)
+    source = take_out(pair.source, is_word)
     return source.text, take_out_same(pair.target, source.strings)
+
+
+def train_tokenizer(pairs: Sequence[Pair], vocabulary: int) -> Tokenizer:
+    """From both sides of the training pairs, slots taken out; names stay, so that frequent ones become tokens."""
+    return Tokenizer.train((text for pair in pairs for text in slotted_pair(pair)), vocabulary)
 
 
 def collated(examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Batch:
