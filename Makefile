@@ -35,7 +35,7 @@ test: setup browser  ## lint, types and tests, without the slow ones
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 test-slow: setup browser  ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ]  # 5: there are none
 
 bench: setup  ## speed of our training beside a plain PyTorch loop
 	$(BIN)/python bench/train_translation.py
