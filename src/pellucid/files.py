@@ -18,6 +18,8 @@ from pellucid.errors import RunError
 if TYPE_CHECKING:
     from torch import Tensor
 
+UNFINISHED = ".part"  # ends the name of a file while it is being written
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -26,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     The content is synced before the rename and the folder after it, so that the rename itself survives a power cut.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.config import read_toml
 from pellucid.errors import RunError
-from pellucid.files import read_tensors, write_tensors, write_text
+from pellucid.files import UNFINISHED, read_tensors, write_tensors, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -209,6 +209,8 @@ class Run:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise RunError(f"{self.path}: another process is training this run", mend="Wait or stop it.") from None
+            for unfinished in self.path.rglob(f".*{UNFINISHED}"):
+                unfinished.unlink()  # of a process that was killed while it wrote
             yield
 
     def _is_locked(self) -> bool:
