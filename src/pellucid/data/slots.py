@@ -37,9 +37,10 @@ CODE = re.compile(
   | (?<!\w)--?[a-z][\w-]*(?:=\S+)?(?=[\s,.;:)]|$)     # --flag
   | (?<![\w.])[A-Za-z]\w*(?:_\w+)+                    # snake_case, PYTHON_PATH
   | (?<![\w.])[a-z]+[A-Z]\w*                          # camelCase
-  | (?<![\w.])[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+(?:\(\))?  # module.name, file.txt
-  | (?<![\w.,])\d+(?:[.,:/x-]\d+)*(?![\w])            # 12, 3.5, 10:30, 1920x1080
-  | (?<!\w)[A-Za-z]*\d[\w-]*(?!\w)                    # IPv6, SHA-256, 5GHz
+  | (?<![\w.])[A-Za-z_][\w-]+(?:\.[A-Za-z_][\w-]+)+(?:\(\))?  # module.name, file.txt
+  | (?<![\w-])[A-Za-z]+-?\d[\w-]*(?!\w)               # IPv6, SHA-256
+  | (?<![\w.,-])\d+(?:[.,:/x-]\d+)*(?!\w|-[a-zA-Z])  # 12, 3.5, 10:30, 1920x1080
+  | (?<![\w-])\d+(?:\.\d+)?(?!st|nd|rd|th)[A-Za-z]{1,4}(?!\w)  # 5GHz, 4K
     """,
     re.VERBOSE | re.ASCII,
 )

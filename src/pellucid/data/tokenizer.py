@@ -33,6 +33,7 @@ class Tokenizer:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.engine.encode_special_tokens = True  # a text that spells <|end|> is a text
         self._words: dict[str, bool] = {}
 
     @classmethod
