@@ -18,6 +18,7 @@ from pellucid.errors import RunError
 if TYPE_CHECKING:
     from torch import Tensor
 
+HEADER = "pellucid"  # the entry of a safetensors header that holds description and checksum
 UNFINISHED = ".part"  # ends the name of a file while it is being written
 
 
@@ -53,10 +54,11 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], about: Mapping[st
     from safetensors.torch import save_file
 
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    metadata = {"about": json.dumps(about or {}, ensure_ascii=False, sort_keys=True)}
-    metadata["sha256"] = _checksum(whole, metadata["about"])
+    described = json.dumps(about or {}, ensure_ascii=False, sort_keys=True)
+    # One entry, because several would be written in an order that differs from run to run.
+    header = json.dumps({"about": described, "sha256": _checksum(whole, described)})
     with replacing(path) as temporary:
-        save_file(whole, str(temporary), metadata=metadata)
+        save_file(whole, str(temporary), metadata={HEADER: header})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
@@ -68,14 +70,14 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
 
     try:
         with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise RunError(f"{path}: damaged or not a safetensors file ({error})") from error
-    about = metadata.get("about", "{}")
-    if metadata.get("sha256") != _checksum(tensors, about):
+    about = header.get("about", "{}")
+    if header.get("sha256") != _checksum(tensors, about):
         raise RunError(f"{path}: its content does not match its checksum; the file is damaged")
     return tensors, json.loads(about)
 
