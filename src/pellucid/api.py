@@ -34,7 +34,7 @@ def train(
     """
     if not isinstance(config, TranslateConfig):
         config = TranslateConfig.parse(read_toml(Path(config)), where=str(config))
-    if config.training.budget:
+    if config.training.budget is not None:
         parse_budget(config.training.budget)
     if run_folder is not None and Path(run_folder).exists() and any(Path(run_folder).iterdir()):
         raise RunError(f"{run_folder}: already exists and is not empty", mend="Choose another --name, or remove it.")

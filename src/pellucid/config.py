@@ -43,11 +43,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
+        raise ConfigError(f"{path}: no such file", mend="Check the name.") from None
     except IsADirectoryError:
-        raise ConfigError(f"{path}: this is a folder, not a TOML file") from None
+        raise ConfigError(f"{path}: this is a folder, not a TOML file", mend="Name the file in it.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        raise ConfigError(f"{path}: not valid TOML: {error}", mend="Mend that line; texts stand in quotes.") from None
 
 
 class TrainingConfig(Config):
@@ -56,7 +56,9 @@ class TrainingConfig(Config):
     budget: str | None = Field(None, description="wall-clock time to train, such as 90s, 4m or 2h; fixes `steps`")
     steps: int | None = Field(None, ge=1, description="optimizer steps in all; found from `budget` when not given")
     tokens: int | None = Field(None, ge=1, description="target tokens to train on in all, instead of `steps`")
-    batch_tokens: int = Field(1536, ge=16, description="target tokens in one batch, padding included")
+    batch_tokens: int = Field(
+        1024, ge=16, description="tokens in one batch: sentences times the longest side, padding included"
+    )
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added up before one optimizer step")
     learning_rate: float | None = Field(
         None, gt=0, description="the highest learning rate of the schedule; chosen by the model's width when not given"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 HEADER = "pellucid"  # the entry of a safetensors header that holds description and checksum
+REPLACE = "Put a good copy of the run in its place, or train again."
 UNFINISHED = ".part"  # ends the name of a file while it is being written
 
 
@@ -73,12 +74,12 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
             header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
-        raise RunError(f"{path}: no such file") from error
+        raise RunError(f"{path}: no such file", mend=REPLACE) from error
     except (SafetensorError, OSError, ValueError) as error:
-        raise RunError(f"{path}: damaged or not a safetensors file ({error})") from error
+        raise RunError(f"{path}: damaged or not a safetensors file ({error})", mend=REPLACE) from error
     about = header.get("about", "{}")
     if header.get("sha256") != _checksum(tensors, about):
-        raise RunError(f"{path}: its content does not match its checksum; the file is damaged")
+        raise RunError(f"{path}: its content does not match its checksum; the file is damaged", mend=REPLACE)
     return tensors, json.loads(about)
 
 

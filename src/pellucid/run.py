@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.config import read_toml
 from pellucid.errors import RunError
-from pellucid.files import UNFINISHED, read_tensors, write_tensors, write_text
+from pellucid.files import REPLACE, UNFINISHED, read_tensors, write_tensors, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,7 +109,7 @@ class Run:
             model.load_state_dict(weights)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
-            raise RunError(f"{path}: its weights do not fit config.toml ({reason})") from None
+            raise RunError(f"{path}: its weights do not fit config.toml ({reason})", mend=REPLACE) from None
         return model.eval()
 
     def translate(self, texts: Sequence[str], **decoding: Any) -> list[str]:

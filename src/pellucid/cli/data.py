@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pellucid.cli.console import one_line, out, print_json
 from pellucid.cli.words import say
+from pellucid.errors import DataError
 
 BINS = (0, 10, 20, 40, 60, 100, 150, 250, 400, 1 << 30)
 SAMPLES = 6
@@ -33,6 +34,10 @@ def show(
 
     reading = read_pairs(files, source, target, delimiter)
     cleaned = clean(reading.pairs, reading.source, reading.target, Limits())
+    if not reading.pairs:
+        raise DataError(
+            f"{', '.join(files)}: no pair in it", mend="Each line holds a sentence, a tab, its translation."
+        )
     splits = split(cleaned.pairs, held_out)
     survey = {
         "source": reading.source,

@@ -44,7 +44,7 @@ def translate(
         raise DataError("a text and --file were both given", mend="Give one of them.")
     decoding = {
         "method": method or ("sample" if temperature or top_k or top_p else None),
-        "beam": max(beam or opened.config.decoding.beam, n_best) if beam or n_best > 1 else None,
+        "beam": _width(beam, n_best, opened.config.decoding.beam),
         "length_penalty": length_penalty,
         "temperature": temperature,
         "top_k": top_k,
@@ -67,6 +67,13 @@ def translate(
     except OSError as error:
         raise DataError(f"{output}: cannot be written ({error.strerror})", mend="Choose another place.") from None
     err.print(say("translate.written", lines=f"{len(results):,}", path=output), markup=False)
+
+
+def _width(beam: int | None, n_best: int, usual: int) -> int | None:
+    """Of the beam: as asked for, but at least as many hypotheses as are to be shown."""
+    if n_best == 1 or (beam is not None and beam < 1):
+        return beam
+    return max(usual if beam is None else beam, n_best)
 
 
 def _lines(text: list[str] | None, file: Path | None) -> Iterable[str]:

@@ -17,7 +17,7 @@ from tokenizers.trainers import BpeTrainer
 
 from pellucid.data.slots import CHARACTERS
 from pellucid.errors import RunError
-from pellucid.files import write_text
+from pellucid.files import REPLACE, write_text
 
 PAD, BOS, EOS = 0, 1, 2
 SPECIAL = ["<|pad|>", "<|begin|>", "<|end|>"]
@@ -63,9 +63,9 @@ class Tokenizer:
         try:
             return cls(Engine.from_str(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            raise RunError(f"{path}: no such file") from None
+            raise RunError(f"{path}: no such file", mend=REPLACE) from None
         except Exception as error:  # the library raises the bare class for a file it cannot read
-            raise RunError(f"{path}: not a tokenizer file ({error})") from None
+            raise RunError(f"{path}: not a tokenizer file ({error})", mend=REPLACE) from None
 
     def save(self, path: Path) -> None:
         write_text(path, self.engine.to_str(pretty=True))

@@ -136,7 +136,9 @@ class TranslateTask:
         self.tokenizer = tokenizer or train_tokenizer(self.data.splits.train, config.tokenizer.vocabulary)
         self.examples = self._encoded(self.data.splits.train)
         if not self.examples:
-            raise DataError(f"no training pair is shorter than {config.model.max_length} tokens")
+            raise DataError(
+                f"no training pair is shorter than {config.model.max_length} tokens", mend="Raise model.max_length."
+            )
         self.lengths: list[Lengths] = [(len(source), len(target) - 1) for source, target in self.examples]
         self._dev = self._encoded([Pair(e.source, known) for e in self.data.splits.dev for known in e.references])
 

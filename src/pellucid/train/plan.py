@@ -77,7 +77,7 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter) -> Pla
     if training.tokens:
         steps = max(round(training.tokens / tokens / training.accumulate), 1)
     elif steps is None:
-        share = parse_budget(training.budget or DEFAULT_BUDGET) * (1 - EVALUATION_SHARE)
+        share = parse_budget(DEFAULT_BUDGET if training.budget is None else training.budget) * (1 - EVALUATION_SHARE)
         steps = max(int(share / seconds / training.accumulate), 1)
     step_seconds = seconds * training.accumulate
     settled = training.changed(

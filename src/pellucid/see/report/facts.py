@@ -32,7 +32,9 @@ def gather(folder: Path) -> Facts:
     try:
         config = (folder / "config.toml").read_text(encoding="utf-8")
     except OSError:
-        raise RunError(f"{folder}: not a run folder; it holds no config.toml") from None
+        raise RunError(
+            f"{folder}: not a run folder; it holds no config.toml", mend="Name the folder of a training."
+        ) from None
     facts = Facts(folder.resolve().name, config)
     metrics = folder / "metrics.jsonl"
     lines = metrics.read_text(encoding="utf-8").split("\n")[:-1] if metrics.exists() else []
