@@ -1,6 +1,7 @@
 """The page itself: facts in, one HTML file out. Numbers and texts stand in it without JavaScript; plots need it."""
 
 import json
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -288,8 +289,8 @@ def next_steps(facts: Facts) -> str:
         commands["resume"] = f"pellucid resume {run}"
     else:
         commands["translate"] = f'pellucid translate {run} "Save changes before closing?"'
-        paths = " ".join(file["path"] for file in (facts.data or {}).get("files", []))
-        commands["longer"] = f"pellucid train translate {paths} --from {source} --to {target} --budget 20m"
+        given = " ".join(tomllib.loads(facts.config).get("data", {}).get("files", []))
+        commands["longer"] = f"pellucid train translate {given} --from {source} --to {target} --budget 20m"
     commands["own"] = f"pellucid train translate pairs.tsv --from {source} --to {target} --budget 10m"
     return "".join(f"<p>{both(f'next.{key}')}</p>{_copied(f'next-{key}', text)}" for key, text in commands.items())
 
