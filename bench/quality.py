@@ -36,7 +36,7 @@ def test_line(folder: Path, arguments: argparse.Namespace, target: str, seed: in
     lines = list(run.metrics())
     end = next(line for line in lines if line["kind"] == "end")
     test = next(line for line in reversed(lines) if line["kind"] == "test")
-    return {**test, "trained_seconds": end["seconds"], "steps": end["step"], "parameters": lines[1]["parameters"]}
+    return {**test, "steps": end["step"], "parameters": lines[1]["parameters"]}
 
 
 def rows(target: str, tests: list[dict[str, Any]]) -> list[str]:
@@ -82,9 +82,8 @@ def main() -> None:
             folder = arguments.runs / f"en-{target}-{arguments.preset}-{arguments.budget or arguments.steps}-seed{seed}"
             tests.append(test_line(folder, arguments, target, seed))
         table += rows(target, tests)
-        seconds = ", ".join(f"{test['trained_seconds']:.0f}" for test in tests)
         steps = ", ".join(f"{test['steps']:,}" for test in tests)
-        notes.append(f"en-{target}: {tests[0]['parameters'] / 1e6:.1f} M parameters; {steps} steps in {seconds} s")
+        notes.append(f"en-{target}: {tests[0]['parameters'] / 1e6:.1f} M parameters, {steps} steps")
     text = "\n".join(
         [
             f"{'; '.join(notes)}. Seeds {', '.join(map(str, arguments.seeds))}; {date.today()}.",
