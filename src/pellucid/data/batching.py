@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 Lengths = tuple[int, int]  # tokens of source and of target
+ROWS = 8  # batches have a multiple of it, where they can: fewer shapes, for each of which a kernel would be compiled
 
 
 def epoch_batches(lengths: Sequence[Lengths], batch_tokens: int, seed: int, epoch: int) -> list[list[int]]:
@@ -37,9 +38,11 @@ def _filled(order: Sequence[int], lengths: Sequence[Lengths], batch_tokens: int)
     longest = 0
     for example in order:
         longest = max(longest, *lengths[example])
-        if batch and (len(batch) + 1) * longest > batch_tokens:
-            yield batch
-            batch, longest = [], max(lengths[example])
+        while batch and (len(batch) + 1) * longest > batch_tokens:
+            full = len(batch) - len(batch) % ROWS or len(batch)
+            yield batch[:full]
+            batch = batch[full:]
+            longest = max(side for i in (*batch, example) for side in lengths[i])
         batch.append(example)
     if batch:
         yield batch

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 TINY = torch.finfo(torch.float32).tiny  # a share below it counts as this one; its logarithm is -87
+ROUND = 64  # tokens are filled up to a multiple of it: fewer shapes, for each of which a kernel would be compiled
 SLICE = 512  # tokens at a time: 512 x 8,000 logits stay near the cache; measured by bench/train_translation.py
 
 
@@ -54,7 +55,9 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
         with torch.autocast(device, enabled=False):
             tokens = len(target)
-            x, narrow, mean_row = hidden.to(dtype), weight.to(dtype), weight.float().mean(dim=0)
+            narrow, mean_row = weight.to(dtype), weight.float().mean(dim=0)
+            x = F.pad(hidden.to(dtype), (0, 0, 0, -tokens % ROUND))  # rows of zeros add nothing to a gradient
+            target = F.pad(target, (0, -tokens % ROUND))
             grad_x, grad_weight = torch.empty_like(x), torch.zeros_like(weight, dtype=torch.float32)
             total = -smoothing * (x.float().sum(dim=0) @ mean_row)
             for start in range(0, tokens, SLICE):
@@ -65,11 +68,11 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                 shares = logits.softmax(dim=-1)
                 log_share = shares.gather(1, asked).float().clamp_min_(TINY).log_()
                 # log sum e^z = z_target - log p_target
-                total += (smoothing * right.float() - log_share).sum()
+                total += (smoothing * right.float() - log_share)[: tokens - start].sum()
                 shares.scatter_add_(1, asked, torch.full_like(right, smoothing - 1))
                 torch.mm(shares, narrow, out=grad_x[part])
                 grad_weight += shares.T @ x[part]
-            grad_hidden = (grad_x.float() - smoothing * mean_row) / tokens
+            grad_hidden = (grad_x[:tokens].float() - smoothing * mean_row) / tokens
             grad_weight = (grad_weight - x.float().sum(dim=0) * (smoothing / len(weight))) / tokens
         ctx.save_for_backward(grad_hidden.to(hidden.dtype), grad_weight.to(weight.dtype))
         return total / tokens

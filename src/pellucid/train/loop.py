@@ -15,6 +15,7 @@ from torch import nn
 from pellucid.errors import TrainingError
 from pellucid.run import Run
 from pellucid.tasks.task import Batch, Task
+from pellucid.train.memory import give_freed_memory_back
 from pellucid.train.plan import make_optimizer, prepare_device
 from pellucid.train.precision import autocast
 from pellucid.train.schedule import learning_rate
@@ -110,6 +111,7 @@ class Trainer:
             best_step=counters.best_step,
         )
         self._save(with_end=True)
+        give_freed_memory_back()
 
     def _batches(self) -> Iterator[Batch]:
         """Batches from where the counters stand, epoch after epoch, the counters kept in step."""

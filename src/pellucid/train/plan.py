@@ -16,15 +16,17 @@ from pellucid.config import TrainingConfig
 from pellucid.errors import ConfigError
 from pellucid.models.translator import count_parameters
 from pellucid.tasks.task import Task
+from pellucid.train.memory import keep_freed_memory
 from pellucid.train.precision import autocast, faster, matrix_rates
 from pellucid.train.schedule import rate_for_width
+from pellucid.train.state import MovingAverage
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 DEFAULT_BUDGET = "10m"
-TRIAL_SECONDS, TRIAL_STEPS = 3.0, 24  # of measuring; whichever ends first
+TRIAL_SECONDS, TRIAL_STEPS = 4.0, 40  # of measuring; whichever ends first
 EVALUATIONS = (4, 12)  # at least and at most in one training
 EVALUATION_SECONDS = 20.0  # wanted between two, where that gives a number in that range
-EVALUATION_SHARE = 0.06  # of the time, taken off the budget before it is turned into steps
+EVALUATION_SHARE = 0.08  # of the time, taken off the budget before it is turned into steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def parse_budget(text: str) -> float:
 
 
 def prepare_device(training: TrainingConfig) -> None:
-    """Set the threads and check the device. Raises ConfigError if the device is not there."""
+    """Set the threads, check the device, keep freed memory. Raises ConfigError if the device is not there."""
     if training.device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device is {training.device!r}: no CUDA device is usable here", mend="Use --device cpu.")
     try:
@@ -58,10 +60,11 @@ def prepare_device(training: TrainingConfig) -> None:
         raise ConfigError(f"device is {training.device!r}: no such device", mend="Use cpu or cuda.") from None
     if training.threads:
         torch.set_num_threads(training.threads)
+    keep_freed_memory()
 
 
 def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter) -> Plan:
-    """Measure this machine on the real model and batches (about 4 seconds) and settle every open field."""
+    """Measure this machine on the real model and batches (about 5 seconds) and settle every open field."""
     training = task.training
     if sum(value is not None for value in (training.budget, training.steps, training.tokens)) > 1:
         raise ConfigError("budget, steps and tokens say the same thing", mend="Give only one of them.")
@@ -93,7 +96,7 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter) -> Pla
 def _trial(task: Task, model: torch.nn.Module, precision: str, clock: Callable[[], float]) -> tuple[float, float]:
     """Mean seconds and mean target tokens of one batch, forward, backward and update included."""
     device = task.training.device
-    optimizer = make_optimizer(model, task.training)
+    optimizer, average = make_optimizer(model, task.training), MovingAverage(model, task.training.average)
     began, batches, tokens = clock(), 0, 0
     for number, examples in enumerate(task.epoch(0)):
         if number == 2:  # the first two warm the caches up
@@ -104,9 +107,10 @@ def _trial(task: Task, model: torch.nn.Module, precision: str, clock: Callable[[
         with autocast(precision, device):
             losses = task.loss(model, batch)
         losses.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), task.training.clip)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), task.training.clip).item()
         optimizer.step()
         optimizer.zero_grad()
+        average.update(model, number)
         batches, tokens = batches + 1, tokens + losses.count
     return (clock() - began) / batches, tokens / batches
 
