@@ -1,7 +1,8 @@
 """Memory of a training: what one step frees, the next takes again.
 
 The C library gives large freed blocks back to the system, which clears them before each new use; a training takes
-and frees hundreds of them a step. Keeping them is worth 10% of a step on Linux (`bench/train_translation.py`).
+and frees hundreds of them a step. Keeping them saves the clearing; `bench/train_translation.py --give-memory-back`
+shows what that is worth.
 """
 
 import ctypes
