@@ -24,9 +24,10 @@ UNDER: dict[str, set[str]] = {
     "run": GROUND | {"data", "nn", "models", "generate", "tasks"},
     "train": GROUND | {"data", "nn", "models", "generate", "tasks", "run"},
     "see": GROUND | {"data", "nn", "models", "generate", "tasks", "run"},
-    "api": GROUND | {"data", "nn", "models", "generate", "tasks", "run", "train", "see"},
-    "__init__": GROUND | {"data", "nn", "models", "generate", "tasks", "run", "train", "see", "api"},
-    "cli": GROUND | {"data", "nn", "models", "generate", "tasks", "run", "train", "see", "api", "__init__"},
+    "adapt": GROUND | {"data", "nn", "models", "generate", "tasks", "run"},
+    "api": GROUND | {"data", "nn", "models", "generate", "tasks", "run", "train", "see", "adapt"},
+    "__init__": GROUND | {"data", "nn", "models", "generate", "tasks", "run", "train", "see", "adapt", "api"},
+    "cli": GROUND | {"data", "nn", "models", "generate", "tasks", "run", "train", "see", "adapt", "api", "__init__"},
     "__main__": {"cli"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))

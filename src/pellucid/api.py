@@ -9,8 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pellucid.adapt.ctranslate2 import Quantization, export_ctranslate2
+from pellucid.adapt.parity import Parity, parity
 from pellucid.config import read_toml
-from pellucid.errors import RunError
+from pellucid.errors import DataError, RunError
+from pellucid.generate.ctranslate2 import FOLDER, CTranslate2Engine
 from pellucid.run import Run
 from pellucid.see.report import write_report
 from pellucid.tasks.translate import TranslateConfig, TranslateTask, proposed_preset
@@ -81,6 +84,23 @@ def resume(
 def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises RunError if it is none."""
     return Run.open(path)
+
+
+def export(run: Run, folder: str | Path | None = None, quantize: Quantization = "none") -> Parity | None:
+    """Write the run's model for CTranslate2 and compare the two on the run's own held-out sentences.
+
+    Without `folder` it goes into the run's folder, where `Run.translate` finds and uses it. Returns None, after the
+    export, if the run's data can no longer be read. Raises ConfigError if ctranslate2 is not installed, RunError if
+    the run has no model or the folder cannot be written.
+    """
+    place = Path(folder) if folder else run.path / FOLDER
+    export_ctranslate2(run.model, run.tokenizer, place, quantize, run.weights_checksum)
+    try:
+        task = run.task
+    except DataError:
+        return None
+    examples, target = task.data.splits.test, task.data.reading.target
+    return parity(run.model, run.tokenizer, CTranslate2Engine(place), examples, target, run.decoding)
 
 
 def free_folder(parent: Path, config: TranslateConfig) -> Path:

@@ -7,6 +7,7 @@ Tensors are stored as safetensors with a checksum in the header; nothing here ev
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +43,29 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`; when the block ends well, it takes the place of `path`, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent))
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent))
+            path.replace(old)  # an empty folder may be replaced, a full one may not
+            temporary.replace(path)
+            shutil.rmtree(old)
+        else:
+            temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -81,6 +105,16 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
     if header.get("sha256") != _checksum(tensors, about):
         raise RunError(f"{path}: its content does not match its checksum; the file is damaged", mend=REPLACE)
     return tensors, json.loads(about)
+
+
+def tensors_checksum(path: Path) -> str:
+    """The checksum that `write_tensors` put into the header of `path`; empty if there is none. Reads no tensor."""
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return str(json.loads(header["__metadata__"][HEADER])["sha256"])
+    except (OSError, ValueError, KeyError, OverflowError, MemoryError):
+        return ""
 
 
 def _checksum(tensors: Mapping[str, "Tensor"], about: str) -> str:

@@ -13,6 +13,7 @@ Every write is atomic; weights and states carry checksums; nothing is ever unpic
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -21,12 +22,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.config import read_toml
 from pellucid.errors import RunError
-from pellucid.files import REPLACE, UNFINISHED, read_tensors, write_tensors, write_text
+from pellucid.files import REPLACE, UNFINISHED, read_tensors, tensors_checksum, write_tensors, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pellucid.data.tokenizer import Tokenizer
+    from pellucid.generate.config import DecodingConfig
+    from pellucid.generate.ctranslate2 import CTranslate2Engine
+    from pellucid.generate.engine import Engine, EngineName
     from pellucid.generate.text import Translation
     from pellucid.models.translator import Translator
     from pellucid.tasks.translate import TranslateConfig, TranslateTask
@@ -43,6 +47,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._fast: tuple[int, CTranslate2Engine] | None = None  # when its export was written
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
@@ -112,15 +117,56 @@ class Run:
             raise RunError(f"{path}: its weights do not fit config.toml ({reason})", mend=REPLACE) from None
         return model.eval()
 
-    def translate(self, texts: Sequence[str], **decoding: Any) -> list[str]:
-        """The best translation of each text. `decoding` overrides fields of DecodingConfig, such as beam=1."""
-        return [found[0].text for found in self.translations(texts, **decoding)]
+    @property
+    def decoding(self) -> "DecodingConfig":
+        """How the run decodes unless told otherwise; read without loading torch."""
+        from pellucid.generate.config import DecodingConfig
 
-    def translations(self, texts: Sequence[str], **decoding: Any) -> list[list["Translation"]]:
+        fields = read_toml(self._config_path).get("decoding", {})
+        return DecodingConfig.parse(fields, where=f"{self._config_path}: decoding")
+
+    @property
+    def weights_checksum(self) -> str:
+        """Of model.safetensors, from its header; an export carries it to say which weights it holds."""
+        return tensors_checksum(self.path / "model.safetensors")
+
+    def engine(self, name: "EngineName" = "auto", decoding: "DecodingConfig | None" = None) -> "Engine":
+        """What decodes: `torch`, or the run's export by `ctranslate2`; `auto` takes an export if it is usable.
+
+        Usable: ctranslate2 is installed, the export is of the present weights, and `decoding` does not sample.
+        Raises RunError or ConfigError if the engine asked for cannot be had.
+        """
+        if name != "torch":
+            from pellucid.generate.ctranslate2 import ABOUT, EXPORT, FOLDER, CTranslate2Engine, about, is_installed
+
+            folder = self.path / FOLDER
+            export = about(folder)
+            current = export is not None and export.get("weights") == self.weights_checksum
+            if name == "ctranslate2" and not current:
+                reason = "is not of this run's present weights" if export else "does not exist"
+                raise RunError(f"{folder}: {reason}", mend=EXPORT.format(run=self.path))
+            samples = decoding is not None and decoding.method == "sample"
+            if name == "ctranslate2" or (current and is_installed() and not samples):
+                written = (folder / ABOUT).stat().st_mtime_ns
+                if self._fast is None or self._fast[0] != written:
+                    self._fast = written, CTranslate2Engine(folder)
+                return self._fast[1]
+        from pellucid.generate.decode import TorchEngine
+
+        return TorchEngine(self.model)
+
+    def translate(self, texts: Sequence[str], engine: "EngineName" = "auto", **decoding: Any) -> list[str]:
+        """The best translation of each text. `decoding` overrides fields of DecodingConfig, such as beam=1."""
+        return [found[0].text for found in self.translations(texts, engine, **decoding)]
+
+    def translations(
+        self, texts: Sequence[str], engine: "EngineName" = "auto", **decoding: Any
+    ) -> list[list["Translation"]]:
         """For each text several translations with their scores, best first, as many as the beam is wide."""
         from pellucid.generate.text import translate_texts
 
-        return translate_texts(self.model, self.tokenizer, texts, self.config.decoding.changed(**decoding))
+        settings = self.decoding.changed(**decoding)
+        return translate_texts(self.engine(engine, settings), self.tokenizer, texts, settings)
 
     def evaluate(self, side: Literal["test", "dev"] = "test", **decoding: Any) -> dict[str, Any]:
         """Scores of the model, the copied source and the translation memory on a held-out side."""
@@ -210,7 +256,8 @@ class Run:
             except OSError:
                 raise RunError(f"{self.path}: another process is training this run", mend="Wait or stop it.") from None
             for unfinished in self.path.rglob(f".*{UNFINISHED}"):
-                unfinished.unlink()  # of a process that was killed while it wrote
+                # Of a process that was killed while it wrote.
+                shutil.rmtree(unfinished) if unfinished.is_dir() else unfinished.unlink()
             yield
 
     def _is_locked(self) -> bool:

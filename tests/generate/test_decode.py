@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from pellucid.generate.config import DecodingConfig
-from pellucid.generate.decode import BEGIN, END, Hypothesis, longest, sampling_shares, translate_ids
+from pellucid.generate.decode import BEGIN, END, sampling_shares, translate_ids
+from pellucid.generate.engine import Hypothesis, longest
 from pellucid.models.translator import Translator, TranslatorConfig
 
 SIZE = {"d_model": 32, "heads": 2, "feed_forward": 48, "encoder_layers": 1, "decoder_layers": 2, "dropout": 0.3}

@@ -9,7 +9,7 @@ import sys
 import typer
 
 from pellucid import __version__
-from pellucid.cli import corpus, data, demo, evaluate, report, resume, runs, train, translate
+from pellucid.cli import corpus, data, demo, evaluate, export, report, resume, runs, train, translate
 from pellucid.cli.console import err
 from pellucid.cli.words import say
 from pellucid.errors import PellucidError
@@ -30,6 +30,7 @@ train_app.command("translate")(train.translate)
 app.add_typer(train_app, name="train")
 app.command("translate")(translate.translate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("report")(report.report)

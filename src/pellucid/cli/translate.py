@@ -10,11 +10,13 @@ import typer
 
 from pellucid.cli.console import err, find_run
 from pellucid.cli.words import say
-from pellucid.errors import DataError
+from pellucid.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from pellucid.generate.engine import EngineName
     from pellucid.run import Run
 
+ENGINES: tuple["EngineName", ...] = ("auto", "torch", "ctranslate2")
 AT_A_TIME = 256  # lines read ahead, so that sentences of like length can be translated side by side
 
 
@@ -31,6 +33,7 @@ def translate(
     top_k: Annotated[int | None, typer.Option(help="Sample among this many tokens.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Sample among the tokens that hold this share.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of sampling.")] = None,
+    engine: Annotated[str, typer.Option(help="torch, ctranslate2 (after `pellucid export`), or auto.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="A JSON object per text, with scores.")] = False,
 ) -> None:
     """Translate texts given as arguments, a file line by line, or what comes through a pipe.
@@ -44,7 +47,7 @@ def translate(
         raise DataError("a text and --file were both given", mend="Give one of them.")
     decoding = {
         "method": method or ("sample" if temperature or top_k or top_p else None),
-        "beam": _width(beam, n_best, opened.config.decoding.beam),
+        "beam": _width(beam, n_best, opened.decoding.beam),
         "length_penalty": length_penalty,
         "temperature": temperature,
         "top_k": top_k,
@@ -52,16 +55,19 @@ def translate(
         "seed": seed,
     }
     given = {name: value for name, value in decoding.items() if value is not None}
-    opened.config.decoding.changed(**given)  # a wrong value is told before anything is read or loaded
+    settings = opened.decoding.changed(**given)  # a wrong value is told before anything is read or loaded
+    if engine not in ENGINES:
+        raise ConfigError(f"--engine is {engine!r}: no such engine", mend=f"Use {', '.join(ENGINES)}.")
+    opened.engine(engine, settings)  # so is a missing or damaged model
     lines = _lines(text, file)
     if output is None:
-        for line in _translated(opened, lines, given, n_best, json):
+        for line in _translated(opened, engine, lines, given, n_best, json):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
         return
     from pellucid.files import write_text
 
-    results = list(_translated(opened, lines, given, n_best, json))
+    results = list(_translated(opened, engine, lines, given, n_best, json))
     try:
         write_text(output, "".join(f"{line}\n" for line in results))
     except OSError as error:
@@ -96,14 +102,16 @@ def _typed() -> str | None:
         return None
 
 
-def _translated(run: "Run", lines: Iterable[str], decoding: dict[str, Any], n_best: int, json: bool) -> Iterator[str]:
+def _translated(
+    run: "Run", engine: "EngineName", lines: Iterable[str], decoding: dict[str, Any], n_best: int, json: bool
+) -> Iterator[str]:
     """One line of output for each line and each of its `n_best` translations, in the order of the input."""
     import json as encoder
 
     iterator = iter(lines)
     at_a_time = 1 if sys.stdin.isatty() else AT_A_TIME
     while some := list(islice(iterator, at_a_time)):
-        for source, found in zip(some, run.translations(some, **decoding), strict=True):
+        for source, found in zip(some, run.translations(some, engine, **decoding), strict=True):
             best = found[:n_best]
             if json:
                 translations = [{"text": one.text, "score": round(one.score, 4)} for one in best]

@@ -74,6 +74,11 @@ class Tokenizer:
     def size(self) -> int:
         return int(self.engine.get_vocab_size())
 
+    def names(self) -> list[str]:
+        """The name of every token by its id, as tokenizer.json has it; each stands once."""
+        vocabulary = self.engine.get_vocab()
+        return sorted(vocabulary, key=lambda name: vocabulary[name])
+
     def encode(self, text: str) -> list[int]:
         return self.encode_all([text])[0]
 

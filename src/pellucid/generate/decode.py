@@ -5,7 +5,6 @@ Rows that are finished leave the batch, so that short sentences do not wait for 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -13,19 +12,25 @@ from torch import Tensor
 
 from pellucid.data.batching import padded
 from pellucid.generate.config import DecodingConfig
+from pellucid.generate.engine import Hypothesis, longest
 from pellucid.models.translator import PADDING, Cache, Translator
 
 BEGIN, END = 1, 2  # data/tokenizer.py's ids
 NEVER = (PADDING, BEGIN)  # tokens that no translation holds
 
 
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """One way to go on: its tokens (without the end token), log p of all of them with the end, and its score."""
+class TorchEngine:
+    """A model of ours as an Engine, on whatever device it stands."""
 
-    tokens: tuple[int, ...]
-    log_probability: float
-    score: float
+    def __init__(self, model: Translator) -> None:
+        self.model = model
+
+    @property
+    def max_length(self) -> int:
+        return self.model.config.max_length
+
+    def translate_ids(self, sources: Sequence[Sequence[int]], config: DecodingConfig) -> list[list[Hypothesis]]:
+        return translate_ids(self.model, sources, config)
 
 
 def translate_ids(
@@ -51,11 +56,6 @@ def translate_ids(
                 results[i] = hypotheses
     model.train(was_training)
     return results
-
-
-def longest(source_tokens: int, config: DecodingConfig, max_length: int) -> int:
-    """The most tokens, the end token included, that a translation of so many source tokens may have."""
-    return min(int(source_tokens * config.max_ratio) + config.max_extra, max_length)
 
 
 def _decode(
@@ -131,7 +131,8 @@ def beam_search(
 
         score(y) = log p(y | x) / |y|^a,   |y| counting the end token
 
-    A sentence also stops when no unfinished hypothesis can still beat the worst of `width` finished ones.
+    One that goes on could still come out ahead, as its length divides more; searching on until none can takes three
+    times as long and scores no better (docs/quality.md).
     Source: Wu et al., "Google's Neural Machine Translation System", 2016 (a simpler length penalty).
     """
     sentences, capacity, device = len(source), int(limits.max()), source.device
@@ -164,16 +165,7 @@ def beam_search(
         total = total.masked_fill(token == END, -torch.inf)
         written = written.gather(1, origin[:, :, None].expand(-1, -1, capacity))
         written[:, :, length - 1] = token
-        done = [
-            bool(at_limit[i])
-            or (
-                len(finished[sentence]) >= width
-                and _cannot_win(
-                    float(total[i, 0]), length, int(limits[sentence]), length_penalty, finished[sentence], width
-                )
-            )
-            for i, sentence in enumerate(alive)
-        ]
+        done = [bool(at_limit[i]) or len(finished[sentence]) >= width for i, sentence in enumerate(alive)]
         for i, sentence in enumerate(alive):
             if at_limit[i]:
                 finished[sentence] += [
@@ -190,14 +182,6 @@ def beam_search(
         alive = [alive[i] for i in stay.tolist()]
         tokens, total, written = token[stay].flatten(), total[stay], written[stay]
     return [sorted(hypotheses, key=lambda h: -h.score)[:width] for hypotheses in finished]
-
-
-def _cannot_win(
-    best_open: float, length: int, limit: int, length_penalty: float, finished: Sequence[Hypothesis], width: int
-) -> bool:
-    """Log p only falls as a hypothesis grows, so its best thinkable score is today's log p at the longest length."""
-    worst_kept = sorted((h.score for h in finished), reverse=True)[width - 1]
-    return bool(best_open / limit**length_penalty <= worst_kept)
 
 
 def _next_scores(model: Translator, tokens: Tensor, cache: Cache) -> Tensor:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pellucid.data.slots import put_back, take_out
 from pellucid.data.tokenizer import EOS, Tokenizer
 from pellucid.generate.config import DecodingConfig
-from pellucid.generate.decode import translate_ids
-from pellucid.models.translator import Translator
+from pellucid.generate.engine import Engine
 
 REPLACEMENT = "\ufffd"  # what decoding gives for bytes that form no character
 
@@ -21,7 +20,7 @@ class Translation:
 
 
 def translate_texts(
-    model: Translator, tokenizer: Tokenizer, texts: Sequence[str], config: DecodingConfig
+    engine: Engine, tokenizer: Tokenizer, texts: Sequence[str], config: DecodingConfig
 ) -> list[list[Translation]]:
     """For each text its translations, best first. An empty or blank text is its own translation.
 
@@ -29,9 +28,9 @@ def translate_texts(
     """
     slotted = [take_out(text.strip(), tokenizer.is_word) for text in texts]
     wanted = [number for number, text in enumerate(texts) if text.strip()]
-    limit = model.config.max_length - 1
+    limit = engine.max_length - 1
     ids = tokenizer.encode_all([slotted[number].text for number in wanted])
-    hypotheses = translate_ids(model, [[*row[:limit], EOS] for row in ids], config)
+    hypotheses = engine.translate_ids([[*row[:limit], EOS] for row in ids], config)
     results = [[Translation(text, 0.0)] for text in texts]
     for number, found in zip(wanted, hypotheses, strict=True):
         strings = slotted[number].strings

@@ -25,6 +25,7 @@ from pellucid.data.splits import Splits, split
 from pellucid.data.tokenizer import BOS, EOS, PAD, SMALLEST, Tokenizer
 from pellucid.errors import DataError
 from pellucid.generate.config import DecodingConfig
+from pellucid.generate.decode import TorchEngine
 from pellucid.generate.text import translate_texts
 from pellucid.models.translator import Translator, TranslatorConfig
 from pellucid.nn.loss import projected_cross_entropy
@@ -173,7 +174,7 @@ class TranslateTask:
         return Evaluation(self._dev_loss(translator), scores, headline=scores["chrf"], samples=samples)
 
     def translate(self, model: Translator, texts: Sequence[str], decoding: DecodingConfig) -> list[str]:
-        return [best[0].text for best in translate_texts(model, self.tokenizer, texts, decoding)]
+        return [best[0].text for best in translate_texts(TorchEngine(model), self.tokenizer, texts, decoding)]
 
     def test(self, model: Translator, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         """Scores of the model and of both baselines on a held-out side; the `test` line of metrics.jsonl."""

@@ -1,0 +1,116 @@
+"""Decoding by CTranslate2, from a folder that `pellucid export` wrote.
+
+Several workers of one thread each translate different batches at the same time, which on a CPU gives more than one
+worker of several threads: matrices of one token a sentence are too small to share.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import ConfigError, RunError
+from pellucid.generate.config import DecodingConfig
+from pellucid.generate.engine import Hypothesis, longest
+
+ABOUT = "pellucid.json"  # in the exported folder: which weights these are, and how long a sentence may be
+FOLDER = "ctranslate2"  # in the run's folder, where `export` puts it and `translate` looks for it
+EXPORT = "`pellucid export {run} --to ctranslate2` makes it."
+
+
+def is_installed() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("ctranslate2") is not None
+
+
+def about(folder: Path) -> dict[str, Any] | None:
+    """What the export says of itself; None if `folder` is no export."""
+    try:
+        described = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return described if isinstance(described, dict) else None
+
+
+class CTranslate2Engine:
+    """An exported model in memory. `workers` sentences' batches are translated at the same time; 0: one a core.
+
+    Raises RunError if the folder is damaged, ConfigError if ctranslate2 is not installed.
+    Source: https://opennmt.net/CTranslate2.
+    """
+
+    def __init__(self, folder: Path, workers: int = 0) -> None:
+        if not is_installed():
+            raise ConfigError("ctranslate2 is not installed", mend="Install it with: pip install 'pellucid[fast]'")
+        import ctranslate2
+
+        described = about(folder)
+        if described is None:
+            raise RunError(f"{folder}: not an exported model", mend=EXPORT.format(run=folder.parent))
+        self.max_length = int(described["max_length"])
+        self._workers = workers or len(os.sched_getaffinity(0))
+        try:
+            self._tokens: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
+            self._translator = ctranslate2.Translator(
+                str(folder), device="cpu", inter_threads=self._workers, intra_threads=1
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise RunError(f"{folder}: damaged export ({reason})", mend=EXPORT.format(run=folder.parent)) from None
+        self._ids = {token: number for number, token in enumerate(self._tokens)}
+
+    def translate_ids(self, sources: Sequence[Sequence[int]], config: DecodingConfig) -> list[list[Hypothesis]]:
+        """As decode.translate_ids. Greedy and beam only: raises ConfigError for sampling."""
+        if config.method == "sample":
+            raise ConfigError("--engine ctranslate2 does not sample", mend="Use --engine torch, or greedy or beam.")
+        width = config.beam if config.method == "beam" else 1
+        order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
+        # Smaller batches where there are few sentences, so that each worker has one.
+        size = max(min(config.batch, -(-len(sources) // self._workers)), 1)
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
+        answers = [
+            self._translator.translate_batch(
+                [[self._tokens[token] for token in sources[i]] for i in group],
+                beam_size=width,
+                num_hypotheses=width,
+                length_penalty=config.length_penalty if width > 1 else 0.0,
+                max_decoding_length=longest(len(sources[group[0]]), config, self.max_length),
+                max_input_length=0,
+                suppress_sequences=[[self._tokens[0]], [self._tokens[1]]],  # padding and the begin token
+                return_scores=True,
+                asynchronous=True,
+            )
+            for group in groups
+        ]
+        results: list[list[Hypothesis]] = [[] for _ in sources]
+        for group, answer in zip(groups, answers, strict=True):
+            for i, waiting in zip(group, answer, strict=True):
+                results[i] = self._hypotheses(waiting.result(), len(sources[i]), config, width)
+        return results
+
+    def _hypotheses(self, result: Any, source_tokens: int, config: DecodingConfig, width: int) -> list[Hypothesis]:
+        limit = longest(source_tokens, config, self.max_length)
+        found = []
+        for tokens, score in zip(result.hypotheses, result.scores, strict=True):
+            length = len(tokens) + 1
+            log_probability = score * length**config.length_penalty if width > 1 else score
+            ids = tuple(self._ids[token] for token in tokens[:limit])
+            found.append(Hypothesis(ids, log_probability, log_probability / length ** _penalty(config, width)))
+        return found
+
+    def log_probabilities(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
+        """log p of each token of each target, the end token's last. Sources hold their end token, targets do not."""
+        answers = self._translator.score_batch(
+            [[self._tokens[token] for token in source] for source in sources],
+            [[self._tokens[token] for token in target] for target in targets],
+            max_input_length=0,
+        )
+        return [list(answer.log_probs) for answer in answers]
+
+
+def _penalty(config: DecodingConfig, width: int) -> float:
+    return config.length_penalty if width > 1 else 1.0

@@ -1,0 +1,39 @@
+"""What turns source ids into target ids: our own decoding in PyTorch, or a library that reads an exported model.
+
+Nothing here or in the CTranslate2 engine imports torch, which takes a second to load.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from pellucid.generate.config import DecodingConfig
+
+EngineName = Literal["auto", "torch", "ctranslate2"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One way to go on: its tokens (without the end token), log p of all of them with the end, and its score."""
+
+    tokens: tuple[int, ...]
+    log_probability: float
+    score: float
+
+
+class Engine(Protocol):
+    """A trained model, ready to decode."""
+
+    @property
+    def max_length(self) -> int:
+        """The longest sentence in tokens, the end token included."""
+        ...
+
+    def translate_ids(self, sources: Sequence[Sequence[int]], config: DecodingConfig) -> list[list[Hypothesis]]:
+        """The hypotheses for each source, which holds its end token; best first, in the order of the sources."""
+        ...
+
+
+def longest(source_tokens: int, config: DecodingConfig, max_length: int) -> int:
+    """The most tokens, the end token included, that a translation of so many source tokens may have."""
+    return min(int(source_tokens * config.max_ratio) + config.max_extra, max_length)
