@@ -1,199 +1,225 @@
-"""Target tokens a second: our training beside a plain `torch.nn.Transformer` loop, on the same batches in one run.
+"""Target tokens a second and memory of training: ours beside its peers, on the same batches, taking turns in one run.
 
-    python bench/train_translation.py [--preset tiny] [--rounds 5] [--steps 40] [--write docs/benchmarks.md]
+    python bench/train_translation.py [--preset small] [--batch-tokens 4096] [--rounds 5] [--batches 6]
+        [--joeynmt .venv-joeynmt/bin/python] [--write docs/benchmarks.md]
 
-The two take turns, round by round, on the same batches of the default corpus, with the same sizes, optimizer, label
-smoothing, clipping and number of threads; medians over the rounds and the spread are printed. The rows below ours
-switch one of our tricks off at a time, so that each shows what it is worth. The peers are written the way a
-tutorial would: nn.Transformer, nn.Dropout, logits of the whole batch, F.cross_entropy; with their batches sorted by
-length as ours are (unsorted, they would do far more work), and with the freed memory kept as ours is.
+Each contender is a process of its own (bench/peers/worker.py); only one works at a time. All get the same batches of
+the default corpus, made by our tokenizer and sorted by length as ours are (unsorted, the peers would do more than
+twice the work), the same sizes, dropout, label smoothing, optimizer, clipping and number of threads. The peers run
+as their users run them. Rows that begin with "-" are ours without one of its tricks.
+
+Where the processor gains from bfloat16 (measured, as training itself does) the rows in bfloat16 run too.
 """
 
 import argparse
-import math
-import platform
-import resource
+import json
 import statistics
-import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from datetime import date
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from tables import replace_section
-from torch import Tensor, nn
-from torch.nn import functional as F
+from tables import machine, replace_section
 
-from pellucid.models.translator import Translator, TranslatorConfig, count_parameters
-from pellucid.nn import attention
-from pellucid.nn.positions import sinusoids
-from pellucid.tasks.task import Batch
+from pellucid.models.translator import TranslatorConfig
 from pellucid.tasks.translate import TranslateConfig, TranslateTask
-from pellucid.train.memory import keep_freed_memory
+from pellucid.train.precision import faster, matrix_rates
 
-PAD = 0
-
-
-class PlainTransformer(nn.Module):
-    """PyTorch's own encoder-decoder with a tied embedding, sized as ours."""
-
-    def __init__(self, config: TranslatorConfig, vocabulary: int) -> None:
-        super().__init__()
-        self.scale = math.sqrt(config.d_model)
-        self.embedding = nn.Embedding(vocabulary, config.d_model)
-        self.register_buffer("positions", sinusoids(config.max_length, config.d_model))
-        self.dropout = nn.Dropout(config.dropout)
-        self.transformer = nn.Transformer(
-            config.d_model,
-            config.heads,
-            config.encoder_layers,
-            config.decoder_layers,
-            config.feed_forward,
-            config.dropout,
-            batch_first=True,
-            norm_first=True,
-        )
-
-    def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        padding = source == PAD
-        causal = torch.ones(target.size(1), target.size(1), dtype=torch.bool).triu(1)
-        states = self.transformer(
-            self.embed(source),
-            self.embed(target),
-            tgt_mask=causal,
-            src_key_padding_mask=padding,
-            memory_key_padding_mask=padding,
-        )
-        return F.linear(states, self.embedding.weight)
-
-    def embed(self, ids: Tensor) -> Tensor:
-        return self.dropout(self.embedding(ids) * self.scale + self.positions[: ids.size(1)])
+PEERS = Path(__file__).parent / "peers"
+SMOOTHING = 0.1
+Rows = list[tuple[torch.Tensor, torch.Tensor]]
 
 
-def plain_loss(model: nn.Module, batch: Batch) -> Tensor:
-    source, target = batch.tensors["source"], batch.tensors["target"]
-    logits = model(source, target[:, :-1])
-    return F.cross_entropy(logits.flatten(0, 1).float(), target[:, 1:].flatten(), ignore_index=PAD, label_smoothing=0.1)
-
-
+@dataclass
 class Contender:
-    """A model, its optimizer and how a step of it is taken."""
+    """A row of the table, and the process behind it."""
 
-    def __init__(self, name: str, model: nn.Module, loss: Callable[[nn.Module, Batch], Tensor], bfloat16: bool) -> None:
-        self.name, self.model, self.loss, self.bfloat16 = name, model, loss, bfloat16
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-        self.rates: list[float] = []
+    name: str
+    spec: dict[str, Any]
+    python: str = sys.executable
+    answers: list[dict[str, Any]] = field(default_factory=list)
 
-    def round(self, batches: list[Batch]) -> None:
-        """Train on the batches once and note the rate."""
-        began, tokens = time.perf_counter(), 0
-        for batch in batches:
-            with torch.autocast("cpu", torch.bfloat16) if self.bfloat16 else nullcontext():
-                loss = self.loss(self.model, batch)
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            loss.item()
-            tokens += int((batch.tensors["target"][:, 1:] != PAD).sum())
-        self.rates.append(tokens / (time.perf_counter() - began))
+    def start(self, job: Path) -> None:
+        command = [self.python, str(PEERS / "worker.py"), json.dumps(self.spec), str(job)]
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process that writes it)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
+        )
+        self.parameters = self._answer()["parameters"]
 
+    def round(self, repeat: int = 1) -> dict[str, Any]:
+        """Train on all batches, `repeat` times; what it took."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{repeat}\n")
+        self.process.stdin.flush()
+        return self._answer()
 
-def contenders(task: TranslateTask) -> list[Contender]:
-    config, vocabulary = task.config.model, task.tokenizer.size
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
-    def ours(model: nn.Module, batch: Batch) -> Tensor:
-        return task.loss(model, batch).total
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if line.startswith("answer "):
+                return json.loads(line.removeprefix("answer "))
+        self.errors.seek(0)
+        raise SystemExit(f"{self.name} ended:\n{self.errors.read()[-2000:]}")
 
-    def long_attention(model: nn.Module, batch: Batch) -> Tensor:
-        """Ours, with the products of attention in bfloat16 at every length."""
-        short, attention.SHORT = attention.SHORT, 0
-        try:
-            return task.loss(model, batch).total
-        finally:
-            attention.SHORT = short
+    @property
+    def rates(self) -> list[float]:
+        return [answer["tokens"] / answer["seconds"] for answer in self.answers]
 
-    def plain_dropout(model: nn.Module) -> nn.Module:
-        """Ours, with one Bernoulli draw a number."""
-        for parent in list(model.modules()):
-            for name, child in list(parent.named_children()):
-                if type(child).__name__ == "Dropout":
-                    setattr(parent, name, nn.Dropout(child.rate))
-        return model
+    @property
+    def rate(self) -> float:
+        return statistics.median(self.rates)
 
-    return [
-        Contender("Pellucid, bfloat16", Translator(config, vocabulary), ours, True),
-        Contender("Pellucid, float32", Translator(config, vocabulary), ours, False),
-        Contender("- with the logits of the whole batch, bfloat16", Translator(config, vocabulary), plain_loss, True),
-        Contender("- with nn.Dropout, bfloat16", plain_dropout(Translator(config, vocabulary)), ours, True),
-        Contender("- with all of attention in bfloat16", Translator(config, vocabulary), long_attention, True),
-        Contender("nn.Transformer, bfloat16 autocast", PlainTransformer(config, vocabulary), plain_loss, True),
-        Contender("nn.Transformer, float32", PlainTransformer(config, vocabulary), plain_loss, False),
-    ]
+    @property
+    def memory(self) -> float:
+        return max(max(answer["peaks"]) for answer in self.answers)
 
 
-def table(entries: list[Contender], parameters: dict[str, int], args: argparse.Namespace, cores: float) -> str:
-    base = statistics.median(next(e for e in entries if e.name == "nn.Transformer, float32").rates)
+def contenders(bfloat16: bool, joeynmt: Path | None) -> list[Contender]:
+    best = {"bfloat16": bfloat16}
+    found = [Contender("Pellucid, float32", {"loop": "pellucid_loop", "bfloat16": False})]
+    if bfloat16:
+        found.insert(0, Contender("Pellucid, bfloat16", {"loop": "pellucid_loop", "bfloat16": True}))
+    words = {
+        "fused loss": "with the logits of the whole batch",
+        "byte dropout": "with nn.Dropout",
+        "kept memory": "giving freed memory back",
+    }
+    if bfloat16:
+        words["short attention"] = "with all of attention in bfloat16"
+    found += [Contender(f"- {text}", {"loop": "pellucid_loop", "without": key, **best}) for key, text in words.items()]
+    for loop, name in (("plain_loop", "nn.Transformer"), ("marian_loop", "Hugging Face Marian")):
+        if bfloat16:
+            found.append(Contender(f"{name}, bfloat16 autocast", {"loop": loop, "bfloat16": True}))
+        found.append(Contender(f"{name}, float32", {"loop": loop, "bfloat16": False}))
+    if joeynmt:
+        found.append(Contender("JoeyNMT 2.3, float32", {"loop": "joeynmt_loop", "bfloat16": False}, str(joeynmt)))
+    return found
+
+
+def useful_flops(config: TranslatorConfig, vocabulary: int, batches: Rows) -> float:
+    """Floating-point operations of forward and backward of all batches, padding not counted.
+
+    A product of (n, k) and (k, m) takes 2 n k m, and its backward pass twice as many.
+    """
+    d, inner = config.d_model, config.feed_forward
+    total = 0.0
+    for source, target in batches:
+        sources, targets = (source != 0).sum(dim=1).double(), (target[:, 1:] != 0).sum(dim=1).double()
+        per_source = config.encoder_layers * (4 * d * d + 2 * d * inner) + config.decoder_layers * 2 * d * d
+        per_target = config.decoder_layers * (6 * d * d + 2 * d * inner) + d * vocabulary
+        earlier = targets * (targets + 1) / 2  # of the causal half
+        looks = config.encoder_layers * sources**2 + config.decoder_layers * (earlier + sources * targets)
+        total += float((per_source * sources + per_target * targets + 2 * d * looks).sum())
+    return 3 * 2 * total
+
+
+def table(entries: list[Contender], flops: float, peak: float, head: str) -> str:
+    ours = entries[0]
     lines = [
-        f"Preset {args.preset}, {parameters['model'] / 1e6:.1f} M parameters, {args.batch_tokens} tokens a batch, "
-        f"{torch.get_num_threads()} threads ({cores:.1f} cores obtained), {args.rounds} rounds of {args.steps} steps, "
-        f"{platform.machine()}, PyTorch {torch.__version__}, {date.today()}.",
+        head,
         "",
-        "| training loop | target tokens/s: median | lowest | highest | times nn.Transformer in float32 |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| training loop | target tokens/s | lowest to highest | Pellucid is faster by | share of the matrix rate "
+        "| most memory |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for entry in entries:
-        median = statistics.median(entry.rates)
+        share = flops / statistics.median(answer["seconds"] for answer in entry.answers) / 1e9 / peak
         lines.append(
-            f"| {entry.name} | {median:,.0f} | {min(entry.rates):,.0f} | {max(entry.rates):,.0f} "
-            f"| {median / base:.2f} |"
+            f"| {entry.name} | {entry.rate:,.0f} | {min(entry.rates):,.0f} to {max(entry.rates):,.0f} "
+            f"| {ours.rate / entry.rate:.2f} times | {share:.0%} | {entry.memory:,.0f} MB |"
         )
     return "\n".join(lines)
 
 
+def matrix_peak(dtype: torch.dtype, size: int = 2048) -> float:
+    """GFLOP/s of one large matrix product: what the processor can do at best. Median of 5."""
+    return statistics.median(matrix_rates(size, size // 2, "cpu")[str(dtype).removeprefix("torch.")] for _ in range(5))
+
+
+def growth(entry: Contender, repeats: int, batches: int) -> str:
+    """Whether memory grows over a long training."""
+    peaks = entry.round(repeats)["peaks"]
+    return (
+        f"Over {repeats * batches:,} steps the most memory that our training ever held went from {peaks[0]:,.0f} MB "
+        f"after {batches} steps to {peaks[len(peaks) // 2]:,.0f} MB at half time and {peaks[-1]:,.0f} MB at the end."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--preset", default="small")
+    parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--data", default="corpus:interface-strings")
     parser.add_argument("--to", default="zh")
-    parser.add_argument("--batch-tokens", type=int, default=1024)
+    parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--give-memory-back", action="store_true", help="leave the C library's memory as it is")
+    parser.add_argument("--batches", type=int, default=6, help="in a round")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--growth-steps", type=int, default=2000, help="of the test for growing memory; 0: none")
+    parser.add_argument("--joeynmt", type=Path, help="the Python of an environment that holds joeynmt 2.3.0")
     parser.add_argument("--write", type=Path, help="a Markdown file in which the table is replaced")
     args = parser.parse_args()
-    if not args.give_memory_back:
-        keep_freed_memory()  # for every row: it belongs to the process
+    torch.set_num_threads(args.threads)
     task = TranslateTask(
         TranslateConfig.parse(
             {
                 "data": {"files": [args.data], "source": "en", "target": args.to},
-                "model": {"preset": args.preset},
+                "model": {"preset": args.preset, "dropout": args.dropout},
                 "training": {"batch_tokens": args.batch_tokens},
             }
         )
     )
-    torch.manual_seed(0)
-    batches = [task.collate(examples) for examples in task.epoch(0)[: args.steps]]
-    entries = contenders(task)
-    for entry in entries:
-        entry.round(batches[:2])
-        entry.rates.clear()
-    began, used = time.perf_counter(), cpu_seconds()
-    for _ in range(args.rounds):
+    config, vocabulary = task.config.model, task.tokenizer.size
+    collated = [task.collate(examples).tensors for examples in task.epoch(0)[: args.batches]]
+    batches = [(tensors["source"], tensors["target"]) for tensors in collated]
+    rates = matrix_rates(args.batch_tokens, config.d_model, "cpu")
+    bfloat16 = faster(rates) == "bfloat16"
+    peak = matrix_peak(torch.bfloat16 if bfloat16 else torch.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        job = Path(folder) / "job.pt"
+        settings = {"size": config.model_dump(), "vocabulary": vocabulary, "smoothing": SMOOTHING, "warmup": 2}
+        torch.save({**settings, "threads": args.threads, "batches": batches}, job)
+        entries = contenders(bfloat16, args.joeynmt)
         for entry in entries:
-            entry.round(batches)
-    cores = (cpu_seconds() - used) / (time.perf_counter() - began)
-    text = table(entries, {"model": count_parameters(entries[0].model)}, args, cores)
+            entry.start(job)
+        for number in range(args.rounds):
+            for entry in entries:
+                entry.answers.append(entry.round())
+                print(f"round {number + 1}  {entry.name}: {entry.rates[-1]:,.0f} tokens/s", file=sys.stderr, flush=True)
+        for entry in entries[1:]:
+            entry.stop()
+        grown = growth(entries[0], args.growth_steps // args.batches, args.batches) if args.growth_steps else ""
+        entries[0].stop()
+    flops = useful_flops(config, vocabulary, batches)
+    cores = sum(a["cpu"] for e in entries for a in e.answers) / sum(a["seconds"] for e in entries for a in e.answers)
+    tokens = entries[0].answers[0]["tokens"]
+    head = (
+        f"Preset {args.preset} ({entries[0].parameters / 1e6:.1f} M parameters, {vocabulary:,} tokens of vocabulary), "
+        f"batches of {args.batch_tokens:,} cells ({tokens / args.batches:,.0f} target tokens on average), "
+        f"medians of {args.rounds} rounds of {args.batches} steps. {machine(args.threads, cores)}"
+    )
+    text = table(entries, flops, peak, head)
+    kind = "bfloat16" if bfloat16 else "float32"
+    left_out = "" if bfloat16 else ": this processor does not gain from bfloat16, so the rows in it were left out"
+    reached = " and ".join(f"{rate:,.0f} GFLOP/s in {name}" for name, rate in rates.items())
+    text += (
+        f"\n\nThe matrix rate is {peak:,.0f} GFLOP/s, that of one large product in {kind}; the share counts only "
+        f"useful operations, no padding ({flops / tokens / 1e6:.0f} MFLOP a target token). "
+        f"At the width of this model a product reaches {reached}{left_out}."
+    )
+    if grown:
+        text += f" {grown}"
     print(text)
     if args.write:
         replace_section(args.write, "bench/train_translation.py", text)
-
-
-def cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pellucid.generate.config import DecodingConfig
-from pellucid.generate.decode import BEGIN, END, sampling_shares, translate_ids
+from pellucid.generate.decode import BEGIN, END, arranged_for_few_rows, sampling_shares, translate_ids
 from pellucid.generate.engine import Hypothesis, longest
 from pellucid.models.translator import Translator, TranslatorConfig
 
@@ -145,3 +145,14 @@ def test_sampling_shares_are_those_worked_out_by_hand(settings: dict[str, float]
 
 def test_nothing_to_translate_gives_nothing() -> None:
     assert translate_ids(model(), [], decoding()) == []
+
+
+@torch.inference_mode()
+def test_weights_laid_out_for_decoding_are_the_same_weights_and_give_the_same_scores() -> None:
+    plain, arranged = model(40).eval(), arranged_for_few_rows(model(40).eval())
+    for name, weight in arranged.state_dict().items():
+        assert torch.equal(weight, plain.state_dict()[name]), name
+    assert not arranged.embedding.weight.is_contiguous()
+    target = torch.tensor([[BEGIN, 5, 7, 9]] * 3)
+    source = torch.tensor([[4, 8, END], [5, END, 0], [END, 0, 0]])
+    torch.testing.assert_close(arranged(source, target), plain(source, target), atol=1e-5, rtol=1e-5)

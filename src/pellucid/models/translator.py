@@ -145,8 +145,13 @@ class Translator(nn.Module):
         """A cache for up to `capacity` target positions: the memory's keys and values, computed once, and room."""
         batch, heads = memory.states.size(0), self.config.heads
         shape = (batch, heads, capacity, self.config.d_model // heads)
+        # Contiguous, as heads cut out of one matrix would be copied together again at every step.
         memory_keys, memory_values = zip(
-            *(block.cross_attention.keys_and_values(memory.states) for block in self.decoder_blocks()), strict=True
+            *(
+                (key.contiguous(), value.contiguous())
+                for key, value in (b.cross_attention.keys_and_values(memory.states) for b in self.decoder_blocks())
+            ),
+            strict=True,
         )
         return Cache(
             keys=[memory_keys[0].new_empty(shape) for _ in self.decoder],
