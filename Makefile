@@ -9,6 +9,7 @@ PYTHON ?=
 TORCH_INDEX ?=
 
 BIN := .venv/bin
+JOEYNMT := .venv-joeynmt/bin/python
 
 .PHONY: help setup demo test test-slow bench docs lock browser clean
 
@@ -37,8 +38,14 @@ test: setup browser  ## lint, types and tests, without the slow ones
 test-slow: setup browser  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ]  # 5: there are none
 
-bench: setup  ## speed of our training beside a plain PyTorch loop
-	$(BIN)/python bench/train_translation.py
+bench: setup  ## speed, quality and cost beside our peers, written into docs/benchmarks.md (over an hour)
+	@TORCH_INDEX="$(TORCH_INDEX)" bench/setup_joeynmt.sh
+	$(BIN)/python bench/train_translation.py --joeynmt $(JOEYNMT) --write docs/benchmarks.md
+	$(BIN)/python bench/costs.py --write docs/benchmarks.md
+	$(BIN)/python bench/cores.py --write docs/benchmarks.md
+	$(BIN)/python bench/translate.py --write docs/benchmarks.md
+	$(BIN)/python bench/quality_per_minute.py --joeynmt $(JOEYNMT) --write docs/benchmarks.md
+	$(BIN)/python bench/number_format.py --write docs/benchmarks.md
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/python tools/make_config_reference.py

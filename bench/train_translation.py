@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tables import machine, replace_section
+from tables import machine_line, replace_section
 
 from pellucid.models.translator import TranslatorConfig
 from pellucid.tasks.translate import TranslateConfig, TranslateTask
@@ -204,7 +204,7 @@ def main() -> None:
     head = (
         f"Preset {args.preset} ({entries[0].parameters / 1e6:.1f} M parameters, {vocabulary:,} tokens of vocabulary), "
         f"batches of {args.batch_tokens:,} cells ({tokens / args.batches:,.0f} target tokens on average), "
-        f"medians of {args.rounds} rounds of {args.batches} steps. {machine(args.threads, cores)}"
+        f"medians of {args.rounds} rounds of {args.batches} steps. {machine_line(cores)}."
     )
     text = table(entries, flops, peak, head)
     kind = "bfloat16" if bfloat16 else "float32"
