@@ -12,7 +12,6 @@ length as ours are (unsorted, they would do far more work), and with the freed m
 import argparse
 import math
 import platform
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from datetime import date
 from pathlib import Path
 
 import torch
-from tables import replace_section
+from tables import cpu_seconds, replace_section
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -189,11 +188,6 @@ def main() -> None:
     print(text)
     if args.write:
         replace_section(args.write, "bench/train_translation.py", text)
-
-
-def cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":
