@@ -8,10 +8,8 @@ rather than made again. On a processor without bfloat16 units it is emulated: sl
 
 import argparse
 import statistics
-from datetime import date
 from pathlib import Path
 
-import torch
 from tables import machine_line, replace_section
 
 import pellucid

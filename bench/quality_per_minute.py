@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from plots import curves
+from plots import Series, log_log
 from tables import machine_line, replace_section
 
 import pellucid
@@ -136,8 +136,9 @@ def main() -> None:
     print(text)
     if args.write:
         replace_section(args.write, "bench/quality_per_minute.py", text)
-        drawn = {name: [(m, scores["chrf"]) for m, scores in found.items()] for name, found in results.items()}
-        curves(args.write.parent / IMAGE, drawn, "minutes of training", "chrF on held-out sentences")
+        series = [Series(name, [(m, one["chrf"]) for m, one in found.items()]) for name, found in results.items()]
+        title, label = "chrF against minutes of training", "chrF on held-out sentences"
+        log_log(args.write.parent / IMAGE, title, "minutes of training", label, series)
 
 
 def table(

@@ -1,30 +1,12 @@
-"""What the benchmark scripts share: the line about the machine, and writing a table into its place in a page."""
+"""What the benchmark scripts share: the machine in one line, and writing a table into its place in a Markdown page."""
 
-import os
 import platform
 import resource
+import time
 from datetime import date
 from pathlib import Path
 
-FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # of processors, that decide how fast a matrix product is
-
-
-def machine(threads: int, cores: float | None = None) -> str:
-    """The processor, the cores really obtained (own CPU time over wall time) if measured, versions and the date."""
-    import torch
-
-    obtained = f" ({cores:.1f} cores obtained while measuring)" if cores is not None else ""
-    return f"{processor()}, {threads} threads{obtained}, PyTorch {torch.__version__}, {date.today()}."
-
-
-def processor() -> str:
-    """Such as `x86_64 with avx2, 2 cores`; Linux tells the features, other systems do not."""
-    try:
-        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
-        found = [name for name in FEATURES if name in flags.split()]
-    except (OSError, StopIteration):
-        found = []
-    return f"{platform.machine()}{' with ' + ', '.join(found) if found else ''}, {os.cpu_count()} cores"
+import torch
 
 
 def replace_section(page: Path, name: str, text: str) -> None:
@@ -38,6 +20,37 @@ def replace_section(page: Path, name: str, text: str) -> None:
 
 
 def cpu_seconds() -> float:
-    """Of this process so far, all threads."""
+    """Time that all cores together have spent on this process."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+class Cores:
+    """How many cores this process was given since it was made: its CPU time over the time that went by."""
+
+    def __init__(self) -> None:
+        self.began, self.used = time.perf_counter(), cpu_seconds()
+
+    def obtained(self) -> float:
+        return (cpu_seconds() - self.used) / (time.perf_counter() - self.began)
+
+
+def machine_line(cores: float | None = None) -> str:
+    """Processor, threads, cores obtained if measured, PyTorch and date: what a figure is worth nothing without."""
+    threads = torch.get_num_threads()
+    obtained = f" ({cores:.1f} cores obtained)" if cores is not None else ""
+    return (
+        f"{platform.machine()} {processor_features()}, {threads} thread{'s' if threads > 1 else ''}{obtained}, "
+        f"PyTorch {torch.__version__}, {date.today()}"
+    )
+
+
+def processor_features() -> str:
+    """The widest vector unit, and whether bfloat16 is computed in hardware."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return "(features unknown)"
+    vectors = next((name for name in ("avx512f", "avx2", "avx", "asimd") if name in flags), "no known vector unit")
+    units = [name for name in ("amx_bf16", "avx512_bf16", "bf16") if name in flags]
+    return f"with {vectors} and {units[0] if units else 'no bfloat16 unit'}"

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pellucid.nn.attention import MultiHeadAttention, attention, causal_mask
+from pellucid.nn import attention as attention_module
+from pellucid.nn.attention import MultiHeadAttention, attention, attention_as_products, causal_mask
 
 
 def pair_of_layers(model: int, heads: int) -> tuple[MultiHeadAttention, nn.MultiheadAttention]:
@@ -67,3 +68,78 @@ def test_dividing_by_the_root_of_the_width_keeps_the_variance_of_a_score_at_one(
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(ValueError, match="model=10 cannot be split into heads=4"):
         MultiHeadAttention(10, 4)
+
+
+def padding_mask(batch: int, keys: int) -> torch.Tensor:
+    """Keys of the second half of the rows end in padding: (batch, 1, 1, key)."""
+    allowed = torch.ones(batch, 1, 1, keys, dtype=torch.bool)
+    allowed[batch // 2 :, ..., keys - keys // 3 :] = False
+    return allowed
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("mask", "queries", "keys"),
+    [("none", 64, 128), ("causal", 96, 96), ("padding", 128, 64), ("padding", 64, 128), ("full", 70, 130)],
+)
+def test_long_attention_has_the_values_and_gradients_of_the_products(
+    dtype: torch.dtype, mask: str, queries: int, keys: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = [torch.randn(4, 2, queries, 32), torch.randn(4, 2, keys, 32), torch.randn(4, 2, keys, 32)]
+    allowed = {
+        "none": None,
+        "causal": causal_mask(keys)[None, None],
+        "padding": padding_mask(4, keys),
+        "full": torch.rand(4, 2, queries, keys) > 0.3,
+    }[mask]
+    upstream = torch.randn(4, 2, queries, 32).to(dtype)
+    called = []
+    fused = F.scaled_dot_product_attention
+    monkeypatch.setattr(
+        attention_module.F, "scaled_dot_product_attention", lambda *given: called.append(1) or fused(*given)
+    )
+    found = []
+    for function in (attention, attention_as_products):
+        tensors = [x.to(dtype).requires_grad_() for x in inputs]
+        result = function(*tensors, allowed)
+        assert result.dtype == dtype
+        found.append([result, *torch.autograd.grad(result, tensors, upstream)])
+    assert called == [1], "long attention takes the fused kernel, the products do not"
+    tolerance = 1e-5 if dtype == torch.float32 else 3e-2
+    for ours, expected in zip(*found, strict=True):
+        torch.testing.assert_close(ours, expected, atol=tolerance, rtol=tolerance)
+
+
+def test_short_attention_is_the_products_bit_for_bit() -> None:
+    tensors = [torch.randn(2, 2, 64, 32) for _ in range(3)]
+    assert torch.equal(
+        attention(*tensors, causal_mask(64)[None, None]), attention_as_products(*tensors, causal_mask(64)[None, None])
+    )
+
+
+def test_one_query_of_a_decoder_takes_the_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_module.F, "scaled_dot_product_attention", None)
+    attention(torch.randn(2, 2, 1, 32), torch.randn(2, 2, 512, 32), torch.randn(2, 2, 512, 32))
+
+
+def test_under_autocast_long_attention_is_the_products_within_bfloat16s_error() -> None:
+    tensors = [torch.randn(2, 2, 128, 32) for _ in range(3)]
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = attention(*tensors, causal_mask(128)[None, None])
+    assert ours.dtype == torch.bfloat16
+    expected = attention_as_products(*tensors, causal_mask(128)[None, None])
+    torch.testing.assert_close(ours.float(), expected, atol=3e-2, rtol=3e-2)
+
+
+def test_long_attention_gives_masked_positions_exactly_zero_weight() -> None:
+    query, key = torch.randn(1, 1, 128, 8), torch.randn(1, 1, 128, 8)
+    weights = attention(query, key, torch.eye(128)[None, None], causal_mask(128)[None, None])
+    assert (weights[0, 0].triu(1) == 0).all()
+
+
+def test_an_export_serves_short_and_long_alike() -> None:
+    layer, length = MultiHeadAttention(8, 2).eval(), torch.export.Dim("length", min=2, max=512)
+    exported = torch.export.export(layer, (torch.randn(1, 7, 8),) * 2, dynamic_shapes=({1: length}, {1: length}))
+    for positions in (5, 200):
+        x = torch.randn(1, positions, 8)
+        torch.testing.assert_close(exported.module()(x, x), layer(x, x), atol=1e-6, rtol=0)

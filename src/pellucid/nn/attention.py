@@ -10,8 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 SHORT = 64  # positions; below it the products of attention are too small for bfloat16 to pay on a CPU
+LONG = 64 * 128  # queries x keys, the scores of one head, from which the fused kernel is faster on a CPU
 
 
 def attention(
@@ -23,9 +25,23 @@ def attention(
     """softmax(Q K^T / sqrt(d_k)) V, where a query may look only at the keys that are `allowed`.
 
     Dividing by sqrt(d_k) keeps the variance of a score at 1 whatever the width, so that softmax
-    stays where its gradient is alive. The query is divided rather than the scores: the same number,
-    and one pass less over the largest tensor. Every query must be allowed at least one key.
+    stays where its gradient is alive. Every query must be allowed at least one key.
     Source: Vaswani et al., "Attention Is All You Need", 2017, section 3.2.1.
+    """
+    if _long(query, key):
+        return F.scaled_dot_product_attention(query, key, value, allowed)
+    return attention_as_products(query, key, value, allowed)
+
+
+def attention_as_products(
+    query: Float[Tensor, "*batch query d_k"],
+    key: Float[Tensor, "*batch key d_k"],
+    value: Float[Tensor, "*batch key d_v"],
+    allowed: Bool[Tensor, "*#batch #query key"] | None = None,
+) -> Float[Tensor, "*batch query d_v"]:
+    """`attention` written out, every score in memory at once: faster than the fused kernel where they are few.
+
+    The query is divided rather than the scores: the same number, and one pass less over the largest tensor.
     """
     context: AbstractContextManager[object] = nullcontext()
     if _short(query, key):
@@ -35,6 +51,18 @@ def attention(
         if allowed is not None:
             scores = scores.masked_fill(~allowed, -torch.inf)
         return scores.softmax(dim=-1) @ value
+
+
+def _long(query: Tensor, key: Tensor) -> bool:
+    """Whether to take the fused kernel, which goes over the scores in blocks and never writes them all to memory.
+
+    On a CPU this saves a tenth to a third of attention's time from `LONG` on, and costs time below (`bench/costs.py`
+    has both at each length); on a GPU, where each operation is a launch, it is taken always. An exported graph
+    serves all lengths, so it gets the products.
+    """
+    if torch.compiler.is_exporting():
+        return False
+    return query.is_cuda or query.size(-2) * key.size(-2) >= LONG
 
 
 def _short(query: Tensor, key: Tensor) -> bool:

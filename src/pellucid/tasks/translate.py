@@ -6,18 +6,18 @@ the scores of translations. What the trainer needs of it is the Task protocol of
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal, TypeVar, cast
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from pellucid.config import Config, TrainingConfig
-from pellucid.data.batching import Lengths, epoch_batches, padded, padding_share
+from pellucid.data.batching import epoch_batches, padding_share
 from pellucid.data.filters import Cleaned, Limits, clean
+from pellucid.data.packed import PackedPairs, pack
 from pellucid.data.pairs import Example, Pair
 from pellucid.data.read import Reading, read_pairs
 from pellucid.data.slots import take_out, take_out_same
@@ -34,6 +34,7 @@ from pellucid.tasks.scores import full_scores, quick_scores, sentence_chrf
 from pellucid.tasks.task import Batch, Evaluation, Losses
 
 FEWEST_PAIRS = 50  # fewer cannot be split into sides that mean anything
+ENCODED_AT_ONCE = 10_000  # pairs that exist as Python numbers at a time, between the tokenizer and the packed store
 DEV_LOSS_BATCH = 4096  # tokens; no gradients are kept, so it may be larger than in training
 QUICK_SENTENCES = 300  # dev sentences translated at each evaluation during training
 SHOWN_SAMPLES = 6
@@ -136,11 +137,11 @@ class TranslateTask:
         )
         self.tokenizer = tokenizer or train_tokenizer(self.data.splits.train, config.tokenizer.vocabulary)
         self.examples = self._encoded(self.data.splits.train)
-        if not self.examples:
+        if not len(self.examples):
             raise DataError(
                 f"no training pair is shorter than {config.model.max_length} tokens", mend="Raise model.max_length."
             )
-        self.lengths: list[Lengths] = [(len(source), len(target) - 1) for source, target in self.examples]
+        self.lengths = token_lengths(self.examples)  # pair side
         self._dev = self._encoded([Pair(e.source, known) for e in self.data.splits.dev for known in e.references])
 
     @property
@@ -154,7 +155,7 @@ class TranslateTask:
         return epoch_batches(self.lengths, self.training.batch_tokens, self.training.seed, number)
 
     def collate(self, examples: Sequence[int]) -> Batch:
-        return collated([self.examples[i] for i in examples])
+        return collated(self.examples, examples)
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """Label-smoothed cross-entropy of each right next token, averaged over the batch's target tokens."""
@@ -228,37 +229,38 @@ class TranslateTask:
             "vocabulary": self.tokenizer.size,
             "padding": round(padding_share(self.lengths, batches), 4),
             "batches": len(batches),
-            "tokens": sum(target for _, target in self.lengths),
+            "tokens": int(self.lengths[:, 1].sum()),
             "lengths": {
                 "edges": edges,
-                "source": _histogram([source for source, _ in self.lengths], edges),
-                "target": _histogram([target for _, target in self.lengths], edges),
+                "source": _histogram(self.lengths[:, 0], edges),
+                "target": _histogram(self.lengths[:, 1], edges),
             },
             "samples": [{"source": p.source, "target": p.target} for p in _spread(splits.train)],
         }
 
-    def _encoded(self, pairs: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
+    def _encoded(self, pairs: Sequence[Pair]) -> PackedPairs:
+        return pack(self._ids(pairs), self.tokenizer.size)
+
+    def _ids(self, pairs: Sequence[Pair]) -> Iterator[tuple[list[int], list[int]]]:
         """Source ids with the end token, target ids between begin and end; pairs too long for the model left out."""
-        slotted = [slotted_pair(pair, self.tokenizer.is_word) for pair in pairs]
-        sources = self.tokenizer.encode_all([source for source, _ in slotted])
-        targets = self.tokenizer.encode_all([target for _, target in slotted])
         longest = self.config.model.max_length - 1
-        return [
-            ([*source, EOS], [BOS, *target, EOS])
-            for source, target in zip(sources, targets, strict=True)
-            if len(source) <= longest and len(target) <= longest
-        ]
+        for start in range(0, len(pairs), ENCODED_AT_ONCE):
+            slotted = [slotted_pair(pair, self.tokenizer.is_word) for pair in pairs[start : start + ENCODED_AT_ONCE]]
+            sources = self.tokenizer.encode_all([source for source, _ in slotted])
+            targets = self.tokenizer.encode_all([target for _, target in slotted])
+            for source, target in zip(sources, targets, strict=True):
+                if len(source) <= longest and len(target) <= longest:
+                    yield [*source, EOS], [BOS, *target, EOS]
 
     def _dev_loss(self, model: Translator) -> float:
         """Mean surprise per target token in nats, without smoothing; its exponential is the perplexity."""
         device = next(model.parameters()).device
-        lengths = [(len(source), len(target) - 1) for source, target in self._dev]
         total = tokens = 0.0
         was_training = model.training
         model.eval()
         with torch.inference_mode():
-            for rows in epoch_batches(lengths, DEV_LOSS_BATCH, seed=0, epoch=0):
-                batch = collated([self._dev[i] for i in rows]).to(device)
+            for rows in epoch_batches(token_lengths(self._dev), DEV_LOSS_BATCH, seed=0, epoch=0):
+                batch = collated(self._dev, rows).to(device)
                 losses = translation_loss(model, batch, smoothing=0.0)
                 total += float(losses.total) * losses.count
                 tokens += losses.count
@@ -277,10 +279,14 @@ def train_tokenizer(pairs: Sequence[Pair], vocabulary: int) -> Tokenizer:
     return Tokenizer.train((text for pair in pairs for text in slotted_pair(pair)), vocabulary)
 
 
-def collated(examples: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Batch:
-    """Source and target matrices, filled up with padding."""
-    source = padded([source for source, _ in examples], PAD)
-    target = padded([target for _, target in examples], PAD)
+def token_lengths(examples: PackedPairs) -> Tensor:
+    """Tokens that the network reads of each source and writes of each target: (pair, side), int32."""
+    return torch.stack([examples.source.lengths, examples.target.lengths - 1], dim=1).int()
+
+
+def collated(examples: PackedPairs, numbers: Sequence[int]) -> Batch:
+    """Source and target matrices of these examples, filled up with padding."""
+    source, target = examples.source.rows(numbers, PAD), examples.target.rows(numbers, PAD)
     cells = source.numel() + target.numel() - len(target)
     used = int((source != PAD).sum()) + int((target != PAD).sum()) - len(target)
     return Batch({"source": source, "target": target}, padding=1 - used / cells)
@@ -360,8 +366,10 @@ def _spread(items: Sequence[T], count: int = SHOWN_SAMPLES) -> list[T]:
     return list(items[:: max(len(items) // count, 1)][:count])
 
 
-def _histogram(values: Sequence[int], edges: Sequence[int]) -> list[int]:
-    return [sum(low <= value < high for value in values) for low, high in pairwise(edges)]
+def _histogram(values: Tensor, edges: Sequence[int]) -> list[int]:
+    """How many values there are from each edge up to the next."""
+    bins = torch.bucketize(values.contiguous(), torch.tensor(edges), right=True)
+    return cast(list[int], bins.bincount(minlength=len(edges) + 1)[1 : len(edges)].tolist())
 
 
 def _fingerprint(pairs: Sequence[Pair]) -> str:
