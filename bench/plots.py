@@ -33,7 +33,6 @@ def log_log(
     x_label: str,
     y_label: str,
     series: Sequence[Series],
-    x_name: Callable[[float], str] = lambda x: short(x),
 ) -> None:
     """Write the picture. Ticks of x stand at the points' own values, those of y at round numbers."""
     xs = sorted({x for one in series for x, _ in one.points})
@@ -60,7 +59,7 @@ def log_log(
         parts.append(f'<text x="{LEFT - 8}" y="{down(y) + 4:.1f}" text-anchor="end">{short(y)}</text>')
     for x in xs:
         parts.append(f'<path d="M{across(x):.1f} {bottom}v5" stroke="{TEXT}"/>')
-        parts.append(f'<text x="{across(x):.1f}" y="{bottom + 19}" text-anchor="middle">{escape(x_name(x))}</text>')
+        parts.append(f'<text x="{across(x):.1f}" y="{bottom + 19}" text-anchor="middle">{short(x)}</text>')
     parts.append(f'<path d="M{LEFT} {bottom}H{WIDTH - RIGHT}" stroke="{TEXT}"/>')
     middle_x, middle_y = (LEFT + WIDTH - RIGHT) / 2, (TOP + bottom) / 2
     parts.append(f'<text x="{middle_x:.0f}" y="{HEIGHT - 10}" text-anchor="middle">{escape(x_label)}</text>')
@@ -96,8 +95,6 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def short(number: float) -> str:
-    """1,500 as `1.5 k`, 5,000,000 as `5 M`."""
-    for size, unit in ((1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.3g}"
+    """8,192 as it is, 100,000 as `100 k`, 4,650,000 as `4.7 M`."""
+    size, unit = (1e6, " M") if number >= 1e6 else (1e3, " k") if number >= 1e4 else (1, "")
+    return f"{number / size:,.1f}".removesuffix(".0") + unit
