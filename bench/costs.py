@@ -1,6 +1,6 @@
 """Cost as work grows: target tokens/s of our training against model size, sentence length, batch and data size.
 
-    python bench/costs.py [--quick] [--threads N] [--rounds 3] [--seconds 1.5] [--write docs/benchmarks.md]
+    python bench/costs.py [--quick] [--threads N] [--rounds 5] [--seconds 0.7] [--write docs/benchmarks.md]
 
 A step is forward, loss, backward, clip and AdamW, in float32, on random ids; where lengths are not what is varied,
 they are distributed as in a corpus. The cells of a table take turns, round by round; medians over the rounds are
@@ -278,8 +278,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two cells a table, one short round: does it run?")
     parser.add_argument("--threads", type=int, help="CPU threads; PyTorch's choice if not given")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.5, help="shortest measurement of one cell in one round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.7, help="shortest measurement of one cell in one round")
     parser.add_argument("--write", type=Path, help="a Markdown file in which the tables are replaced")
     args = parser.parse_args()
     if args.quick:
