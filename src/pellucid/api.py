@@ -7,17 +7,20 @@ print(run.translate(["Save changes before closing?"]))
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from pellucid.adapt.ctranslate2 import Quantization, export_ctranslate2
 from pellucid.adapt.parity import Parity, parity
 from pellucid.config import read_toml
+from pellucid.data.read import fetch_corpora
 from pellucid.errors import DataError, RunError
 from pellucid.generate.ctranslate2 import FOLDER, CTranslate2Engine
 from pellucid.run import Run
 from pellucid.see.report import write_report
 from pellucid.tasks.translate import TranslateConfig, TranslateTask, proposed_preset
-from pellucid.train.loop import Trainer, Watcher
+from pellucid.train.loop import Event, Trainer, Watcher
+from pellucid.train.parallel import Workers, joined
 from pellucid.train.plan import make_plan, parse_budget
 
 
@@ -33,25 +36,42 @@ def train(
 
     `run_folder` is where everything goes; without it, a folder in `runs` named after the languages. `watcher` gets each
     line of metrics.jsonl as it is made; when `should_stop` says so, the step is finished and everything is saved.
+    Under `torchrun` all its processes train the one network together; the first one alone writes and is watched.
     Raises ConfigError, DataError, RunError or TrainingError; each says how to mend it.
     """
+    with joined() as workers:
+        return _train(config, run_folder, Path(runs), watcher if workers.is_first else _unseen, should_stop, workers)
+
+
+def _train(
+    config: TranslateConfig | str | Path,
+    run_folder: str | Path | None,
+    runs: Path,
+    watcher: Watcher,
+    should_stop: Callable[[], bool],
+    workers: Workers,
+) -> Run:
     if not isinstance(config, TranslateConfig):
         config = TranslateConfig.parse(read_toml(Path(config)), where=str(config))
     if config.training.budget is not None:
         parse_budget(config.training.budget)
-    if run_folder is not None and Path(run_folder).exists() and any(Path(run_folder).iterdir()):
+    if workers.first(lambda: run_folder is not None and Path(run_folder).exists() and any(Path(run_folder).iterdir())):
         raise RunError(f"{run_folder}: already exists and is not empty", mend="Choose another --name, or remove it.")
     if config.model.preset == "auto":
         seconds = parse_budget(config.training.budget) if config.training.budget else 0.0
         config = config.changed(model=config.model.with_preset(proposed_preset(seconds)).model_dump())
+    data = config.data
+    workers.first(lambda: fetch_corpora(data.files, data.target))
     task = TranslateTask(config)
+    _agree(workers, task)
     about = {"kind": "data", **task.describe()}
     watcher(about)
-    plan = make_plan(task)
+    plan = make_plan(task, workers=workers)
     settled = task.config.changed(training=plan.training.model_dump())
     task.config = settled
-    folder = Path(run_folder) if run_folder else free_folder(Path(runs), settled)
-    run = Run.create(folder, settled, task.tokenizer)
+    run = workers.first(
+        lambda: Run.create(run_folder or free_folder(runs, settled), settled, task.tokenizer),
+    )
     planned = {
         "kind": "plan",
         "parameters": plan.parameters,
@@ -61,11 +81,12 @@ def train(
         "precision": plan.training.precision,
         "tokens_per_second": round(plan.tokens_per_second),
         "threads": plan.training.threads,
+        "workers": workers.size,
         "matmul": plan.matrix_rates,
     }
     watcher(planned)
-    run.append_metrics([about, planned])
-    return _go_on(run, task, watcher, should_stop)
+    workers.first(lambda: run.append_metrics([about, planned]))
+    return _go_on(run, task, watcher, should_stop, workers)
 
 
 def resume(
@@ -74,11 +95,16 @@ def resume(
     watcher: Watcher = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Run:
-    """Go on with a training that was stopped or killed, from its last saved state, to the same end."""
-    run = Run.open(path)
-    if run.status == "finished" and any(line["kind"] == "test" for line in run.metrics()):
-        raise RunError(f"{path}: this training is finished", mend=f'`pellucid translate {path} "text"` uses it.')
-    return _go_on(run, run.task, watcher, should_stop)
+    """Go on with a training that was stopped or killed, from its last saved state, to the same end.
+
+    Under `torchrun` its processes go on together, as in `train`; all of them must see the run folder.
+    """
+    with joined() as workers:
+        run = Run.open(path)
+        if workers.first(lambda: run.status == "finished" and any(line["kind"] == "test" for line in run.metrics())):
+            raise RunError(f"{path}: this training is finished", mend=f'`pellucid translate {path} "text"` uses it.')
+        _agree(workers, run.task)
+        return _go_on(run, run.task, watcher if workers.is_first else _unseen, should_stop, workers)
 
 
 def open_run(path: str | Path) -> Run:
@@ -113,14 +139,21 @@ def free_folder(parent: Path, config: TranslateConfig) -> Path:
     return folder
 
 
-def _go_on(run: Run, task: TranslateTask, watcher: Watcher, should_stop: Callable[[], bool]) -> Run:
-    with run.locked():
-        if run.status != "finished":
-            Trainer(run, task, watcher, should_stop).train()
-        if run.ending() != "interrupted":
-            evaluate(run, task, watcher)
-    write_report(run.path)
+def _go_on(run: Run, task: TranslateTask, watcher: Watcher, should_stop: Callable[[], bool], workers: Workers) -> Run:
+    with run.locked() if workers.is_first else nullcontext():
+        if workers.first(lambda: run.status != "finished"):
+            Trainer(run, task, watcher, should_stop, workers=workers).train()
+        workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
+    workers.first(lambda: write_report(run.path))
     return run
+
+
+def _agree(workers: Workers, task: TranslateTask) -> None:
+    workers.agree(task.fingerprint, "other data or settings", mend="Give all workers the same files and command.")
+
+
+def _unseen(event: Event) -> None:
+    """Watches for the workers whose events the first one shows."""
 
 
 def evaluate(run: Run, task: TranslateTask, watcher: Watcher = lambda event: None) -> None:

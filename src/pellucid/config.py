@@ -57,7 +57,9 @@ class TrainingConfig(Config):
     steps: int | None = Field(None, ge=1, description="optimizer steps in all; found from `budget` when not given")
     tokens: int | None = Field(None, ge=1, description="target tokens to train on in all, instead of `steps`")
     batch_tokens: int = Field(
-        1024, ge=16, description="tokens in one batch: sentences times the longest side, padding included"
+        1024,
+        ge=16,
+        description="tokens in one batch, of all workers together: sentences times the longest side, with padding",
     )
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added up before one optimizer step")
     learning_rate: float | None = Field(
@@ -74,8 +76,10 @@ class TrainingConfig(Config):
     patience: int = Field(8, ge=1, description="evaluations without improvement before training stops early")
     save_every: float = Field(20.0, gt=0, description="seconds between resumable states, besides evaluations")
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: measured at the start")
-    threads: int | None = Field(None, ge=1, description="CPU threads; all cores when not given")
-    device: str = Field("cpu", description="where to train: cpu or cuda")
+    threads: int | None = Field(
+        None, ge=1, description="CPU threads of each worker; all cores, shared out among the workers, when not given"
+    )
+    device: str = Field("cpu", description="where to train: cpu or cuda; several workers take one CUDA device each")
     seed: int = Field(1, ge=0, description="of weights, order of data and dropout")
 
 

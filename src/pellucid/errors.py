@@ -31,3 +31,7 @@ class RunError(PellucidError):
 
 class TrainingError(PellucidError):
     """A training cannot go on: the loss is not finite, memory ran out, nothing to train on."""
+
+
+class WorkerError(PellucidError):
+    """Of several processes that train together another one failed; it says why, so this one keeps silent."""

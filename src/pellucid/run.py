@@ -196,6 +196,11 @@ class Run:
         for old in self._states()[:-STATES_KEPT]:
             old.unlink(missing_ok=True)
 
+    @property
+    def has_state(self) -> bool:
+        """Whether a state was saved, damaged or not."""
+        return bool(self._states())
+
     def load_state(self) -> tuple[dict[str, "Tensor"], dict[str, Any], list[str]] | None:
         """The newest undamaged state, what it says of itself, and which newer files were damaged; None without any.
 

@@ -21,7 +21,10 @@ def translate(
 
     Example: pellucid demo translate --to de
     """
-    collect_shown(target, size)
+    from pellucid.train.parallel import joined
+
+    with joined() as workers:
+        workers.first(lambda: collect_shown(target, size))
     data = {"files": [f"corpus:interface-strings:{size}"], "source": "en", "target": target}
     config = assembled(None, {"data": data, "training": {"budget": budget}}, [])
     run_training(config, None, runs, json)

@@ -52,14 +52,16 @@ class Live:
 
     def _plan(self, event: Event) -> None:
         self.steps = event["steps"]
+        key = "train.plan" if event["workers"] == 1 else "train.plan_workers"
         self._say(
-            "train.plan",
+            key,
             preset=event["preset"],
             parameters=millions(event["parameters"]),
             steps=f"{self.steps:,}",
             precision=event["precision"],
             rate=f"{event['tokens_per_second']:,}",
             threads=event["threads"],
+            workers=event["workers"],
         )
 
     def start(self, steps: int) -> None:

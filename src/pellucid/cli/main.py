@@ -11,8 +11,9 @@ import typer
 from pellucid import __version__
 from pellucid.cli import corpus, data, demo, evaluate, export, report, resume, runs, train, translate
 from pellucid.cli.console import err
+from pellucid.cli.voice import one_voice
 from pellucid.cli.words import say
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, WorkerError
 
 app = typer.Typer(
     name="pellucid",
@@ -58,7 +59,10 @@ def root(
 def main() -> None:
     """Run the command line; errors that a person can mend are two lines on standard error."""
     try:
-        app()
+        with one_voice():
+            app()
+    except WorkerError:
+        sys.exit(2)
     except PellucidError as error:
         err.print(f"[red]{say('error')}[/]", end=" ")
         err.print(error.message, markup=False, soft_wrap=True)

@@ -92,6 +92,13 @@ def read_pairs(
     return Reading(pairs, counts, wanted[0], wanted[1])
 
 
+def fetch_corpora(files: Sequence[str | Path], target: str | None = None) -> None:
+    """Collect the default corpora among `files` into the cache, unless they are there. Raises DataError."""
+    for name in map(str, files):
+        if name.startswith("corpus:"):
+            _paths(name, _code(target))
+
+
 Entry = tuple[Path] | tuple[Path, Path]  # one file, or two aligned ones
 
 

@@ -5,6 +5,7 @@ the scores of translations. What the trainer needs of it is the Task protocol of
 """
 
 import hashlib
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -143,6 +144,11 @@ class TranslateTask:
             )
         self.lengths = token_lengths(self.examples)  # pair side
         self._dev = self._encoded([Pair(e.source, known) for e in self.data.splits.dev for known in e.references])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that training depends on: the configuration, the tokenizer, the examples in their order."""
+        held = [self.config.model_dump_json(), self.tokenizer.engine.to_str(), self.examples, self._dev]
+        return hashlib.sha256(json.dumps(held).encode()).hexdigest()
 
     @property
     def training(self) -> TrainingConfig:

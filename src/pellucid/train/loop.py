@@ -12,14 +12,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from pellucid.errors import TrainingError
+from pellucid.errors import RunError, TrainingError
 from pellucid.run import Run
 from pellucid.tasks.task import Batch, Task
 from pellucid.train.memory import give_freed_memory_back
+from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.plan import make_optimizer, prepare_device
 from pellucid.train.precision import autocast
 from pellucid.train.schedule import learning_rate
-from pellucid.train.state import Counters, MovingAverage, pack, unpack
+from pellucid.train.state import Counters, MovingAverage, pack, random_state, unpack
 
 Event = Mapping[str, Any]
 Watcher = Callable[[Event], None]
@@ -30,7 +31,8 @@ LINES_KEPT = 20  # step lines written to disk together
 class Trainer:
     """One training of one run, from wherever its folder says it stands.
 
-    `watcher` gets each line of metrics.jsonl as it is made; `should_stop` is asked after each step.
+    `watcher` gets each line of metrics.jsonl as it is made; `should_stop` is asked after each step. Of several workers
+    each has a Trainer; the first one's alone writes and evaluates, and any one's `should_stop` stops all.
     """
 
     def __init__(
@@ -40,23 +42,26 @@ class Trainer:
         watcher: Watcher = lambda event: None,
         should_stop: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
+        workers: Workers = ALONE,
     ) -> None:
         self.run, self.task, self.config = run, task, task.training
         self.watcher, self.should_stop, self.clock = watcher, should_stop, clock
-        self.device = torch.device(self.config.device)
-        prepare_device(self.config)
+        self.workers = workers
+        self.device = prepare_device(self.config, workers)
         torch.manual_seed(self.config.seed)
         self.model = task.build_model().to(self.device)
+        workers.draw_apart(self.config.seed)
         self.average = MovingAverage(self.model, self.config.average)
         self.optimizer = make_optimizer(self.model, self.config)
         self.counters = Counters()
         self._unwritten: list[Event] = []
         self._last_save = self._save_seconds = 0.0
         self._resume()
+        self.objective = workers.objective(task, self.model)
 
     def train(self) -> None:
         """Train to the last step, or until stopping early or being asked to stop; saves before it returns."""
-        config, counters = self.config, self.counters
+        config, counters, workers = self.config, self.counters, self.workers
         steps = config.steps
         assert steps is not None, "make_plan settles the steps"
         began = self.clock() - counters.seconds
@@ -69,14 +74,18 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             loss = tokens = padding = 0.0
-            for _ in range(config.accumulate):
-                batch = next(batches)
-                with autocast(config.precision, self.device.type):
-                    losses = self.task.loss(self.model, batch)
-                (losses.total / config.accumulate).backward()  # type: ignore[no-untyped-call]
-                loss += losses.total.item() / config.accumulate
-                tokens += losses.count
-                padding += batch.padding / config.accumulate
+            for more in reversed(range(config.accumulate)):
+                batch, counts = next(batches)
+                with workers.keeping(self.objective, more > 0):
+                    with autocast(config.precision, self.device):
+                        losses = self.objective(batch)
+                    count = losses.count * counts
+                    weight = workers.weight(count) / config.accumulate
+                    (losses.total * (weight * workers.size)).backward()  # the gradients' mean is taken, not their sum
+                loss += losses.total.item() * weight
+                tokens += count
+                padding += batch.padding * weight
+            loss, tokens, padding = workers.sum(loss, tokens, padding)
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip).item()
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise self._diverged(step, loss, norm)
@@ -113,15 +122,19 @@ class Trainer:
         self._save(with_end=True)
         give_freed_memory_back()
 
-    def _batches(self) -> Iterator[Batch]:
-        """Batches from where the counters stand, epoch after epoch, the counters kept in step."""
+    def _batches(self) -> Iterator[tuple[Batch, bool]]:
+        """This worker's shares of the batches from where the counters stand, epoch after epoch, and whether they count.
+
+        The counters are kept in step.
+        """
         counters = self.counters
         while True:
             epoch = self.task.epoch(counters.epoch)
             for examples in epoch[counters.position :]:
-                batch = self.task.collate(examples).to(self.device)
+                share, counts = self.workers.share(examples)
+                batch = self.task.collate(share).to(self.device)
                 counters.position += 1
-                yield batch
+                yield batch, counts
             counters.epoch, counters.position = counters.epoch + 1, 0
 
     def _reason_to_end(self, steps: int) -> str | None:
@@ -130,7 +143,7 @@ class Trainer:
             return "steps done"
         if counters.without_improvement >= self.config.patience:
             return f"no improvement for {self.config.patience} evaluations"
-        if self.should_stop():
+        if self.workers.any(self.should_stop()):
             return "interrupted"
         return None
 
@@ -138,11 +151,12 @@ class Trainer:
         """Evaluate the averaged weights and keep them if they are the best so far."""
         counters = self.counters
         averaged = self.averaged_model()
-        evaluation = self.task.evaluate(averaged)
+        evaluation = self.workers.first(lambda: self.task.evaluate(averaged))
         best = evaluation.headline > counters.best
         if best:
             counters.best, counters.best_step, counters.without_improvement = evaluation.headline, counters.step, 0
-            self.run.save_model(averaged.state_dict(), {"step": counters.step, "scores": evaluation.scores})
+            about = {"step": counters.step, "scores": evaluation.scores}
+            self.workers.first(lambda: self.run.save_model(averaged.state_dict(), about))
         else:
             counters.without_improvement += 1
         self._note(
@@ -168,36 +182,51 @@ class Trainer:
             self._write_metrics()
 
     def _write_metrics(self) -> None:
-        self.counters.metrics_bytes = self.run.append_metrics(self._unwritten)
+        self.counters.metrics_bytes = self.workers.first(lambda: self.run.append_metrics(self._unwritten))
         self._unwritten = []
 
     def _time_to_save(self) -> bool:
         """Every `save_every` seconds, but never more than a small share of the time."""
         pause = max(self.config.save_every, self._save_seconds / SAVING_SHARE)
-        return self.clock() - self._last_save > pause
+        return self.workers.any(self.clock() - self._last_save > pause)
 
     def _save(self, with_end: bool = False) -> None:
         """Save a state from which the training goes on. The `end` line is not part of it: a longer one may follow."""
         began = self.clock()
         end = [self._unwritten.pop()] if with_end else []
         self._write_metrics()
-        self.run.save_state(self.counters.step, *pack(self.model, self.average, self.optimizer, self.counters))
+        randomness = self.workers.gather(random_state(self.device))
+        self.workers.first(
+            lambda: self.run.save_state(
+                self.counters.step, *pack(self.model, self.average, self.optimizer, self.counters, randomness)
+            )
+        )
         if end:
-            self.run.append_metrics(end)
+            self.workers.first(lambda: self.run.append_metrics(end))
         self._last_save = self.clock()
         self._save_seconds = self._last_save - began
 
     def _resume(self) -> None:
-        saved = self.run.load_state()
-        if saved is None:
+        workers = self.workers
+        if not workers.first(lambda: self.run.has_state):
             self._save()
             return
-        tensors, about, damaged = saved
-        self.counters = unpack(tensors, about, self.model, self.average, self.optimizer)
-        self.run.cut_metrics(self.counters.metrics_bytes)
+        saved = self.run.load_state()
+        if saved is None:
+            raise RunError(f"{self.run.path}: no state to be seen here", mend="All workers must see the same folder.")
+        tensors, about, warnings = saved
+        self.counters = unpack(tensors, about, self.model, self.average, self.optimizer, workers.rank, self.device)
+        workers.agree(lambda: self.counters.step, "another saved state", mend="All workers must see the same folder.")
+        workers.first(lambda: self.run.cut_metrics(self.counters.metrics_bytes))
         self._last_save = self.clock()
-        for reason in damaged:
-            self.watcher({"kind": "warning", "text": reason})
+        before = about.get("workers", 1)
+        if before != workers.size:
+            warnings.append(
+                f"{self.run.path}: goes on with {workers.size} worker(s) after {before}; "
+                "the weights will not be the same to the bit as with the number it began with"
+            )
+        for text in warnings:
+            self.watcher({"kind": "warning", "text": text})
 
     def _diverged(self, step: int, loss: float, norm: float) -> TrainingError:
         """Nothing of this step has reached the weights, and the last saved state is good."""

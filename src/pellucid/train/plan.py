@@ -17,7 +17,8 @@ from pellucid.errors import ConfigError
 from pellucid.models.translator import count_parameters
 from pellucid.tasks.task import Task
 from pellucid.train.memory import keep_freed_memory
-from pellucid.train.precision import autocast, faster, matrix_rates
+from pellucid.train.parallel import ALONE, Workers
+from pellucid.train.precision import autocast, faster, finish, matrix_rates
 from pellucid.train.schedule import rate_for_width
 from pellucid.train.state import MovingAverage
 
@@ -50,32 +51,46 @@ def parse_budget(text: str) -> float:
     return seconds
 
 
-def prepare_device(training: TrainingConfig) -> None:
-    """Set the threads, check the device, keep freed memory. Raises ConfigError if the device is not there."""
+def prepare_device(training: TrainingConfig, workers: Workers = ALONE) -> torch.device:
+    """Set the threads, choose the device, keep freed memory. Raises ConfigError if the device is not there."""
     if training.device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device is {training.device!r}: no CUDA device is usable here", mend="Use --device cpu.")
     try:
-        torch.device(training.device)
+        device = workers.device(training.device)
     except RuntimeError:
         raise ConfigError(f"device is {training.device!r}: no such device", mend="Use cpu or cuda.") from None
-    if training.threads:
-        torch.set_num_threads(training.threads)
+    if device.type == "cuda" and device.index is not None:
+        if device.index >= torch.cuda.device_count():
+            there = torch.cuda.device_count()
+            raise ConfigError(
+                f"device is {device}: there are {there} CUDA devices here",
+                mend=f"Start at most {there} workers on this machine." if workers.size > 1 else "Use --device cuda.",
+            )
+        torch.cuda.set_device(device)
+    threads = training.threads or workers.threads()
+    if threads:
+        torch.set_num_threads(threads)
     keep_freed_memory()
+    return device
 
 
-def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter) -> Plan:
-    """Measure this machine on the real model and batches (about 5 seconds) and settle every open field."""
+def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, workers: Workers = ALONE) -> Plan:
+    """Measure this machine on the real model and batches (about 5 seconds) and settle every open field.
+
+    Several workers are measured as they will train, all at once; the first one's clock settles the plan of all.
+    """
     training = task.training
     if sum(value is not None for value in (training.budget, training.steps, training.tokens)) > 1:
         raise ConfigError("budget, steps and tokens say the same thing", mend="Give only one of them.")
-    prepare_device(training)
-    with torch.random.fork_rng():
+    device = prepare_device(training, workers)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(training.seed)
-        model = task.build_model().to(training.device)
+        model = task.build_model().to(device)
         width = min(parameter.size(-1) for parameter in model.parameters() if parameter.dim() == 2)
-        rates = matrix_rates(min(training.batch_tokens, 4096), width, training.device)
+        measured = matrix_rates(min(max(training.batch_tokens // workers.size, 1), 4096), width, device)
+        rates = workers.first(lambda: measured)
         precision = faster(rates) if training.precision == "auto" else training.precision
-        seconds, tokens = _trial(task, model, precision, clock)
+        seconds, tokens = _trial(task, model, precision, clock, workers, device)
     steps = training.steps
     if training.tokens:
         steps = max(round(training.tokens / tokens / training.accumulate), 1)
@@ -90,29 +105,41 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter) -> Pla
         threads=torch.get_num_threads(),
         evaluate_every=training.evaluate_every or _evaluate_every(steps, step_seconds),
     )
-    return Plan(settled, count_parameters(model), tokens / seconds, {name: round(r) for name, r in rates.items()})
+    plan = Plan(settled, count_parameters(model), tokens / seconds, {name: round(r) for name, r in rates.items()})
+    return workers.first(lambda: plan)
 
 
-def _trial(task: Task, model: torch.nn.Module, precision: str, clock: Callable[[], float]) -> tuple[float, float]:
+def _trial(
+    task: Task,
+    model: torch.nn.Module,
+    precision: str,
+    clock: Callable[[], float],
+    workers: Workers,
+    device: torch.device,
+) -> tuple[float, float]:
     """Mean seconds and mean target tokens of one batch, forward, backward and update included."""
-    device = task.training.device
+    objective = workers.objective(task, model)
     optimizer, average = make_optimizer(model, task.training), MovingAverage(model, task.training.average)
-    began, batches, tokens = clock(), 0, 0
+    began, batches, tokens = clock(), 0, 0.0
     for number, examples in enumerate(task.epoch(0)):
         if number == 2:  # the first two warm the caches up
-            began, batches, tokens = clock(), 0, 0
-        if batches and (clock() - began > TRIAL_SECONDS or batches >= TRIAL_STEPS):
+            finish(device)
+            began, batches, tokens = clock(), 0, 0.0
+        if workers.any(batches > 0 and (clock() - began > TRIAL_SECONDS or batches >= TRIAL_STEPS)):
             break
-        batch = task.collate(examples).to(torch.device(device))
+        share, counts = workers.share(examples)
+        batch = task.collate(share).to(device)
         with autocast(precision, device):
-            losses = task.loss(model, batch)
-        losses.total.backward()  # type: ignore[no-untyped-call]
+            losses = objective(batch)
+        count = losses.count * counts
+        (losses.total * (workers.weight(count) * workers.size)).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), task.training.clip).item()
         optimizer.step()
         optimizer.zero_grad()
         average.update(model, number)
-        batches, tokens = batches + 1, tokens + losses.count
-    return (clock() - began) / batches, tokens / batches
+        batches, tokens = batches + 1, tokens + count
+    finish(device)
+    return (clock() - began) / batches, workers.sum(tokens)[0] / batches
 
 
 def make_optimizer(model: torch.nn.Module, training: TrainingConfig) -> torch.optim.AdamW:

@@ -16,13 +16,13 @@ WORTH_IT = 1.5  # a product must be this much faster for the casts round it to p
 SECONDS = 0.15  # of measuring, for each of the two
 
 
-def autocast(precision: str, device: str) -> AbstractContextManager[object]:
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """The context in which forward and loss are computed."""
-    return torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 def matrix_rates(
-    rows: int, width: int, device: str, clock: Callable[[], float] = time.perf_counter
+    rows: int, width: int, device: torch.device, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
     """GFLOP/s of a product of the kind that fills a training step, in each number format."""
     rates = {}
@@ -31,12 +31,12 @@ def matrix_rates(
         b = torch.randn(width, 4 * width, device=device).to(dtype)
         for _ in range(3):
             a @ b
-        _finish(device)
+        finish(device)
         began, products = clock(), 0
         while clock() - began < SECONDS:
             a @ b
             products += 1
-        _finish(device)
+        finish(device)
         rates[str(dtype).removeprefix("torch.")] = products * 2 * rows * width * 4 * width / (clock() - began) / 1e9
     return rates
 
@@ -45,6 +45,7 @@ def faster(rates: dict[str, float]) -> Precision:
     return "bfloat16" if rates["bfloat16"] > WORTH_IT * rates["float32"] else "float32"
 
 
-def _finish(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
+def finish(device: torch.device) -> None:
+    """Wait until the device has done what it was given, so that a clock tells the time of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,6 +1,6 @@
 """All that a training must remember to go on exactly where it stood: weights, moments, counters, randomness."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,17 +42,20 @@ class MovingAverage:
 
 
 def pack(
-    model: nn.Module, average: MovingAverage, optimizer: torch.optim.Optimizer, counters: Counters
+    model: nn.Module,
+    average: MovingAverage,
+    optimizer: torch.optim.Optimizer,
+    counters: Counters,
+    randomness: Sequence[Mapping[str, Tensor]],
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Everything as named tensors and a JSON-able description."""
+    """Everything as named tensors and a JSON-able description; `randomness` is the `random_state` of each worker."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.weights.items()}
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    return tensors, {"counters": asdict(counters)}
+    for rank, states in enumerate(randomness):
+        tensors |= {name + _of_worker(rank): state for name, state in states.items()}
+    return tensors, {"counters": asdict(counters), "workers": len(randomness)}
 
 
 def unpack(
@@ -61,8 +64,10 @@ def unpack(
     model: nn.Module,
     average: MovingAverage,
     optimizer: torch.optim.Optimizer,
+    rank: int,
+    device: torch.device,
 ) -> Counters:
-    """Put everything back where `pack` took it from."""
+    """Put everything back where `pack` took it from; a worker of whom nothing was saved keeps its random state."""
     model.load_state_dict(_under("model", tensors))
     for name, value in _under("average", tensors).items():
         average.weights[name].copy_(value)
@@ -71,10 +76,24 @@ def unpack(
         number, name = key.split(".", 1)
         moments.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+    on_cpu, on_cuda = (tensors.get(name + _of_worker(rank)) for name in ("random.cpu", "random.cuda"))
+    if on_cpu is not None:
+        torch.set_rng_state(on_cpu)
+    if on_cuda is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(on_cuda, device)
     return Counters(**about["counters"])
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Where this process's random generators stand: the CPU's and that of the device it trains on."""
+    states = {"random.cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["random.cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _of_worker(rank: int) -> str:
+    return f".{rank}" if rank else ""  # the first one's stand where those of a worker alone stand
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

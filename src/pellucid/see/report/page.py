@@ -268,6 +268,7 @@ def setup(facts: Facts) -> str:
             "precision": told["precision"],
             "speed": f"{told['tokens_per_second']:,}",
             "threads": str(told["threads"]),
+            "workers": str(told["workers"]) if told.get("workers", 1) > 1 else "",
             "matmul": ", ".join(f"{rate:,}" for rate in matmul.values()),
             "seconds": f"{facts.end['seconds']:.0f}" if facts.end else "",
             "best": f"{facts.end['best_step']:,}" if facts.end else "",
