@@ -26,7 +26,7 @@ from tables import machine_line, replace_section
 
 from pellucid.models.translator import TranslatorConfig
 from pellucid.tasks.translate import TranslateConfig, TranslateTask
-from pellucid.train.precision import faster, matrix_rates
+from pellucid.train.precision import faster, matrix_rate, matrix_rates
 
 PEERS = Path(__file__).parent / "peers"
 SMOOTHING = 0.1
@@ -141,7 +141,7 @@ def table(entries: list[Contender], flops: float, peak: float, head: str) -> str
 
 def matrix_peak(dtype: torch.dtype, size: int = 2048) -> float:
     """GFLOP/s of one large matrix product: what the processor can do at best. Median of 5."""
-    return statistics.median(matrix_rates(size, size // 2, "cpu")[str(dtype).removeprefix("torch.")] for _ in range(5))
+    return statistics.median(matrix_rate(dtype, size, size, size, torch.device("cpu")) for _ in range(5))
 
 
 def growth(entry: Contender, repeats: int, batches: int) -> str:
@@ -180,7 +180,7 @@ def main() -> None:
     config, vocabulary = task.config.model, task.tokenizer.size
     collated = [task.collate(examples).tensors for examples in task.epoch(0)[: args.batches]]
     batches = [(tensors["source"], tensors["target"]) for tensors in collated]
-    rates = matrix_rates(args.batch_tokens, config.d_model, "cpu")
+    rates = matrix_rates(args.batch_tokens, config.d_model, torch.device("cpu"))
     bfloat16 = faster(rates) == "bfloat16"
     peak = matrix_peak(torch.bfloat16 if bfloat16 else torch.float32)
     with tempfile.TemporaryDirectory() as folder:
