@@ -4,52 +4,31 @@ Every weight goes to the place that CTranslate2's own description of a Transform
 changed but the number format. The folder holds model.bin, the vocabulary, tokenizer.json and pellucid.json.
 """
 
-import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pellucid.data.tokenizer import BOS, EOS, Tokenizer
-from pellucid.errors import ConfigError, RunError
-from pellucid.files import replacing_folder
-from pellucid.generate.ctranslate2 import ABOUT, about, is_installed
+from pellucid.generate.exported import Quantization, require
 from pellucid.models.translator import Translator
 
-Quantization = Literal["none", "int8"]
 ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "silu": "SWISH"}  # names of ctranslate2's enumeration
 
 
-def export_ctranslate2(
-    model: Translator, tokenizer: Tokenizer, folder: Path, quantize: Quantization = "none", weights: str = ""
-) -> None:
-    """Write `model` as a CTranslate2 model into `folder`, atomically, in place of an older export.
+def write_ctranslate2(model: Translator, tokenizer: Tokenizer, quantize: Quantization, folder: Path) -> None:
+    """Write model.bin, the vocabulary and tokenizer.json into `folder`. Raises ConfigError without ctranslate2.
 
-    `weights` is a checksum by which to know the weights again. Quantization to int8 is per output row, symmetric:
-    q = round(127 w / max|w|); activations are quantized while it runs.
-    Raises ConfigError if ctranslate2 is not installed, RunError if something else stands in `folder`.
+    Quantization to int8 is per output row, symmetric: q = round(127 w / max|w|); activations are quantized while it
+    runs.
     """
-    if not is_installed():
-        raise ConfigError("ctranslate2 is not installed", mend="Install it with: pip install 'pellucid[fast]'")
-    if folder.exists() and about(folder) is None:
-        raise RunError(f"{folder}: already exists and is not an export", mend="Choose another --output, or remove it.")
+    require("ctranslate2", "fast")
     spec = _specification(model, tokenizer)
     spec.validate()
     spec.optimize(quantization=None if quantize == "none" else quantize)
-    described = {
-        "format": "ctranslate2",
-        "quantize": quantize,
-        "weights": weights,
-        "max_length": model.config.max_length,
-    }
-    try:
-        with replacing_folder(folder) as unfinished:
-            spec.save(str(unfinished))
-            tokenizer.save(unfinished / "tokenizer.json")
-            (unfinished / ABOUT).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+    spec.save(str(folder))
+    tokenizer.save(folder / "tokenizer.json")
 
 
 def _specification(model: Translator, tokenizer: Tokenizer) -> Any:

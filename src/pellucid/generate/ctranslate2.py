@@ -10,28 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import ConfigError, RunError
+from pellucid.errors import ConfigError
 from pellucid.generate.config import DecodingConfig
 from pellucid.generate.engine import Hypothesis, longest
-
-ABOUT = "pellucid.json"  # in the exported folder: which weights these are, and how long a sentence may be
-FOLDER = "ctranslate2"  # in the run's folder, where `export` puts it and `translate` looks for it
-EXPORT = "`pellucid export {run} --to ctranslate2` makes it."
-
-
-def is_installed() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("ctranslate2") is not None
-
-
-def about(folder: Path) -> dict[str, Any] | None:
-    """What the export says of itself; None if `folder` is no export."""
-    try:
-        described = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return described if isinstance(described, dict) else None
+from pellucid.generate.exported import checked, damaged, require
 
 
 class CTranslate2Engine:
@@ -42,14 +24,10 @@ class CTranslate2Engine:
     """
 
     def __init__(self, folder: Path, workers: int = 0) -> None:
-        if not is_installed():
-            raise ConfigError("ctranslate2 is not installed", mend="Install it with: pip install 'pellucid[fast]'")
+        require("ctranslate2", "fast")
         import ctranslate2
 
-        described = about(folder)
-        if described is None:
-            raise RunError(f"{folder}: not an exported model", mend=EXPORT.format(run=folder.parent))
-        self.max_length = int(described["max_length"])
+        self.max_length: int = checked(folder, "ctranslate2")["max_length"]
         self._workers = workers or len(os.sched_getaffinity(0))
         try:
             self._tokens: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
@@ -57,8 +35,7 @@ class CTranslate2Engine:
                 str(folder), device="cpu", inter_threads=self._workers, intra_threads=1
             )
         except (OSError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise RunError(f"{folder}: damaged export ({reason})", mend=EXPORT.format(run=folder.parent)) from None
+            raise damaged(folder, "ctranslate2", error) from None
         self._ids = {token: number for number, token in enumerate(self._tokens)}
 
     def translate_ids(self, sources: Sequence[Sequence[int]], config: DecodingConfig) -> list[list[Hypothesis]]:
@@ -103,7 +80,6 @@ class CTranslate2Engine:
     def log_probabilities(
         self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
     ) -> list[list[float]]:
-        """log p of each token of each target, the end token's last. Sources hold their end token, targets do not."""
         answers = self._translator.score_batch(
             [[self._tokens[token] for token in source] for source in sources],
             [[self._tokens[token] for token in target] for target in targets],
