@@ -46,6 +46,7 @@ class CTranslate2Engine:
         order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
         # Smaller batches where there are few sentences, so that each worker has one.
         size = max(min(config.batch, -(-len(sources) // self._workers)), 1)
+        limits = [longest(len(source), config, self.max_length) for source in sources]
         groups = [order[start : start + size] for start in range(0, len(order), size)]
         answers = [
             self._translator.translate_batch(
@@ -53,7 +54,8 @@ class CTranslate2Engine:
                 beam_size=width,
                 num_hypotheses=width,
                 length_penalty=config.length_penalty if width > 1 else 0.0,
-                max_decoding_length=longest(len(sources[group[0]]), config, self.max_length),
+                max_decoding_length=limits[group[0]],  # of its longest source
+                min_decoding_length=0,
                 max_input_length=0,
                 suppress_sequences=[[self._tokens[0]], [self._tokens[1]]],  # padding and the begin token
                 return_scores=True,
@@ -64,14 +66,16 @@ class CTranslate2Engine:
         results: list[list[Hypothesis]] = [[] for _ in sources]
         for group, answer in zip(groups, answers, strict=True):
             for i, waiting in zip(group, answer, strict=True):
-                results[i] = self._hypotheses(waiting.result(), len(sources[i]), config, width)
+                results[i] = self._hypotheses(waiting.result(), limits[i], limits[group[0]], config, width)
         return results
 
-    def _hypotheses(self, result: Any, source_tokens: int, config: DecodingConfig, width: int) -> list[Hypothesis]:
-        limit = longest(source_tokens, config, self.max_length)
+    def _hypotheses(
+        self, result: Any, limit: int, reached: int, config: DecodingConfig, width: int
+    ) -> list[Hypothesis]:
+        """`limit` tokens may be given; decoding went on to `reached`, where a hypothesis has no end token."""
         found = []
         for tokens, score in zip(result.hypotheses, result.scores, strict=True):
-            length = len(tokens) + 1
+            length = min(len(tokens) + 1, reached)
             log_probability = score * length**config.length_penalty if width > 1 else score
             ids = tuple(self._ids[token] for token in tokens[:limit])
             found.append(Hypothesis(ids, log_probability, log_probability / length ** _penalty(config, width)))
