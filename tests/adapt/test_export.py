@@ -64,8 +64,7 @@ def test_weights_of_8_bits_are_close_and_much_smaller(exported: Export, tokenize
     folders = exported("ctranslate2", "post, gelu"), exported("ctranslate2", "post, gelu", "int8")
     form = FORMATS["ctranslate2"]
     whole, small = (of_references(form.open(folder), tokenizer.size) for folder in folders)
-    assert (whole - small).abs().mean() > 1e-3
-    assert torch.corrcoef(torch.stack([whole, small]))[0, 1] > 0.9  # in so narrow a network the rounding is coarse
+    assert 1e-3 < (whole - small).abs().mean() < 0.05 * whole.std()
     assert form.size(folders[1]) < 0.5 * form.size(folders[0])  # positions and norms stay whole
 
 

@@ -5,6 +5,7 @@ It is there to compare the export with the model that it was made of; as fast as
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,16 @@ class HuggingFaceEngine:
             raise damaged(folder, "safetensors-hf", error) from None
 
     def translate_ids(self, sources: Sequence[Sequence[int]], config: DecodingConfig) -> list[list[Hypothesis]]:
-        """As decode.decode, but sampling draws other numbers; a batch has one longest length, its longest source's."""
+        """As decode.decode, but sampling draws other numbers, and a batch holds only sources with the same limit."""
+        limits = [longest(len(source), config, self.max_length) for source in sources]
         order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
         results: list[list[Hypothesis]] = [[] for _ in sources]
-        for start in range(0, len(order), config.batch):
-            rows = order[start : start + config.batch]
-            limit = longest(len(sources[rows[0]]), config, self.max_length)
-            for i, found in zip(rows, self._generate([sources[i] for i in rows], limit, config), strict=True):
-                results[i] = found
+        for limit, group in groupby(order, key=lambda i: limits[i]):
+            alike = list(group)
+            for start in range(0, len(alike), config.batch):
+                rows = alike[start : start + config.batch]
+                for i, found in zip(rows, self._generate([sources[i] for i in rows], limit, config), strict=True):
+                    results[i] = found
         return results
 
     def _generate(self, sources: Sequence[Sequence[int]], limit: int, config: DecodingConfig) -> list[list[Hypothesis]]:
