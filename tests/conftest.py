@@ -2,6 +2,8 @@
 
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # One thread a process, and in those that tests start: the networks here are too small to gain from a second, and
 # threads that wait for each other on a busy machine cost more than ten times what they save. Read when torch loads.
@@ -9,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 # Before anything imports pellucid.nn: from here on each annotated shape there is checked at every call.
 install_import_hook("pellucid.nn", "beartype.beartype")
@@ -21,3 +23,13 @@ torch.set_num_threads(1)
 def _same_random_numbers_each_time() -> None:
     random.seed(0)
     torch.manual_seed(0)
+
+
+@contextmanager
+def shapes_unchecked() -> Iterator[None]:
+    """For tracing a model: a length is then a symbol, which the checks take for a wrong type."""
+    config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        config.update("jaxtyping_disable", False)

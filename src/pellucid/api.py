@@ -10,12 +10,13 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from pellucid.adapt.ctranslate2 import Quantization, export_ctranslate2
+from pellucid.adapt.export import Exportable, check_format, write_export
 from pellucid.adapt.parity import Parity, parity
 from pellucid.config import read_toml
 from pellucid.data.read import fetch_corpora
 from pellucid.errors import DataError, RunError
-from pellucid.generate.ctranslate2 import FOLDER, CTranslate2Engine
+from pellucid.generate.decode import TorchEngine
+from pellucid.generate.exported import FORMATS, FormatName, Quantization
 from pellucid.run import Run
 from pellucid.see.report import write_report
 from pellucid.tasks.translate import TranslateConfig, TranslateTask, proposed_preset
@@ -112,21 +113,32 @@ def open_run(path: str | Path) -> Run:
     return Run.open(path)
 
 
-def export(run: Run, folder: str | Path | None = None, quantize: Quantization = "none") -> Parity | None:
-    """Write the run's model for CTranslate2 and compare the two on the run's own held-out sentences.
+def export(
+    run: Run,
+    to: FormatName = "ctranslate2",
+    folder: str | Path | None = None,
+    quantize: Quantization = "none",
+) -> Parity | None:
+    """Write the run's model for another engine and compare the two on the run's own held-out sentences.
 
-    Without `folder` it goes into the run's folder, where `Run.translate` finds and uses it. Returns None, after the
-    export, if the run's data can no longer be read. Raises ConfigError if ctranslate2 is not installed, RunError if
-    the run has no model or the folder cannot be written.
+    Without `folder` it goes into the run's folder, where `Run.translate` finds it. Returns None, after the export, if
+    what runs it is not installed or the run's data can no longer be read. Raises ConfigError if there is no such
+    format, a package that writes it is missing or the model cannot be expressed in it; RunError if the run has no model
+    or the folder cannot be written.
     """
-    place = Path(folder) if folder else run.path / FOLDER
-    export_ctranslate2(run.model, run.tokenizer, place, quantize, run.weights_checksum)
+    check_format(to, quantize)
+    place = Path(folder) if folder else run.path / FORMATS[to].folder
+    what = Exportable(run.model, run.tokenizer, run.decoding, run.weights_checksum)
+    write_export(what, to, place, quantize)
+    if not FORMATS[to].is_installed():
+        return None
     try:
         task = run.task
     except DataError:
         return None
+    exported = FORMATS[to].open(place)
     examples, target = task.data.splits.test, task.data.reading.target
-    return parity(run.model, run.tokenizer, CTranslate2Engine(place), examples, target, run.decoding)
+    return parity(TorchEngine(run.model), exported, run.tokenizer, examples, target, run.decoding)
 
 
 def free_folder(parent: Path, config: TranslateConfig) -> Path:

@@ -59,7 +59,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent))
             path.replace(old)  # an empty folder may be replaced, a full one may not
-            temporary.replace(path)
+            try:
+                temporary.replace(path)
+            except BaseException:
+                old.replace(path)
+                raise
             shutil.rmtree(old)
         else:
             temporary.replace(path)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from pellucid.data.tokenizer import Tokenizer
     from pellucid.generate.config import DecodingConfig
-    from pellucid.generate.ctranslate2 import CTranslate2Engine
     from pellucid.generate.engine import Engine, EngineName
+    from pellucid.generate.exported import FormatName
     from pellucid.generate.text import Translation
     from pellucid.models.translator import Translator
     from pellucid.tasks.translate import TranslateConfig, TranslateTask
@@ -47,7 +47,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._fast: tuple[int, CTranslate2Engine] | None = None  # when its export was written
+        self._exports: dict[FormatName, tuple[int, Engine]] = {}  # loaded, with when each was written
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
@@ -131,29 +131,42 @@ class Run:
         return tensors_checksum(self.path / "model.safetensors")
 
     def engine(self, name: "EngineName" = "auto", decoding: "DecodingConfig | None" = None) -> "Engine":
-        """What decodes: `torch`, or the run's export by `ctranslate2`; `auto` takes an export if it is usable.
+        """What decodes: `torch`, or the run's export by `ctranslate2` or `onnx`.
 
-        Usable: ctranslate2 is installed, the export is of the present weights, and `decoding` does not sample.
-        Raises RunError or ConfigError if the engine asked for cannot be had.
+        `auto` is ctranslate2 if it is installed, there is an export of the present weights, and `decoding` does not
+        sample; else torch. Raises RunError or ConfigError if the engine asked for cannot be had.
         """
-        if name != "torch":
-            from pellucid.generate.ctranslate2 import ABOUT, EXPORT, FOLDER, CTranslate2Engine, about, is_installed
-
-            folder = self.path / FOLDER
-            export = about(folder)
-            current = export is not None and export.get("weights") == self.weights_checksum
-            if name == "ctranslate2" and not current:
-                reason = "is not of this run's present weights" if export else "does not exist"
-                raise RunError(f"{folder}: {reason}", mend=EXPORT.format(run=self.path))
+        if name == "auto":
             samples = decoding is not None and decoding.method == "sample"
-            if name == "ctranslate2" or (current and is_installed() and not samples):
-                written = (folder / ABOUT).stat().st_mtime_ns
-                if self._fast is None or self._fast[0] != written:
-                    self._fast = written, CTranslate2Engine(folder)
-                return self._fast[1]
+            name = "torch" if samples or not self._is_usable("ctranslate2") else "ctranslate2"
+        if name != "torch":
+            return self._exported(name)
         from pellucid.generate.decode import TorchEngine
 
         return TorchEngine(self.model)
+
+    def _is_usable(self, name: "FormatName") -> bool:
+        """Whether the export is of the present weights and what runs it is installed."""
+        from pellucid.generate.exported import FORMATS, about
+
+        export = about(self.path / FORMATS[name].folder)
+        return export is not None and export.get("weights") == self.weights_checksum and FORMATS[name].is_installed()
+
+    def _exported(self, name: "FormatName") -> "Engine":
+        """Loaded once, and again when it has been written anew."""
+        from pellucid.generate.exported import ABOUT, EXPORT, FORMATS, about
+
+        folder = self.path / FORMATS[name].folder
+        mend = EXPORT.format(run=self.path, name=name)
+        if not folder.exists():
+            raise RunError(f"{folder}: does not exist", mend=mend)
+        export = about(folder)
+        if export is not None and export.get("weights") != self.weights_checksum:
+            raise RunError(f"{folder}: is not of this run's present weights", mend=mend)
+        written = (folder / ABOUT).stat().st_mtime_ns if export else 0
+        if name not in self._exports or self._exports[name][0] != written:
+            self._exports[name] = written, FORMATS[name].open(folder)
+        return self._exports[name][1]
 
     def translate(self, texts: Sequence[str], engine: "EngineName" = "auto", **decoding: Any) -> list[str]:
         """The best translation of each text. `decoding` overrides fields of DecodingConfig, such as beam=1."""

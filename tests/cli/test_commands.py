@@ -131,7 +131,17 @@ def test_no_line_is_wider_than_the_terminal(
         assert max(cell_len(line) for line in done.stdout.decode().split("\n")) <= columns
 
 
-COMMANDS = [[], ["train", "translate"], ["translate"], ["evaluate"], ["runs"], ["resume"], ["report"], ["data", "show"]]
+COMMANDS = [
+    [],
+    ["train", "translate"],
+    ["translate"],
+    ["evaluate"],
+    ["export"],
+    ["runs"],
+    ["resume"],
+    ["report"],
+    ["data", "show"],
+]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, ["corpus", "interface-strings"], ["demo", "translate"]])

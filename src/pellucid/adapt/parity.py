@@ -12,17 +12,12 @@ from typing import Any
 
 import torch
 
-from pellucid.data.batching import padded
 from pellucid.data.pairs import Example
-from pellucid.data.tokenizer import BOS, EOS, PAD, Tokenizer
+from pellucid.data.tokenizer import EOS, Tokenizer
 from pellucid.generate.config import DecodingConfig
-from pellucid.generate.ctranslate2 import CTranslate2Engine
-from pellucid.generate.decode import TorchEngine
+from pellucid.generate.engine import Engine
 from pellucid.generate.text import translate_texts
-from pellucid.models.translator import Translator
 from pellucid.tasks.scores import quick_scores
-
-BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +41,24 @@ class Parity:
 
 
 def parity(
-    model: Translator,
+    model: Engine,
+    exported: Engine,
     tokenizer: Tokenizer,
-    exported: CTranslate2Engine,
     examples: Sequence[Example],
     target: str,
     decoding: DecodingConfig,
 ) -> Parity:
     """Compare the two on `examples`; log-probabilities are of each example's first reference."""
     pairs = [(e.source, e.references[0]) for e in examples]
-    limit = model.config.max_length - 1
+    limit = model.max_length - 1
     sources = [[*ids[:limit], EOS] for ids in tokenizer.encode_all([source for source, _ in pairs])]
     targets = [ids[:limit] for ids in tokenizer.encode_all([reference for _, reference in pairs])]
-    ours = torch.tensor(list(chain.from_iterable(log_probabilities(model, sources, targets))))
+    ours = torch.tensor(list(chain.from_iterable(model.log_probabilities(sources, targets))))
     theirs = torch.tensor(list(chain.from_iterable(exported.log_probabilities(sources, targets))))
     differences = (ours - theirs).abs()
     texts = [example.source for example in examples]
     began = time.perf_counter()
-    before = [found[0].text for found in translate_texts(TorchEngine(model), tokenizer, texts, decoding)]
+    before = [found[0].text for found in translate_texts(model, tokenizer, texts, decoding)]
     between = time.perf_counter()
     after = [found[0].text for found in translate_texts(exported, tokenizer, texts, decoding)]
     ended = time.perf_counter()
@@ -82,18 +77,3 @@ def parity(
         seconds=between - began,
         seconds_exported=ended - between,
     )
-
-
-def log_probabilities(
-    model: Translator, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
-) -> list[list[float]]:
-    """log p of each token of each target, the end token's last, as the model gives them when it reads the target."""
-    found: list[list[float]] = []
-    with torch.inference_mode():
-        for start in range(0, len(sources), BATCH):
-            part = slice(start, start + BATCH)
-            target = padded([[BOS, *ids, EOS] for ids in targets[part]], PAD)
-            logits = model(padded(sources[part], PAD), target[:, :-1])
-            chosen = logits.log_softmax(dim=-1).gather(2, target[:, 1:, None])[:, :, 0]
-            found += [row[: len(ids) + 1].tolist() for row, ids in zip(chosen, targets[part], strict=True)]
-    return found

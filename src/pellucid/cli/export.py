@@ -9,61 +9,64 @@ from rich.table import Table
 
 from pellucid.cli.console import err, find_run, out, print_json
 from pellucid.cli.words import say
-from pellucid.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pellucid.adapt.ctranslate2 import Quantization
     from pellucid.adapt.parity import Parity
-
-FORMATS = ("ctranslate2",)
-QUANTIZATIONS: tuple["Quantization", ...] = ("none", "int8")
+    from pellucid.generate.exported import Format
 
 
 def export(
     run: Annotated[str, typer.Argument(help="A run folder, or its name in runs/.", show_default=False)],
-    to: Annotated[str, typer.Option(help="ctranslate2.")] = "ctranslate2",
-    quantize: Annotated[str, typer.Option(help="none or int8: weights in 8 bits.")] = "none",
+    to: Annotated[
+        str, typer.Option(help="ctranslate2 (fast), onnx, or safetensors-hf (transformers).")
+    ] = "ctranslate2",
+    quantize: Annotated[str, typer.Option(help="none, or int8: weights in 8 bits (ctranslate2).")] = "none",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder; else the run's own, where translate uses it.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The comparison as one JSON object.")] = False,
 ) -> None:
-    """Write a run's model for a faster engine, and compare the two on the run's held-out sentences.
+    """Write a run's model for another engine, and compare the two on the run's held-out sentences.
 
     Example: pellucid export runs/en-zh --to ctranslate2 --quantize int8
     """
-    if to not in FORMATS:
-        raise ConfigError(f"--to is {to!r}: no such format", mend=f"Use {' or '.join(FORMATS)}.")
-    if quantize not in QUANTIZATIONS:
-        raise ConfigError(f"--quantize is {quantize!r}: not offered", mend=f"Use {' or '.join(QUANTIZATIONS)}.")
     from pellucid import api
-    from pellucid.generate.ctranslate2 import FOLDER
+    from pellucid.adapt.export import check_format
+    from pellucid.generate.exported import FORMATS
     from pellucid.run import Run
 
-    opened = Run.open(find_run(run))
-    compared = api.export(opened, output, quantize)
-    folder = output or opened.path / FOLDER
-    size = (folder / "model.bin").stat().st_size
+    to, quantize = check_format(to, quantize)  # a wrong name is told before anything is loaded
+    opened, form = Run.open(find_run(run)), FORMATS[to]
+    compared = api.export(opened, to, output, quantize)
+    folder = output or opened.path / form.folder
+    size, size_before = form.size(folder), (opened.path / "model.safetensors").stat().st_size
+    if compared is None:
+        _say_why_not(form)
     if json:
-        whole = (opened.path / "model.safetensors").stat().st_size
         found = compared.as_dict() if compared else None
-        print_json({"path": str(folder), "bytes": size, "bytes_before": whole, "parity": found})
+        print_json({"path": str(folder), "format": to, "bytes": size, "bytes_before": size_before, "parity": found})
         return
     out.print(say("export.written", size=_megabytes(size), path=folder), markup=False)
-    if compared is None:
-        err.print(f"{say('warning')} {say('export.no_data')}", markup=False)
-    else:
-        _print_parity(compared, (opened.path / "model.safetensors").stat().st_size, size)
-    if output is None:
+    if compared is not None:
+        _print_parity(compared, form.label, size_before, size)
+    if output is None or to == "safetensors-hf":
         out.print(say("next.title"), style="bold", markup=False)
-        out.print(f"  {say('export.next', run=opened.path)}", markup=False)
+        out.print(f"  {say(f'export.next.{to}', run=opened.path, path=folder)}", markup=False)
 
 
-def _print_parity(parity: "Parity", size_before: int, size_after: int) -> None:
+def _say_why_not(form: "Format") -> None:
+    if form.is_installed():
+        reason = say("export.no_data")
+    else:
+        reason = say("export.no_package", package=form.package, extra=form.extra)
+    err.print(f"{say('warning')} {reason}", markup=False)
+
+
+def _print_parity(parity: "Parity", label: str, size_before: int, size_after: int) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(say("export.title", sentences=f"{parity.sentences:,}"), overflow="fold")
-    for name in ("export.torch", "export.exported"):
-        table.add_column(say(name), justify="right", no_wrap=True)
+    for name in ("PyTorch", label):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_row("chrF", f"{parity.chrf:.1f}", f"{parity.chrf_exported:.1f}")
     table.add_row("BLEU", f"{parity.bleu:.1f}", f"{parity.bleu_exported:.1f}")
     rates = (parity.sentences / seconds for seconds in (parity.seconds, parity.seconds_exported))

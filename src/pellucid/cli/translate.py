@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pellucid.generate.engine import EngineName
     from pellucid.run import Run
 
-ENGINES: tuple["EngineName", ...] = ("auto", "torch", "ctranslate2")
+ENGINES: tuple["EngineName", ...] = ("auto", "torch", "ctranslate2", "onnx")
 AT_A_TIME = 256  # lines read ahead, so that sentences of like length can be translated side by side
 
 
@@ -33,7 +33,9 @@ def translate(
     top_k: Annotated[int | None, typer.Option(help="Sample among this many tokens.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Sample among the tokens that hold this share.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of sampling.")] = None,
-    engine: Annotated[str, typer.Option(help="torch, ctranslate2 (after `pellucid export`), or auto.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="torch, ctranslate2 or onnx (after `pellucid export`), or auto.")
+    ] = "auto",
     json: Annotated[bool, typer.Option("--json", help="A JSON object per text, with scores.")] = False,
 ) -> None:
     """Translate texts given as arguments, a file line by line, or what comes through a pipe.

@@ -5,6 +5,7 @@ is a token. What must be copied letter for letter travels as slots (`slots.py`),
 The file is Hugging Face `tokenizers` format. Stands between text and batches.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from pellucid.files import REPLACE, write_text
 
 PAD, BOS, EOS = 0, 1, 2
 SPECIAL = ["<|pad|>", "<|begin|>", "<|end|>"]
+WITHOUT_SPACES = "⺀-鿿가-힣！-｠"  # scripts written without spaces between words, as ranges of a regular expression
 SMALLEST = len(SPECIAL) + len(CHARACTERS) + 256  # the special tokens, the slots and every byte
+_WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
 
 
 class Tokenizer:
@@ -107,8 +110,4 @@ class Tokenizer:
 
 def _spaced(text: str) -> str:
     """With one space in front, except before a script that is written without spaces (and an empty text)."""
-    return text if not text or _written_without_spaces(text[0]) else " " + text
-
-
-def _written_without_spaces(character: str) -> bool:
-    return "⺀" <= character <= "鿿" or "가" <= character <= "힣" or "！" <= character <= "｠"
+    return text if not text or _WITHOUT_SPACES.match(text) else " " + text

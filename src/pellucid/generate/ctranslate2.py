@@ -10,28 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pellucid.errors import ConfigError, RunError
+from pellucid.errors import ConfigError
 from pellucid.generate.config import DecodingConfig
 from pellucid.generate.engine import Hypothesis, longest
-
-ABOUT = "pellucid.json"  # in the exported folder: which weights these are, and how long a sentence may be
-FOLDER = "ctranslate2"  # in the run's folder, where `export` puts it and `translate` looks for it
-EXPORT = "`pellucid export {run} --to ctranslate2` makes it."
-
-
-def is_installed() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("ctranslate2") is not None
-
-
-def about(folder: Path) -> dict[str, Any] | None:
-    """What the export says of itself; None if `folder` is no export."""
-    try:
-        described = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return described if isinstance(described, dict) else None
+from pellucid.generate.exported import checked, damaged, require
 
 
 class CTranslate2Engine:
@@ -42,14 +24,10 @@ class CTranslate2Engine:
     """
 
     def __init__(self, folder: Path, workers: int = 0) -> None:
-        if not is_installed():
-            raise ConfigError("ctranslate2 is not installed", mend="Install it with: pip install 'pellucid[fast]'")
+        require("ctranslate2", "fast")
         import ctranslate2
 
-        described = about(folder)
-        if described is None:
-            raise RunError(f"{folder}: not an exported model", mend=EXPORT.format(run=folder.parent))
-        self.max_length = int(described["max_length"])
+        self.max_length: int = checked(folder, "ctranslate2")["max_length"]
         self._workers = workers or len(os.sched_getaffinity(0))
         try:
             self._tokens: list[str] = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
@@ -57,8 +35,7 @@ class CTranslate2Engine:
                 str(folder), device="cpu", inter_threads=self._workers, intra_threads=1
             )
         except (OSError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise RunError(f"{folder}: damaged export ({reason})", mend=EXPORT.format(run=folder.parent)) from None
+            raise damaged(folder, "ctranslate2", error) from None
         self._ids = {token: number for number, token in enumerate(self._tokens)}
 
     def translate_ids(self, sources: Sequence[Sequence[int]], config: DecodingConfig) -> list[list[Hypothesis]]:
@@ -69,6 +46,7 @@ class CTranslate2Engine:
         order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
         # Smaller batches where there are few sentences, so that each worker has one.
         size = max(min(config.batch, -(-len(sources) // self._workers)), 1)
+        limits = [longest(len(source), config, self.max_length) for source in sources]
         groups = [order[start : start + size] for start in range(0, len(order), size)]
         answers = [
             self._translator.translate_batch(
@@ -76,7 +54,8 @@ class CTranslate2Engine:
                 beam_size=width,
                 num_hypotheses=width,
                 length_penalty=config.length_penalty if width > 1 else 0.0,
-                max_decoding_length=longest(len(sources[group[0]]), config, self.max_length),
+                max_decoding_length=limits[group[0]],  # of its longest source
+                min_decoding_length=0,
                 max_input_length=0,
                 suppress_sequences=[[self._tokens[0]], [self._tokens[1]]],  # padding and the begin token
                 return_scores=True,
@@ -87,14 +66,16 @@ class CTranslate2Engine:
         results: list[list[Hypothesis]] = [[] for _ in sources]
         for group, answer in zip(groups, answers, strict=True):
             for i, waiting in zip(group, answer, strict=True):
-                results[i] = self._hypotheses(waiting.result(), len(sources[i]), config, width)
+                results[i] = self._hypotheses(waiting.result(), limits[i], limits[group[0]], config, width)
         return results
 
-    def _hypotheses(self, result: Any, source_tokens: int, config: DecodingConfig, width: int) -> list[Hypothesis]:
-        limit = longest(source_tokens, config, self.max_length)
+    def _hypotheses(
+        self, result: Any, limit: int, reached: int, config: DecodingConfig, width: int
+    ) -> list[Hypothesis]:
+        """`limit` tokens may be given; decoding went on to `reached`, where a hypothesis has no end token."""
         found = []
         for tokens, score in zip(result.hypotheses, result.scores, strict=True):
-            length = len(tokens) + 1
+            length = min(len(tokens) + 1, reached)
             log_probability = score * length**config.length_penalty if width > 1 else score
             ids = tuple(self._ids[token] for token in tokens[:limit])
             found.append(Hypothesis(ids, log_probability, log_probability / length ** _penalty(config, width)))
@@ -103,7 +84,6 @@ class CTranslate2Engine:
     def log_probabilities(
         self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
     ) -> list[list[float]]:
-        """log p of each token of each target, the end token's last. Sources hold their end token, targets do not."""
         answers = self._translator.score_batch(
             [[self._tokens[token] for token in source] for source in sources],
             [[self._tokens[token] for token in target] for target in targets],

@@ -4,7 +4,9 @@ All methods share the model's cache and the stop rule: a hypothesis ends with th
 Rows that are finished leave the batch, so that short sentences do not wait for long ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -13,10 +15,35 @@ from torch import Tensor, nn
 from pellucid.data.batching import padded
 from pellucid.generate.config import DecodingConfig
 from pellucid.generate.engine import Hypothesis, longest
-from pellucid.models.translator import PADDING, Cache, Translator
+from pellucid.generate.score import log_probabilities
+from pellucid.models.translator import PADDING, Translator
 
 BEGIN, END = 1, 2  # data/tokenizer.py's ids
 NEVER = (PADDING, BEGIN)  # tokens that no translation holds
+
+
+class Kept(Protocol):
+    """What a model keeps of the target so far, a row a hypothesis (models/translator.py's Cache)."""
+
+    length: int
+
+    def select(self, rows: Tensor) -> None: ...
+
+    def reorder(self, rows: Tensor) -> None: ...
+
+
+Memory = TypeVar("Memory")
+Cache = TypeVar("Cache", bound=Kept)
+
+
+class Stepper(Protocol[Memory, Cache]):
+    """What decoding asks of a model: read the source once, then score one next token after another."""
+
+    def encode(self, source: Tensor) -> Memory: ...
+
+    def begin(self, memory: Memory, capacity: int) -> Cache: ...
+
+    def step(self, tokens: Tensor, cache: Cache) -> Tensor: ...
 
 
 class TorchEngine:
@@ -31,6 +58,12 @@ class TorchEngine:
 
     def translate_ids(self, sources: Sequence[Sequence[int]], config: DecodingConfig) -> list[list[Hypothesis]]:
         return translate_ids(self.model, sources, config)
+
+    def log_probabilities(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
+        with _without_dropout(self.model):
+            return log_probabilities(self.model, sources, targets, next(self.model.parameters()).device)
 
 
 def arranged_for_few_rows(model: Translator) -> Translator:
@@ -50,30 +83,48 @@ def arranged_for_few_rows(model: Translator) -> Translator:
 def translate_ids(
     model: Translator, sources: Sequence[Sequence[int]], config: DecodingConfig
 ) -> list[list[Hypothesis]]:
+    """`decode` with a model of ours, without dropout, where the model stands."""
+    with _without_dropout(model):
+        return decode(model, sources, config, model.config.max_length, next(model.parameters()).device)
+
+
+@contextmanager
+def _without_dropout(model: Translator) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def decode(
+    model: Stepper[Memory, Cache],
+    sources: Sequence[Sequence[int]],
+    config: DecodingConfig,
+    max_length: int,
+    device: torch.device | None = None,
+) -> list[list[Hypothesis]]:
     """The hypotheses for each source, best first: as many as the beam is wide, one for greedy and sampling.
 
     Sources are sorted by length and decoded in batches; the order of the result is the order of the sources.
-    A source holds its end token and is at most `model.config.max_length` long. An empty list gives an empty one.
+    A source holds its end token and is at most `max_length` long. An empty list gives an empty one.
     """
     order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
     results: list[list[Hypothesis]] = [[] for _ in sources]
-    device = next(model.parameters()).device
-    generator = torch.Generator(device).manual_seed(config.seed)
-    was_training = model.training
-    model.eval()
+    generator = torch.Generator(device or "cpu").manual_seed(config.seed)
     with torch.inference_mode():
         for start in range(0, len(order), config.batch):
             rows = order[start : start + config.batch]
             source = padded([sources[i] for i in rows], PADDING).to(device)
-            limits = torch.tensor([longest(len(sources[i]), config, model.config.max_length) for i in rows])
+            limits = torch.tensor([longest(len(sources[i]), config, max_length) for i in rows])
             for i, hypotheses in zip(rows, _decode(model, source, limits.to(device), config, generator), strict=True):
                 results[i] = hypotheses
-    model.train(was_training)
     return results
 
 
 def _decode(
-    model: Translator, source: Tensor, limits: Tensor, config: DecodingConfig, generator: torch.Generator
+    model: Stepper[Memory, Cache], source: Tensor, limits: Tensor, config: DecodingConfig, generator: torch.Generator
 ) -> list[list[Hypothesis]]:
     if config.method == "beam" and config.beam > 1:
         return beam_search(model, source, limits, config.beam, config.length_penalty)
@@ -83,7 +134,7 @@ def _decode(
 
 
 def one_by_one(
-    model: Translator,
+    model: Stepper[Memory, Cache],
     source: Int[Tensor, "batch source"],
     limits: Int[Tensor, " batch"],
     choose: Callable[[Float[Tensor, "batch vocabulary"]], Int[Tensor, " batch"]],
@@ -135,7 +186,7 @@ def sampling_shares(
 
 
 def beam_search(
-    model: Translator,
+    model: Stepper[Memory, Cache],
     source: Int[Tensor, "batch source"],
     limits: Int[Tensor, " batch"],
     width: int,
@@ -198,7 +249,7 @@ def beam_search(
     return [sorted(hypotheses, key=lambda h: -h.score)[:width] for hypotheses in finished]
 
 
-def _next_scores(model: Translator, tokens: Tensor, cache: Cache) -> Tensor:
+def _next_scores(model: Stepper[Memory, Cache], tokens: Tensor, cache: Cache) -> Tensor:
     scores = model.step(tokens, cache).float()
     scores[:, NEVER] = -torch.inf
     return scores.log_softmax(dim=-1)

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from pellucid.generate.config import DecodingConfig
 
-EngineName = Literal["auto", "torch", "ctranslate2"]
+EngineName = Literal["auto", "torch", "ctranslate2", "onnx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Hypothesis:
 
 
 class Engine(Protocol):
-    """A trained model, ready to decode."""
+    """A trained model, ready to decode and to score."""
 
     @property
     def max_length(self) -> int:
@@ -31,6 +31,12 @@ class Engine(Protocol):
 
     def translate_ids(self, sources: Sequence[Sequence[int]], config: DecodingConfig) -> list[list[Hypothesis]]:
         """The hypotheses for each source, which holds its end token; best first, in the order of the sources."""
+        ...
+
+    def log_probabilities(
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
+        """log p of each token of each target, the end token's last. Sources hold their end token, targets do not."""
         ...
 
 
