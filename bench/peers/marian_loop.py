@@ -53,7 +53,8 @@ def translate(model: nn.Module, source: Tensor, beam: int, limit: int) -> list[l
             attention_mask=source != PAD,
             num_beams=beam,
             do_sample=False,
-            max_length=limit,
+            max_length=limit + 1,  # it counts the begin token
+            suppress_tokens=[PAD, BEGIN],  # as ours
             length_penalty=1.0,
             early_stopping=beam > 1,  # as ours: done when as many have ended as the beam is wide
         )

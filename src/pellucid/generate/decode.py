@@ -196,8 +196,8 @@ def beam_search(
 
         score(y) = log p(y | x) / |y|^a,   |y| counting the end token
 
-    One that goes on could still come out ahead, as its length divides more; searching on until none can takes three
-    times as long and scores no better (docs/quality.md).
+    One that goes on could still come out ahead, as its length divides more; CTranslate2 and `generate` with
+    early_stopping do not wait for it either, so that all engines write the same.
     Source: Wu et al., "Google's Neural Machine Translation System", 2016 (a simpler length penalty).
     """
     sentences, capacity, device = len(source), int(limits.max()), source.device
