@@ -25,10 +25,12 @@ from tables import Cores, machine_line, replace_section
 from transformers import AutoModelForSeq2SeqLM, logging
 
 import pellucid
+from pellucid.adapt.export import Exportable, write_export
 from pellucid.data.batching import padded
 from pellucid.data.slots import take_out
 from pellucid.data.tokenizer import EOS
 from pellucid.generate.config import DecodingConfig
+from pellucid.generate.exported import Quantization
 from pellucid.run import Run
 
 LENGTH = 16  # tokens of a source, about
@@ -53,6 +55,10 @@ def sentences(run: Run, count: int) -> list[str]:
     splits = run.task.data.splits
     texts = [example.source for example in (*splits.test, *splits.dev)]
     return sorted(texts, key=lambda text: abs(len(ids_of(run, text)) - LENGTH))[:count]
+
+
+def exportable(run: Run) -> Exportable:
+    return Exportable(run.model, run.tokenizer, run.decoding, run.weights_checksum)
 
 
 def ids_of(run: Run, text: str) -> list[int]:
@@ -111,8 +117,9 @@ def timed(work: Callable[[int, int], Rows], beam: int, batch: int) -> tuple[floa
 def file_to_file(run: Run, folder: Path, lines: Path, count: int, rounds: int) -> list[str]:
     """Rows of whole processes: the command and the script, on the export that stands in the run's folder."""
     rows = []
-    for quantize in ("none", "int8"):
-        command(PELLUCID, "export", run.path, "--to", "ctranslate2", "--quantize", quantize)
+    numbers: tuple[Quantization, ...] = ("none", "int8")
+    for quantize in numbers:
+        write_export(exportable(run), "ctranslate2", run.path / "ctranslate2", quantize)
         for beam in (1, BEAM):
             method = ["--method", "greedy"] if beam == 1 else ["--method", "beam", "--beam", str(beam)]
             ours = (PELLUCID, "translate", run.path, "--file", lines, "-o", folder / "ours.txt", *method)
@@ -168,7 +175,7 @@ def main() -> None:
     texts = sentences(run, args.sentences)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        command(PELLUCID, "export", run.path, "--to", "safetensors-hf", "-o", folder / "hf")
+        write_export(exportable(run), "safetensors-hf", folder / "hf")
         table, cores = in_one_process(run, folder / "hf", [ids_of(run, text) for text in texts], args.rounds)
         splits = run.task.data.splits
         many = [" ".join(pair.source.split()) for pair in splits.train[: args.lines]]
