@@ -84,3 +84,10 @@ def test_pairs_are_taken_one_at_a_time() -> None:
             assert len(alive) <= 4
 
     assert len(pack(stream(), SMALL)) == 100
+
+
+def test_the_checksum_tells_other_ids_and_other_rows_apart() -> None:
+    pairs = [([4, 5], [6]), ([7], [8, 9])]
+    same, other_id, other_cut = pairs, [([4, 5], [6]), ([7], [8, 3])], [([4], [6]), ([5, 7], [8, 9])]
+    assert pack(same, 10).checksum() == pack(pairs, 10).checksum()
+    assert len({pack(some, 10).checksum() for some in (pairs, other_id, other_cut)}) == 3

@@ -4,6 +4,7 @@ A list of Python numbers costs 8 bytes and more a token, and a walk through Pyth
 or four bytes and a batch is one gather. Stands between tokens and batches.
 """
 
+import hashlib
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,14 @@ class PackedPairs:
     @property
     def bytes(self) -> int:
         return self.source.bytes + self.target.bytes
+
+    def checksum(self) -> str:
+        """SHA-256 of all ids and of where each row begins."""
+        digest = hashlib.sha256()
+        for side in (self.source, self.target):
+            for tensor in (side.ids, side.starts):
+                digest.update(tensor.view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
 
 def pack(pairs: Iterable[tuple[Sequence[int], Sequence[int]]], vocabulary: int) -> PackedPairs:

@@ -147,7 +147,8 @@ class TranslateTask:
 
     def fingerprint(self) -> str:
         """SHA-256 of all that training depends on: the configuration, the tokenizer, the examples in their order."""
-        held = [self.config.model_dump_json(), self.tokenizer.engine.to_str(), self.examples, self._dev]
+        held = [self.config.model_dump_json(), self.tokenizer.engine.to_str()]
+        held += [self.examples.checksum(), self._dev.checksum()]
         return hashlib.sha256(json.dumps(held).encode()).hexdigest()
 
     @property
