@@ -15,7 +15,10 @@ def main(folder: Path, source: Path, output: Path, beam: int, workers: int) -> N
     translator = ctranslate2.Translator(str(folder), inter_threads=workers, intra_threads=1)
     lines = source.read_text(encoding="utf-8").splitlines()
     tokens = [[*encoding.tokens, tokenizer.id_to_token(2)] for encoding in tokenizer.encode_batch(lines)]
-    results = translator.translate_batch(tokens, beam_size=beam, max_batch_size=32, max_decoding_length=256)
+    longest = max(map(len, tokens))
+    results = translator.translate_batch(
+        tokens, beam_size=beam, max_batch_size=32, max_decoding_length=min(3 * longest + 12, 256)
+    )
     ids = [[tokenizer.token_to_id(token) for token in result.hypotheses[0]] for result in results]
     output.write_text("\n".join(tokenizer.decode_batch(ids)) + "\n", encoding="utf-8")
 
