@@ -75,6 +75,7 @@ def translated(loop: Any, model: torch.nn.Module, job: dict[str, Any]) -> list[l
 
 
 def padded(rows: list[list[int]]) -> Tensor:
+    """As data/batching.py has it, which is not installed where JoeyNMT is."""
     width = max(map(len, rows))
     return torch.tensor([row + [0] * (width - len(row)) for row in rows])
 

@@ -12,7 +12,6 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,13 @@ def main(spec: dict[str, Any], job: dict[str, Any]) -> None:
     torch.manual_seed(0)
     loop = importlib.import_module(spec["loop"])
     options = {"without": spec["without"]} if "without" in spec else {}
-    device = torch.device(job.get("device", "cpu"))
-    model = loop.build(job["size"], job["vocabulary"], **options).to(device).train()
+    model = loop.build(job["size"], job["vocabulary"], **options).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), fused=True)
-    batches = [(source.to(device), target.to(device)) for source, target in job["batches"]]
-    compute: Callable[..., Tensor] = torch.compile(loop.loss, dynamic=True) if spec.get("compile") else loop.loss
+    batches = job["batches"]
 
     def step(source: Tensor, target: Tensor) -> float:
-        with torch.autocast(device.type, torch.bfloat16) if spec["bfloat16"] else contextlib.nullcontext():
-            loss = compute(model, source, target, job["smoothing"], **options)
+        with torch.autocast("cpu", torch.bfloat16) if spec["bfloat16"] else contextlib.nullcontext():
+            loss = loop.loss(model, source, target, job["smoothing"], **options)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -51,7 +48,7 @@ def main(spec: dict[str, Any], job: dict[str, Any]) -> None:
             losses += [step(source, target) for source, target in batches]
             peaks.append(peak())
         seconds = time.perf_counter() - began
-        tokens = int(line) * sum(int((target[:, 1:] != 0).sum()) for _, target in job["batches"])
+        tokens = int(line) * sum(int((target[:, 1:] != 0).sum()) for _, target in batches)
         answer(
             {
                 "tokens": tokens,
