@@ -2,10 +2,10 @@
 
     python bench/costs.py [--quick] [--threads N] [--rounds 5] [--seconds 0.7] [--write docs/benchmarks.md]
 
-A step is forward, loss, backward, clip and AdamW, in float32, on random ids; where lengths are not what is varied,
-they are distributed as in a corpus. The cells of a table take turns, round by round; medians over the rounds are
-printed, and a line fitted by least squares to their logarithms. `--write` also draws each table into images/ beside
-the page.
+A step is forward, loss, backward, clip and AdamW on random ids, in the number format that a training here would take;
+where lengths are not what is varied, they are distributed as in a corpus. The cells of a table take turns, round by
+round; medians over the rounds are printed, and a line fitted by least squares to their logarithms. `--write` also
+draws each table into images/ beside the page.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from pellucid.tasks.task import Batch
 from pellucid.tasks.translate import collated, token_lengths, translation_loss
 from pellucid.train.memory import keep_freed_memory
 from pellucid.train.plan import make_optimizer
+from pellucid.train.precision import faster, matrix_rates
 
 SIZES = (  # width, heads, blocks on each side: 1 to 60 M parameters
     (80, 4, 2),
@@ -48,7 +49,7 @@ BATCHES = (256, 512, 1024, 2048, 4096, 8192)
 PAIRS = (10_000, 100_000, 1_000_000, 5_000_000)
 BATCH_TOKENS = 1024  # where the batch is not what is varied
 ATTENTION_TOKENS = 2048  # where sentence length is: four sentences of the longest
-PATHS = {"products": sys.maxsize, "fused": 0}  # attention.LONG that forces each
+PATHS = {"products": sys.maxsize, "fused": 0}  # scores from which to fuse, that forces each
 
 Step = Callable[[], int]  # trains on one batch and says how many target tokens it had
 
@@ -67,14 +68,16 @@ class Fit:
 class Training:
     """A network and its optimizer, taking the trainer's step."""
 
-    def __init__(self, **model: object) -> None:
+    def __init__(self, bfloat16: bool, **model: object) -> None:
         torch.manual_seed(0)
+        self.bfloat16 = bfloat16
         self.model = Translator(TranslatorConfig.parse({"max_length": 1024, **model}), VOCABULARY)
         self.optimizer = make_optimizer(self.model, TrainingConfig())
         self.optimizer.param_groups[0]["lr"] = 1e-4
 
     def step(self, batch: Batch) -> int:
-        losses = translation_loss(self.model, batch, smoothing=0.1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            losses = translation_loss(self.model, batch, smoothing=0.1)
         losses.total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0).item()
         self.optimizer.step()
@@ -143,7 +146,14 @@ def spread(rates: Sequence[float]) -> list[str]:
 def model_size(args: argparse.Namespace) -> Cost:
     examples = synthetic_pairs(10_000)
     trainings = [
-        Training(d_model=width, heads=heads, feed_forward=4 * width, encoder_layers=blocks, decoder_layers=blocks)
+        Training(
+            args.bfloat16,
+            d_model=width,
+            heads=heads,
+            feed_forward=4 * width,
+            encoder_layers=blocks,
+            decoder_layers=blocks,
+        )
         for width, heads, blocks in SIZES[: 2 if args.quick else None]
     ]
     parameters = [count_parameters(training.model) for training in trainings]
@@ -168,7 +178,7 @@ def model_size(args: argparse.Namespace) -> Cost:
 
 
 def sentence_length(args: argparse.Namespace) -> Cost:
-    training = Training(preset="tiny")
+    training = Training(args.bfloat16, preset="tiny")
     lengths = LENGTHS[:: 5 if args.quick else 1]
 
     def step(length: int, path: str) -> Step:
@@ -184,16 +194,17 @@ def sentence_length(args: argparse.Namespace) -> Cost:
     medians = [statistics.median(found) for found in rates]
     by_path = {path: medians[number :: len(PATHS)] for number, path in enumerate(PATHS)}
     fits = {path: Fit(lengths, found) for path, found in by_path.items()}
+    enough = attention.LONG_IN_BFLOAT16 if args.bfloat16 else attention.LONG
     rows = []
     for length, products, fused in zip(lengths, by_path["products"], by_path["fused"], strict=True):
         wins = "fused" if fused > products else "products"
-        chosen = "fused" if length * length >= attention.LONG else "products"
+        chosen = "fused" if length * length >= enough else "products"
         ratio = f"{wins} ({max(fused, products) / min(fused, products):.2f}x)"
         rows.append([str(length), str(ATTENTION_TOKENS // length), f"{products:,.0f}", f"{fused:,.0f}", ratio, chosen])
     head = ["tokens a sentence", "sentences", "products, tokens/s", "fused, tokens/s", "faster", "chosen"]
     about = (
         f"Preset tiny, {ATTENTION_TOKENS:,} tokens a batch. Attention as matrix products or fused "
-        f"(`scaled_dot_product_attention`); `nn/attention.py` chooses fused from {attention.LONG:,} scores a head on."
+        f"(`scaled_dot_product_attention`); `nn/attention.py` chooses fused from {enough:,} scores a head on."
     )
     return Cost(
         title="Sentence length",
@@ -210,15 +221,16 @@ def sentence_length(args: argparse.Namespace) -> Cost:
 @contextmanager
 def attention_path(path: str) -> Iterator[None]:
     """Attention on this path, whatever the length."""
-    chosen, attention.LONG = attention.LONG, PATHS[path]
+    chosen = attention.LONG, attention.LONG_IN_BFLOAT16
+    attention.LONG = attention.LONG_IN_BFLOAT16 = PATHS[path]
     try:
         yield
     finally:
-        attention.LONG = chosen
+        attention.LONG, attention.LONG_IN_BFLOAT16 = chosen
 
 
 def batch_size(args: argparse.Namespace) -> Cost:
-    training, examples = Training(preset="tiny"), synthetic_pairs(100_000)
+    training, examples = Training(args.bfloat16, preset="tiny"), synthetic_pairs(100_000)
     sizes = BATCHES[:: 5 if args.quick else 1]
     rates = measure([drawing(training, examples, size) for size in sizes], args)
     medians = [statistics.median(found) for found in rates]
@@ -238,7 +250,7 @@ def batch_size(args: argparse.Namespace) -> Cost:
 
 
 def data_size(args: argparse.Namespace) -> Cost:
-    training = Training(preset="tiny")
+    training = Training(args.bfloat16, preset="tiny")
     counts = PAIRS[: 2 if args.quick else None]
     arranging, held, steps = [], [], []
     for count in counts:
@@ -287,12 +299,14 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     keep_freed_memory()
+    number = faster(matrix_rates(BATCH_TOKENS, TranslatorConfig().d_model, torch.device("cpu")))
+    args.bfloat16 = number == "bfloat16"
     cores = Cores()
     costs = []
     for measured in (model_size, sentence_length, batch_size, data_size):
         costs.append(measured(args))
         print(costs[-1].markdown(), flush=True)
-    head = f"{machine_line(cores.obtained())}; float32, {args.rounds} rounds, tables of {VOCABULARY:,} tokens."
+    head = f"{machine_line(cores.obtained())}; {number}, {args.rounds} rounds, tables of {VOCABULARY:,} tokens."
     print(head)
     if args.write:
         for cost in costs:

@@ -8,7 +8,8 @@ sorted by the same rule, with a network of the same size, and translate the same
 what must be copied goes through our slots for all. Ours is `pellucid train --budget`, once for each number of
 minutes, as its schedule ends with the budget; its evaluations while it trains count, theirs do not. A peer trains
 once, with the warm-up and inverse-root schedule of its own examples, at whichever of two learning rates
-is better after half a minute, and is stopped at each mark; the clock stands still while it translates.
+is better after half a minute, and is stopped at each mark; the clock stands still while it translates. Marian trains
+in the number format that is faster here, as ours does; JoeyNMT has none but float32 on a CPU.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from pellucid.data.tokenizer import EOS
 from pellucid.run import Run
 from pellucid.tasks.scores import quick_scores
 from pellucid.tasks.translate import TranslateTask
+from pellucid.train.precision import faster, matrix_rates
 
 PEERS = Path(__file__).parent / "peers"
 RATES = (1e-3, 3e-3)  # tried for each peer
@@ -83,9 +86,16 @@ def job_of(task: TranslateTask) -> dict[str, Any]:
     }
 
 
-def learn(loop: str, python: str, rate: float, minutes: list[float], job: Path, out: Path) -> list[dict[str, Any]]:
-    spec = json.dumps({"loop": loop, "rate": rate, "minutes": minutes})
-    command = [python, str(PEERS / "learner.py"), spec, str(job), str(out)]
+@dataclass(frozen=True, slots=True)
+class Peer:
+    loop: str  # a module under peers/
+    python: str
+    bfloat16: bool
+
+
+def learn(peer: Peer, rate: float, minutes: list[float], job: Path, out: Path) -> list[dict[str, Any]]:
+    spec = json.dumps({"loop": peer.loop, "bfloat16": peer.bfloat16, "rate": rate, "minutes": minutes})
+    command = [peer.python, str(PEERS / "learner.py"), spec, str(job), str(out)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return json.loads(out.read_text())
 
@@ -121,17 +131,20 @@ def main() -> None:
         results["Pellucid"][minutes] = score_of(run)
         print(f"Pellucid, {minutes:g} min: {results['Pellucid'][minutes]}", file=sys.stderr, flush=True)
     task = run.task
-    peers = [("Hugging Face Marian", "marian_loop", sys.executable)]
+    config = task.config
+    rates = matrix_rates(config.training.batch_tokens, config.model.d_model, torch.device("cpu"))
+    number = faster(rates)
+    peers = {f"Hugging Face Marian, {number}": Peer("marian_loop", sys.executable, number == "bfloat16")}
     if args.joeynmt:
-        peers.append(("JoeyNMT 2.3", "joeynmt_loop", str(args.joeynmt)))
+        peers["JoeyNMT 2.3, float32"] = Peer("joeynmt_loop", str(args.joeynmt), bfloat16=False)
     with tempfile.TemporaryDirectory() as folder:
         job, out = Path(folder) / "job.pt", Path(folder) / "out.json"
         torch.save(job_of(task), job)
-        for name, loop, python in peers:
-            tried = {rate: scored(learn(loop, python, rate, [TRIAL], job, out), task)[TRIAL]["chrf"] for rate in RATES}
+        for name, peer in peers.items():
+            tried = {rate: scored(learn(peer, rate, [TRIAL], job, out), task)[TRIAL]["chrf"] for rate in RATES}
             chosen[name] = max(tried, key=lambda rate: tried[rate])
             print(f"{name}, chrF after the trial by learning rate: {tried}", file=sys.stderr, flush=True)
-            results[name] = scored(learn(loop, python, chosen[name], args.minutes, job, out), task)
+            results[name] = scored(learn(peer, chosen[name], args.minutes, job, out), task)
             print(f"{name}: {results[name]}", file=sys.stderr, flush=True)
     text = table(results, chosen, args, task)
     print(text)

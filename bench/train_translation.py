@@ -94,8 +94,6 @@ def contenders(bfloat16: bool, joeynmt: Path | None) -> list[Contender]:
         "byte dropout": "with nn.Dropout",
         "kept memory": "giving freed memory back",
     }
-    if bfloat16:
-        words["short attention"] = "with all of attention in bfloat16"
     found += [Contender(f"- {text}", {"loop": "pellucid_loop", "without": key, **best}) for key, text in words.items()]
     for loop, name in (("plain_loop", "nn.Transformer"), ("marian_loop", "Hugging Face Marian")):
         if bfloat16:

@@ -1,10 +1,13 @@
 """Trains a peer for some minutes and translates the test sentences whenever one of the marks is reached.
 
-    python bench/peers/learner.py '{"loop": "marian_loop", "rate": 1e-3, "minutes": [1, 2, 4, 8]}' job.pt out.json
+    python bench/peers/learner.py SPEC job.pt out.json
+
+with SPEC = {"loop": "marian_loop", "bfloat16": false, "rate": 1e-3, "minutes": [1, 2, 4, 8]}, as JSON.
 
 The clock stands still while it translates. Started by bench/quality_per_minute.py.
 """
 
+import contextlib
 import importlib
 import json
 import sys
@@ -32,7 +35,8 @@ def main(spec: dict[str, Any], job: dict[str, Any], out: str) -> None:
     for step, (source, target) in enumerate(batches(job), start=1):
         for group in optimizer.param_groups:
             group["lr"] = spec["rate"] * min(step / WARMUP, (WARMUP / step) ** 0.5)
-        loss = loop.loss(model, source, target, job["smoothing"])
+        with torch.autocast("cpu", torch.bfloat16) if spec["bfloat16"] else contextlib.nullcontext():
+            loss = loop.loss(model, source, target, job["smoothing"])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

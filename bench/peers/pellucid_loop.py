@@ -6,20 +6,18 @@ from plain_loop import loss as whole_logits
 from torch import Tensor, nn
 
 from pellucid.models.translator import Translator, TranslatorConfig
-from pellucid.nn import attention, dropout
+from pellucid.nn import dropout
 from pellucid.tasks.task import Batch
 from pellucid.tasks.translate import translation_loss
 from pellucid.train.memory import keep_freed_memory
 
-TRICKS = ("fused loss", "byte dropout", "short attention", "kept memory")
+TRICKS = ("fused loss", "byte dropout", "kept memory")
 
 
 def build(size: dict[str, Any], vocabulary: int, without: str = "") -> nn.Module:
     """The model with random weights; `without` names one of TRICKS."""
     if without != "kept memory":
         keep_freed_memory()
-    if without == "short attention":
-        attention.SHORT = 0
     model = Translator(TranslatorConfig.parse(size), vocabulary)
     if without == "byte dropout":
         with_plain_dropout(model)

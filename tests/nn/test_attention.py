@@ -85,6 +85,7 @@ def padding_mask(batch: int, keys: int) -> torch.Tensor:
 def test_long_attention_has_the_values_and_gradients_of_the_products(
     dtype: torch.dtype, mask: str, queries: int, keys: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(attention_module, "LONG_IN_BFLOAT16", attention_module.LONG)
     inputs = [torch.randn(4, 2, queries, 32), torch.randn(4, 2, keys, 32), torch.randn(4, 2, keys, 32)]
     allowed = {
         "none": None,
@@ -122,7 +123,11 @@ def test_one_query_of_a_decoder_takes_the_products(monkeypatch: pytest.MonkeyPat
     attention(torch.randn(2, 2, 1, 32), torch.randn(2, 2, 512, 32), torch.randn(2, 2, 512, 32))
 
 
-def test_under_autocast_long_attention_is_the_products_within_bfloat16s_error() -> None:
+@pytest.mark.parametrize("enough", [0, attention_module.LONG_IN_BFLOAT16])
+def test_under_autocast_attention_is_the_products_within_bfloat16s_error(
+    enough: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention_module, "LONG_IN_BFLOAT16", enough)
     tensors = [torch.randn(2, 2, 128, 32) for _ in range(3)]
     with torch.autocast("cpu", torch.bfloat16):
         ours = attention(*tensors, causal_mask(128)[None, None])

@@ -5,15 +5,14 @@ Stands between embedding and feed-forward in every Transformer block.
 """
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SHORT = 64  # positions; below it the products of attention are too small for bfloat16 to pay on a CPU
 LONG = 64 * 128  # queries x keys, the scores of one head, from which the fused kernel is faster on a CPU
+LONG_IN_BFLOAT16 = 512 * 512  # the same in bfloat16, whose fused kernel is slow on its way back
 
 
 def attention(
@@ -43,35 +42,22 @@ def attention_as_products(
 
     The query is divided rather than the scores: the same number, and one pass less over the largest tensor.
     """
-    context: AbstractContextManager[object] = nullcontext()
-    if _short(query, key):
-        query, key, value, context = query.float(), key.float(), value.float(), torch.autocast("cpu", enabled=False)
-    with context:
-        scores = (query / math.sqrt(query.size(-1))) @ key.transpose(-2, -1)
-        if allowed is not None:
-            scores = scores.masked_fill(~allowed, -torch.inf)
-        return scores.softmax(dim=-1) @ value
+    scores = (query / math.sqrt(query.size(-1))) @ key.transpose(-2, -1)
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, -torch.inf)
+    return scores.softmax(dim=-1) @ value
 
 
 def _long(query: Tensor, key: Tensor) -> bool:
     """Whether to take the fused kernel, which goes over the scores in blocks and never writes them all to memory.
 
-    On a CPU this saves a tenth to a third of attention's time from `LONG` on, and costs time below (`bench/costs.py`
-    has both at each length); on a GPU, where each operation is a launch, it is taken always. An exported graph
-    serves all lengths, so it gets the products.
+    Where it saves time on a CPU and where it costs time, `bench/costs.py` shows for each length; on a GPU, where each
+    operation is a launch, it is taken always. An exported graph serves all lengths, so it gets the products.
     """
     if torch.compiler.is_exporting():
         return False
-    return query.is_cuda or query.size(-2) * key.size(-2) >= LONG
-
-
-def _short(query: Tensor, key: Tensor) -> bool:
-    """Whether autocast would make this one of thousands of small products, each of a shape of its own.
-
-    For each shape of a bfloat16 product the CPU library compiles a kernel, which at such lengths takes longer than
-    the product; in float32 it does not. Worth 8% of a training step (`bench/train_translation.py`).
-    """
-    return torch.is_autocast_enabled("cpu") and query.device.type == "cpu" and query.size(-2) <= SHORT >= key.size(-2)
+    enough = LONG_IN_BFLOAT16 if query.dtype == torch.bfloat16 else LONG
+    return query.is_cuda or query.size(-2) * key.size(-2) >= enough
 
 
 def causal_mask(length: int, device: torch.device | None = None) -> Bool[Tensor, "query key"]:

@@ -17,16 +17,17 @@ def dropout(x: Float[Tensor, "*shape"], rate: float) -> Float[Tensor, "*shape"]:
     r is `rate` rounded to a multiple of 1/256, and the division is by what remains of exactly that.
     Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
     """
-    threshold = round(rate * BYTE)
-    keep = random_bytes(x.shape, x.device) >= threshold
-    return x * keep.to(x.dtype).mul_(BYTE / (BYTE - threshold))
+    threshold = min(round(rate * BYTE), BYTE - 1)
+    mask = torch.empty_like(x, requires_grad=False)
+    torch.ge(random_bytes(x.shape, x.device), threshold - BYTE // 2, out=mask)  # 0 or 1, in the type of x at once
+    return x * mask.mul_(BYTE / (BYTE - threshold))
 
 
 def random_bytes(shape: torch.Size, device: torch.device) -> Tensor:
-    """Uniform bytes of the given shape from torch's global generator."""
+    """Uniform bytes of the given shape, from -128 to 127, from torch's global generator."""
     numbers = shape.numel()
     draws = torch.empty(-(-numbers // 8), dtype=torch.int64, device=device).random_(-(2**63), None)
-    return draws.view(torch.uint8)[:numbers].view(shape)
+    return draws.view(torch.int8)[:numbers].view(shape)
 
 
 class Dropout(nn.Module):

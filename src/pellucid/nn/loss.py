@@ -66,10 +66,11 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                 logits = x[part] @ narrow.T
                 right = logits.gather(1, asked)
                 shares = logits.softmax(dim=-1)
-                log_share = shares.gather(1, asked).float().clamp_min_(TINY).log_()
+                share = shares.gather(1, asked)
+                log_share = share.float().clamp_min(TINY).log_()
                 # log sum e^z = z_target - log p_target
                 total += (smoothing * right.float() - log_share)[: tokens - start].sum()
-                shares.scatter_add_(1, asked, torch.full_like(right, smoothing - 1))
+                shares.scatter_(1, asked, share + (smoothing - 1))  # scatter_add_ would copy all shares to float32
                 torch.mm(shares, narrow, out=grad_x[part])
                 grad_weight += shares.T @ x[part]
             grad_hidden = (grad_x[:tokens].float() - smoothing * mean_row) / tokens
