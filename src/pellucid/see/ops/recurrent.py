@@ -1,0 +1,214 @@
+"""Recurrent networks, opened step by step in time: what came before goes in again with each new input.
+
+To PyTorch a whole LSTM is one operation; here each gate of each time step has its address.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pellucid.see.operation import Adding, Axis, Call, NotOpenedError, Opened, Operation, Step
+
+
+class Recurrent(Opened):
+    """Layers, directions and time steps; the cell says what happens in one step."""
+
+    gates = 1
+    states = 1
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        if len(args) > 1 and isinstance(args[1], Tensor) and not args[1].is_floating_point():
+            raise NotOpenedError("a packed sequence")
+        return super().bind(args, kwargs)
+
+    def forward(
+        self,
+        input: Tensor,
+        hx: Any,
+        weights: Sequence[Tensor],
+        has_biases: bool,
+        num_layers: int,
+        dropout: float,
+        training: bool,
+        bidirectional: bool,
+        batch_first: bool,
+    ) -> Any:
+        function: dict[str, Any] = {
+            "lstm": torch.lstm,
+            "gru": torch.gru,
+            "rnn_tanh": torch.rnn_tanh,
+            "rnn_relu": torch.rnn_relu,
+        }
+        return function[self.names[0]](
+            input, hx, weights, has_biases, num_layers, dropout, training, bidirectional, batch_first
+        )
+
+    def open(self, add: Adding, call: Call) -> Step:
+        if call.dropout and call.training and call.num_layers > 1:
+            raise NotOpenedError("dropout between layers, whose mask is not kept")
+        directions = 2 if call.bidirectional else 1
+        per_layer = len(call.weights) // (call.num_layers * directions)
+        time_dim = (1 if call.batch_first else 0) if call.input.dim() == 3 else 0
+        inputs = [
+            add(f"t{t}.input", "select", given=(call.operand("input"), time_dim, t))
+            for t in range(call.input.size(time_dim))
+        ]
+        finals: list[tuple[Step, ...]] = []
+        for layer in range(call.num_layers):
+            outputs: list[list[Step]] = []
+            for direction in range(directions):
+                number = layer * directions + direction
+                weights = [self.weight(call, number * per_layer + i) for i in range(per_layer)]
+                state = tuple(
+                    add(f"{at(layer, direction)}.{name}0", "select", given=(self.state(call, s), 0, number))
+                    for s, name in zip(range(self.states), "hc", strict=False)
+                )
+                found: list[Step] = []
+                order = range(len(inputs)) if direction == 0 else reversed(range(len(inputs)))
+                for t in order:
+                    state = self.cell(add, f"{at(layer, direction)}.t{t}.", inputs[t], state, weights)
+                    found.append(state[0])
+                finals.append(state)
+                outputs.append(found if direction == 0 else found[::-1])
+            inputs = (
+                outputs[0]
+                if directions == 1
+                else [
+                    add(f"layer{layer}.t{t}.both", "cat", given=([one[t] for one in outputs],), dim=-1)
+                    for t in range(len(inputs))
+                ]
+            )
+        if call.step.part:
+            state_number = call.step.part - 1
+            return add("final", "stack", given=([state[state_number] for state in finals],))
+        output = add("output", "stack", given=(inputs,), dim=time_dim)
+        axes = list(call.operand("input").axes[:-1])
+        output.axes = (*axes, Axis("hidden"))
+        return output
+
+    def weight(self, call: Call, number: int) -> Step:
+        return call.step.operands[f"weights.{number}"]
+
+    def state(self, call: Call, number: int) -> Step:
+        return call.step.operands["hx" if self.states == 1 else f"hx.{number}"]
+
+    def cell(self, add: Adding, at: str, x: Step, state: tuple[Step, ...], weights: list[Step]) -> tuple[Step, ...]:
+        """The state after one time step."""
+        raise NotImplementedError
+
+
+def at(layer: int, direction: int) -> str:
+    return f"layer{layer}" + ("_reverse" if direction else "")
+
+
+def both(add: Adding, at: str, x: Step, hidden: Step, weights: list[Step]) -> tuple[Step, Step]:
+    """What comes from the input, and what comes from the state before."""
+    bias = weights[2:4] if len(weights) > 2 else [None, None]
+    new = add(at + "from_input", "linear", input=x, weight=weights[0], bias=bias[0])
+    old = add(at + "from_state", "linear", input=hidden, weight=weights[1], bias=bias[1])
+    return new, old
+
+
+def parted(add: Adding, at: str, whole: Step, names: Sequence[str]) -> list[Step]:
+    """Equal parts along the last axis."""
+    size = whole.value.size(-1) // len(names)
+    return [add(at + name, "narrow", given=(whole, -1, i * size, size)) for i, name in enumerate(names)]
+
+
+class LSTM(Recurrent):
+    """Gates decide what is forgotten, written and shown.
+
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997; forget gate: Gers et al., 2000.
+    """
+
+    names = ("lstm",)
+    formula = r"c_t = f_t c_{t-1} + i_t g_t,\quad h_t = o_t \tanh c_t"
+    text = "c = f c_before + i g and h = o tanh(c), with i, f, o = sigmoid and g = tanh of W x + U h_before + b"
+    gates, states = 4, 2
+
+    def cell(self, add: Adding, at: str, x: Step, state: tuple[Step, ...], weights: list[Step]) -> tuple[Step, ...]:
+        hidden, memory = state
+        new, old = both(add, at, x, hidden, weights)
+        gates = add(at + "gates", "add", input=new, other=old)
+        i, f, g, o = parted(add, at, gates, ("to_input", "to_forget", "to_candidate", "to_output"))
+        i, f, o = (
+            add(at + name, "sigmoid", input=one)
+            for name, one in (("input_gate", i), ("forget_gate", f), ("output_gate", o))
+        )
+        g = add(at + "candidate", "tanh", input=g)
+        kept = add(at + "kept", "mul", input=f, other=memory)
+        written = add(at + "written", "mul", input=i, other=g)
+        memory = add(at + "c", "add", input=kept, other=written)
+        shown = add(at + "squashed", "tanh", input=memory)
+        return add(at + "h", "mul", input=o, other=shown), memory
+
+
+class GRU(Recurrent):
+    """Two gates and no memory beside the state. Source: Cho et al., 2014."""
+
+    names = ("gru",)
+    formula = r"h_t = (1 - z_t) n_t + z_t h_{t-1},\quad n_t = \tanh(W x_t + r_t (U h_{t-1}))"
+    text = "h = (1 - z) n + z h_before, with r, z = sigmoid and n = tanh(W x + r (U h_before))"
+    gates = 3
+
+    def cell(self, add: Adding, at: str, x: Step, state: tuple[Step, ...], weights: list[Step]) -> tuple[Step, ...]:
+        (hidden,) = state
+        new, old = both(add, at, x, hidden, weights)
+        new_r, new_z, new_n = parted(add, at, new, ("r_input", "z_input", "n_input"))
+        old_r, old_z, old_n = parted(add, at, old, ("r_state", "z_state", "n_state"))
+        r = add(at + "reset_gate", "sigmoid", input=add(at + "r", "add", input=new_r, other=old_r))
+        z = add(at + "update_gate", "sigmoid", input=add(at + "z", "add", input=new_z, other=old_z))
+        recalled = add(at + "recalled", "mul", input=r, other=old_n)
+        n = add(at + "candidate", "tanh", input=add(at + "n", "add", input=new_n, other=recalled))
+        share = add(at + "share", "rsub", input=z, other=1.0)
+        written = add(at + "written", "mul", input=share, other=n)
+        kept = add(at + "kept", "mul", input=z, other=hidden)
+        return (add(at + "h", "add", input=written, other=kept),)
+
+
+class RNN(Recurrent):
+    """One layer that also sees its own last output. Source: Elman, 1990."""
+
+    formula = r"h_t = g(W_{xh} x_t + W_{hh} h_{t-1} + b)"
+    text = "h = g(W x + U h_before + b)"
+
+    def __init__(self, name: str, activation: str) -> None:
+        self.names, self.activation = (name,), activation
+
+    def cell(self, add: Adding, at: str, x: Step, state: tuple[Step, ...], weights: list[Step]) -> tuple[Step, ...]:
+        new, old = both(add, at, x, state[0], weights)
+        summed = add(at + "sum", "add", input=new, other=old)
+        return (add(at + "h", self.activation, input=summed),)
+
+
+class CellCall(Opened):
+    """One time step that a person's own loop takes: nn.LSTMCell, nn.GRUCell, nn.RNNCell."""
+
+    def __init__(self, recurrent: Recurrent, name: str) -> None:
+        self.names, self.recurrent = (name,), recurrent
+        self.formula, self.text = recurrent.formula, recurrent.text
+
+    def forward(
+        self, input: Tensor, hx: Any, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Any = None
+    ) -> Any:
+        return getattr(torch, self.names[0])(input, hx, w_ih, w_hh, b_ih, b_hh)
+
+    def open(self, add: Adding, call: Call) -> Step:
+        operands = call.step.operands
+        weights = [operands[role] for role in ("w_ih", "w_hh", "b_ih", "b_hh") if role in operands]
+        state = tuple(one for role, one in operands.items() if role.startswith("hx"))
+        return self.recurrent.cell(add, "", operands["input"], state, weights)[call.step.part or 0]
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    LSTM(),
+    GRU(),
+    RNN("rnn_tanh", "tanh"),
+    RNN("rnn_relu", "relu"),
+    CellCall(LSTM(), "lstm_cell"),
+    CellCall(GRU(), "gru_cell"),
+    CellCall(RNN("rnn_tanh", "tanh"), "rnn_tanh_cell"),
+    CellCall(RNN("rnn_relu", "relu"), "rnn_relu_cell"),
+)

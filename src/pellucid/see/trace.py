@@ -1,0 +1,364 @@
+"""The trace of one pass through a model: every computation by address, opened when it is asked for.
+
+A trace is all that the terminal, a notebook and a page read. It holds values as they were, needs no model, and can be
+saved to one safetensors file with its graph as JSON in the header.
+"""
+
+import fnmatch
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from pellucid.errors import PellucidError, RunError
+from pellucid.files import read_tensors, write_tensors
+from pellucid.see.address import Address, AddressError, index_of
+from pellucid.see.operation import (
+    Adding,
+    Axis,
+    Call,
+    NotOpenedError,
+    Opened,
+    Operation,
+    Role,
+    Step,
+    Whole,
+    axes_of,
+    plain_axes,
+    prefix_of,
+    result,
+    taken_apart,
+)
+from pellucid.see.ops import OPERATIONS
+
+if TYPE_CHECKING:
+    from pellucid.see.attention import Attention
+    from pellucid.see.explain import Explanation
+
+FORMAT = "pellucid.trace.1"
+WHOLE = Whole()
+
+
+class TraceError(PellucidError):
+    """A trace cannot be taken, or a file is not one."""
+
+
+class Trace:
+    """Steps in the order in which they were computed; inputs, parameters and constants stand among them."""
+
+    def __init__(
+        self,
+        steps: list[Step],
+        aliases: Mapping[str, str],
+        outputs: list[str],
+        loss: str | None = None,
+        training_step: int | None = None,
+    ) -> None:
+        self.steps = steps
+        self.aliases = dict(aliases)
+        self.outputs = outputs
+        self.loss = loss
+        self.training_step = training_step
+        self._gradients: dict[Step, Tensor] | None = None
+        self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
+        self._made: dict[Step, list[Step]] = {}
+        self._attentions: list[Attention] | None = None
+        self._named = {step.name: step for step in steps}
+        self._opened: set[Step] = set()
+        self._has_axes = False
+
+    # --- finding ---------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Step:
+        """The step of that name; what a fused operation is made of is opened on the way. Raises AddressError."""
+        self.name_axes()
+        name = self.aliases.get(name, name) if name not in self._named else name
+        if name not in self._named:
+            self.attentions()  # names the scores of those computed as products
+        while name not in self._named:
+            above = next((step for step in self._named.values() if self._may_hold(step, name)), None)
+            if above is None:
+                near = [known for known in self._named if name.rpartition(".")[2] in known][:3]
+                raise AddressError(
+                    f"the trace has no {name}",
+                    f"Near it: {', '.join(near)}." if near else "trace.select('*') lists all.",
+                )
+            self.open(above)
+        return self._named[name]
+
+    def _may_hold(self, step: Step, name: str) -> bool:
+        operation = self.operation(step)
+        return (
+            isinstance(operation, Opened) and step not in self._opened and name.startswith(prefix_of(step, operation))
+        )
+
+    def __contains__(self, name: str) -> bool:
+        try:
+            self[name]
+        except AddressError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def cell(self, address: str | Address) -> tuple[Step, tuple[int, ...]]:
+        """The step and the position that an address of one cell names."""
+        parsed = address if isinstance(address, Address) else Address.parse(address)
+        if parsed.step is not None and parsed.step != self.training_step:
+            raise AddressError(f"{parsed} is of training step {parsed.step}, the trace of {self.training_step}")
+        step = self[parsed.name]
+        return step, index_of(parsed, step.axis_names, step.value.shape)
+
+    def value(self, address: str | Address) -> Tensor:
+        """The number at an address with a cell, the tensor at one without."""
+        parsed = address if isinstance(address, Address) else Address.parse(address)
+        if parsed.cell is None:
+            return self[parsed.name].value
+        step, index = self.cell(parsed)
+        return step.value[index]
+
+    def select(self, pattern: str) -> list[Step]:
+        """Steps whose name fits a shell pattern, such as "decoder.*.scores", opened ones included."""
+        self.name_axes()
+        parts = pattern.rpartition(".")[2]
+        for step in list(self._named.values()):
+            operation = self.operation(step)
+            if isinstance(operation, Opened) and step not in self._opened and operation.inline and parts != "*":
+                self.open(step)
+        return [step for name, step in self._named.items() if fnmatch.fnmatchcase(name, pattern)]
+
+    # --- opening ---------------------------------------------------------------------------------------------------
+
+    def operation(self, step: Step) -> Operation:
+        return OPERATIONS.get(step.op, WHOLE)
+
+    def open(self, step: Step) -> list[Step]:
+        """The steps of a fused operation, held against its value; none where it is elementary or has no opened form."""
+        operation = self.operation(step)
+        if step in self._opened or not isinstance(operation, Opened):
+            return step.inside
+        self._opened.add(step)
+        self.name_axes()
+        add = Adding(step, OPERATIONS)
+        try:
+            with torch.no_grad():
+                last = operation.open(add, Call(step, widen=True))
+        except NotOpenedError:
+            step.how = "whole"
+            return []
+        if not add.steps or last is not add.steps[-1]:  # the value comes last
+            add("value", "alias", given=(last,))
+        step.inside = add.steps
+        step.difference = largest_difference(step.inside[-1].value, step.value)
+        for one in step.inside:
+            one.name = free_name(one.name, self._named)
+            one.difference = step.difference
+            self._named[one.name] = one
+        return step.inside
+
+    def aside(self, beside: Step, name: str, op: str, /, **operands: Step) -> Step:
+        """A value that the model never computed, beside those it did; nothing flows through it."""
+        full = f"{beside.place}.{name}" if beside.place else name
+        if full not in self._named:
+            settings, found = taken_apart(operands)
+            step = Step(full, op, beside.value, found, settings, place=beside.place, how="opened")
+            with torch.no_grad():
+                step.value = result(OPERATIONS[op], step, {role: one.value for role, one in found.items()})
+            step.axes = axes_of(OPERATIONS[op], step)
+            self._named[full] = step
+        return self._named[full]
+
+    def attentions(self) -> list["Attention"]:
+        """Every call of attention, in order, with the parts that the textbook has."""
+        if self._attentions is None:
+            from pellucid.see.attention import attentions
+
+            self._attentions = list(attentions(self))
+        return self._attentions
+
+    def flat(self, steps: list[Step] | None = None) -> Iterator[Step]:
+        """All elementary steps in order; a fused one comes after those it is made of."""
+        self.name_axes()
+        for step in self.steps if steps is None else steps:
+            if not step.leaf:
+                yield from self.flat(self.open(step))
+            yield step
+
+    def name_axes(self) -> None:
+        """Give each axis its meaning, from the inputs on."""
+        if self._has_axes:
+            return
+        self._has_axes = True
+        for step in self.steps:
+            if step.axes and len(step.axes) == step.value.dim():
+                continue
+            known = step.op in OPERATIONS and not step.leaf
+            try:
+                step.axes = axes_of(OPERATIONS[step.op], step) if known else plain_axes(step.value)
+            except (IndexError, ValueError, RuntimeError, StopIteration):
+                step.axes = plain_axes(step.value)
+
+    # --- backward --------------------------------------------------------------------------------------------------
+
+    @property
+    def gradients(self) -> dict[Step, Tensor]:
+        """The gradient of each step by our own backpropagation; `step.gradient` is PyTorch's."""
+        if self._gradients is None:
+            from pellucid.see.backpropagation import backpropagate
+
+            self._gradients, self._branches = backpropagate(self)
+        return self._gradients
+
+    def branches(self, name: str) -> list[tuple[Step, Tensor]]:
+        """The parts of a gradient, one for each step that was made of this one."""
+        step = self[name]
+        return self._branches.get(step, []) if self.gradients else []
+
+    def made_of(self, step: Step) -> list[Step]:
+        """The elementary steps into which this one went; of a fused step's last, the fused step."""
+        if not self._made:
+            for one in self.flat():
+                for operand in dict.fromkeys([one.inside[-1]] if one.inside else one.operands.values()):
+                    self._made.setdefault(operand, []).append(one)
+        return self._made.get(step, [])
+
+    def explain(self, address: str | Address, backward: bool = False) -> "Explanation":
+        """One number: its formula, the numbers in it, and the value; backward, what pulled at it."""
+        from pellucid.see.explain import explain
+
+        return explain(self, address, backward)
+
+    # --- size ------------------------------------------------------------------------------------------------------
+
+    @property
+    def bytes(self) -> int:
+        return sum(
+            step.value.nbytes + (step.gradient.nbytes if step.gradient is not None else 0) for step in self.steps
+        )
+
+    # --- disk ------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """One safetensors file; the graph is JSON in its header. Opened steps are not kept: they open again."""
+        self.name_axes()
+        tensors = {}
+        graph = []
+        for step in self.steps:
+            tensors[step.name] = step.value.contiguous()
+            if step.gradient is not None:
+                tensors[f"gradient:{step.name}"] = step.gradient.contiguous()
+            graph.append(
+                {
+                    "name": step.name,
+                    "op": step.op,
+                    "operands": {role: operand.name for role, operand in step.operands.items()},
+                    "settings": {name: encoded(setting) for name, setting in step.settings.items()},
+                    "axes": [[axis.name, axis.labels] for axis in step.axes],
+                    "place": step.place,
+                    "how": step.how,
+                    "part": step.part,
+                    "autocast": None if step.autocast is None else str(step.autocast).removeprefix("torch."),
+                }
+            )
+        head = {
+            "format": FORMAT,
+            "aliases": self.aliases,
+            "outputs": self.outputs,
+            "loss": self.loss,
+            "training_step": self.training_step,
+            "steps": graph,
+        }
+        write_tensors(Path(path), {name: tensor.clone() for name, tensor in tensors.items()}, head)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Trace":
+        """A trace that `save` wrote. Raises TraceError if the file is damaged or something else."""
+        try:
+            tensors, head = read_tensors(Path(path))
+        except RunError as error:
+            raise TraceError(error.message, "Make it anew with trace.save().") from error
+        if head.get("format") != FORMAT:
+            raise TraceError(f"{path}: no trace of this version", "Make it anew with trace.save().")
+        try:
+            steps: dict[str, Step] = {}
+            for entry in head["steps"]:
+                name = entry["name"]
+                steps[name] = Step(
+                    name,
+                    entry["op"],
+                    tensors[name],
+                    {role: steps[operand] for role, operand in entry["operands"].items()},
+                    {key: decoded(setting) for key, setting in entry["settings"].items()},
+                    tuple(Axis(axis, tuple(labels) if labels else None) for axis, labels in entry["axes"]),
+                    entry["place"],
+                    entry["how"],
+                    gradient=tensors.get(f"gradient:{name}"),
+                    part=entry["part"],
+                    autocast=getattr(torch, entry["autocast"]) if entry["autocast"] else None,
+                )
+            return cls(list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise TraceError(f"{path}: damaged ({error!r})", "Make it anew with trace.save().") from error
+
+
+def free_name(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, numbered if another step has it."""
+    found, count = name, 1
+    while found in taken:
+        count += 1
+        found = f"{name}_{count}"
+    return found
+
+
+def largest_difference(a: Tensor, b: Tensor) -> float:
+    """The largest absolute difference of two tensors; equal infinities differ by nothing."""
+    if not a.numel():
+        return 0.0
+    a, b = a.double(), b.double()
+    apart = torch.where((a == b) | (a.isnan() & b.isnan()), 0.0, (a - b).abs())
+    return float(apart.max()) if not apart.isnan().any() else math.nan
+
+
+def encoded(setting: Any) -> Any:
+    """A setting as JSON."""
+    match setting:
+        case Role():
+            return {"role": setting.name}
+        case tuple():
+            return {"tuple": [encoded(one) for one in setting]}
+        case list():
+            return [encoded(one) for one in setting]
+        case slice():
+            return {"slice": [setting.start, setting.stop, setting.step]}
+        case torch.dtype():
+            return {"dtype": str(setting).removeprefix("torch.")}
+        case None | bool() | int() | float() | str():
+            return setting
+    return {"ellipsis": None} if setting is Ellipsis else {"text": str(setting)}
+
+
+def decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [decoded(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, held),) = value.items()
+    match kind:
+        case "role":
+            return Role(held)
+        case "tuple":
+            return tuple(decoded(one) for one in held)
+        case "slice":
+            return slice(*held)
+        case "dtype":
+            return getattr(torch, held)
+        case "ellipsis":
+            return Ellipsis
+    return held
