@@ -69,7 +69,7 @@ def test_the_chain_of_partial_derivatives_to_the_first_weight() -> None:
     b = torch.tanh(model.w2 * a)
     y = model.w3 * b + model.w4 * x
     expected = [x, 1 - a**2, model.w2, 1 - b**2, model.w3, torch.ones(1), torch.ones(1), 2 * (y - 1), torch.ones(1)]
-    assert list(path.partials) == pytest.approx([float(one) for one in expected])
+    assert list(path.partials) == pytest.approx([one.item() for one in expected])
     gradient = trace["w1"].gradient
     assert gradient is not None
     assert path.product == pytest.approx(float(gradient))
