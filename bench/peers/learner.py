@@ -7,7 +7,6 @@ with SPEC = {"loop": "marian_loop", "bfloat16": false, "rate": 1e-3, "minutes": 
 The clock stands still while it translates. Started by bench/quality_per_minute.py.
 """
 
-import contextlib
 import importlib
 import json
 import sys
@@ -35,7 +34,7 @@ def main(spec: dict[str, Any], job: dict[str, Any], out: str) -> None:
     for step, (source, target) in enumerate(batches(job), start=1):
         for group in optimizer.param_groups:
             group["lr"] = spec["rate"] * min(step / WARMUP, (WARMUP / step) ** 0.5)
-        with torch.autocast("cpu", torch.bfloat16) if spec["bfloat16"] else contextlib.nullcontext():
+        with torch.autocast("cpu", torch.bfloat16, enabled=spec["bfloat16"]):
             loss = loop.loss(model, source, target, job["smoothing"])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -209,6 +209,18 @@ def test_under_autocast_gradients_are_near_those_of_float32() -> None:
         assert float((ours - exact).norm()) <= 1.5 * float((theirs - exact).norm()) + 0.01 * scale, name
 
 
+def test_an_operation_that_is_not_opened_is_kept_whole_with_its_gradient() -> None:
+    class Sorted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.sort(dim=1).values * torch.arange(4.0) + x.topk(4).values
+
+    trace = capture(Sorted(), torch.randn(3, 4), loss=squares)
+    assert [step.op for step in trace if step.how == "whole"] == ["whole:sort", "whole:topk"]
+    expected = trace["x"].gradient
+    assert expected is not None
+    torch.testing.assert_close(trace.gradients[trace["x"]], expected)
+
+
 def hook_count(model: nn.Module) -> int:
     return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in model.modules())
 

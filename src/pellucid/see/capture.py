@@ -28,7 +28,7 @@ Labels = Mapping[str, Sequence[str]]
 STARTS_ANEW = ("new_", "empty", "zeros", "ones", "rand", "full", "bernoulli", "normal", "uniform", "zero_", "fill_")
 WITHOUT_GRADIENT = {
     *("ge", "gt", "le", "lt", "eq", "ne", "greater", "less", "sign", "floor", "ceil", "round", "trunc", "argmax"),
-    *("argmin", "argsort", "isnan", "isinf", "isfinite", "one_hot", "item", "tolist", "multinomial", "topk", "sort"),
+    *("argmin", "argsort", "isnan", "isinf", "isfinite", "one_hot", "item", "tolist", "multinomial"),
 }
 IN_PLACE_OPERATORS = {
     "__iadd__": "add",
@@ -460,9 +460,7 @@ def chosen(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         if isinstance(other, Step):
             return "maximum" if name == "max" else "minimum"
         return "max_along" if name == "max" else name
-    if name in ("neg", "negative"):
-        return "neg"
-    return {"swish": "silu", "group_norm": "group_norm", "native_layer_norm": "layer_norm"}.get(name, name)
+    return "neg" if name == "negative" else name
 
 
 def rate_in_attention(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> float:

@@ -58,6 +58,5 @@ def divergence(a: Trace, b: Trace, one: Step, other: Step, tolerance: float, gra
     if difference <= tolerance:
         return None
     apart = (first.double() - second.double()).abs().nan_to_num(nan=float("inf"))
-    cell = tuple(index.item() for index in (apart == apart.max()).nonzero()[0])
-    at = tuple(int(index) for index in cell)
+    at = tuple((apart == apart.max()).nonzero()[0].tolist())
     return Divergence(one.address(at), other.address(at), float(first[at]), float(second[at]), difference)

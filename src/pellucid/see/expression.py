@@ -12,7 +12,6 @@ SHOWN = 4  # terms of a sum that are written out before the rest is added up
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
     "abs": abs,
-    "acos": math.acos,
     "cos": math.cos,
     "erf": math.erf,
     "exp": math.exp,

@@ -227,7 +227,7 @@ class Whole(Operation):
         values: dict[str, Any] = {role: operand.value for role, operand in step.operands.items()}
         leaves = {role: one.value.detach().clone().requires_grad_() for role, one in operands.items()}
         with torch.enable_grad():
-            found = self.compute(step, {**values, **leaves})
+            found = result(self, step, {**values, **leaves})
             gradients = torch.autograd.grad(found, list(leaves.values()), upstream.to(found.dtype), allow_unused=True)
         return {role: one for role, one in zip(leaves, gradients, strict=True) if one is not None}
 

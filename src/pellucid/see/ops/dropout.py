@@ -12,7 +12,7 @@ class Dropout(Opened):
     Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
     """
 
-    names = ("dropout", "feature_dropout", "dropout1d", "dropout2d", "alpha_dropout")
+    names = ("dropout", "feature_dropout", "dropout1d", "dropout2d")
     formula = r"y = x\,m,\quad m \in \{0, \tfrac{1}{1 - r}\}"
     text = "y = x m, with m = 0 or 1 / (1 - rate)"
 
