@@ -50,7 +50,7 @@ def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, languag
     words = {one: json.loads(text(f"words/{one}.json")) for one in LANGUAGES}
     graph, blocks = gathered(trace, int(megabytes * 1e6))
     graph |= {"title": title or "a model", "language": language}
-    imports = {f"pellucid/{name}": script_address(source) for name, source in code.items()}
+    imports = {f"pellucid/{name}": script_address(name, source) for name, source in code.items()}
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -87,8 +87,10 @@ def text(name: str) -> str:
     return files("pellucid.see").joinpath("page", *name.split("/")).read_text(encoding="utf-8")
 
 
-def script_address(source: str) -> str:
-    return "data:text/javascript;base64," + base64.b64encode(source.encode()).decode()
+def script_address(name: str, source: str) -> str:
+    """A module as an address that needs no server; its name is what a browser's console calls it."""
+    named = f"{source}\n//# sourceURL=pellucid/{name}\n"
+    return "data:text/javascript;base64," + base64.b64encode(named.encode()).decode()
 
 
 def embedded(value: Any) -> str:

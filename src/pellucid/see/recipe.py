@@ -395,7 +395,7 @@ def tell(recipe: Recipe, step: Step, cell: Index) -> Expression:
     def one(body: Json, loops: Sequence[int]) -> Any:
         match body:
             case ["n", value]:
-                return Number(float(value))
+                return Number(float(value) if isinstance(value, str) else value)
             case ["x", operand, constant, factors, *bounds]:
                 for low, steps, size in bounds[0] if bounds else ():
                     if not 0 <= place(low, steps, loops) < size:

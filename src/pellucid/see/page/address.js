@@ -22,7 +22,8 @@ export function parsed(text) {
 }
 
 // The position of the cell in a step's tensor, or null if there is none.
-export function cellOf(step, indices) {
+export function cellOf(step, given) {
+  const indices = given ?? [];
   if (indices.length !== step.shape.length) return null;
   const cell = new Array(step.shape.length).fill(null);
   for (const [number, [axis, index]] of indices.entries()) {

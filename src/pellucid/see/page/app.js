@@ -90,7 +90,7 @@ export class App {
       state.cell = null;
     } else {
       const found = parsed(address), step = found && trace.find(found.name);
-      const cell = step && found.indices ? cellOf(step, found.indices) : null;
+      const cell = step && (found.indices || !step.shape.length) ? cellOf(step, found.indices) : null;
       if (!step || (found.indices && !cell)) {
         Object.assign(state, { special: "/map", cell: null, problem: address });
       } else {
