@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pellucid.errors import PellucidError, RunError
+from pellucid.errors import ConfigError, PellucidError, RunError
 from pellucid.files import read_tensors, write_tensors
 from pellucid.see.address import Address, AddressError, index_of
 from pellucid.see.operation import (
@@ -36,6 +36,7 @@ from pellucid.see.ops import OPERATIONS
 
 if TYPE_CHECKING:
     from pellucid.see.attention import Attention
+    from pellucid.see.decoding import Decoding
     from pellucid.see.explain import Explanation
 
 FORMAT = "pellucid.trace.1"
@@ -65,6 +66,7 @@ class Trace:
         self.loss = loss
         self.training_step = training_step
         self.about = dict(about or {})
+        self.decoding: Decoding | None = None  # how its target was decoded, for one who wants it kept with the trace
         self._gradients: dict[Step, Tensor] | None = None
         self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
         self._made: dict[Step, list[Step]] = {}
@@ -290,6 +292,11 @@ class Trace:
             "about": self.about,
             "steps": graph,
         }
+        if self.decoding is not None:
+            from pellucid.see.decoding import stored
+
+            head["decoding"], kept = stored(self.decoding)
+            tensors |= kept
         write_tensors(Path(path), {name: tensor.clone() for name, tensor in tensors.items()}, head)
 
     @classmethod
@@ -319,10 +326,15 @@ class Trace:
                     autocast=getattr(torch, entry["autocast"]) if entry["autocast"] else None,
                 )
             about = head.get("about", {})
-            return cls(
+            trace = cls(
                 list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"], about
             )
-        except (KeyError, TypeError, ValueError) as error:
+            if "decoding" in head:
+                from pellucid.see.decoding import restored
+
+                trace.decoding = restored(head["decoding"], tensors)
+            return trace
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise TraceError(f"{path}: damaged ({error!r})", "Make it anew with trace.save().") from error
 
 
