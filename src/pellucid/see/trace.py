@@ -4,6 +4,7 @@ A trace is all that the terminal, a notebook and a page read. It holds values as
 saved to one safetensors file with its graph as JSON in the header.
 """
 
+import difflib
 import fnmatch
 import math
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pellucid.errors import PellucidError, RunError
+from pellucid.errors import ConfigError, PellucidError, RunError
 from pellucid.files import read_tensors, write_tensors
 from pellucid.see.address import Address, AddressError, index_of
 from pellucid.see.operation import (
@@ -36,6 +37,7 @@ from pellucid.see.ops import OPERATIONS
 
 if TYPE_CHECKING:
     from pellucid.see.attention import Attention
+    from pellucid.see.decoding import Decoding
     from pellucid.see.explain import Explanation
 
 FORMAT = "pellucid.trace.1"
@@ -65,9 +67,11 @@ class Trace:
         self.loss = loss
         self.training_step = training_step
         self.about = dict(about or {})
+        self.decoding: Decoding | None = None  # how its target was decoded, for one who wants it kept with the trace
         self._gradients: dict[Step, Tensor] | None = None
         self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
         self._made: dict[Step, list[Step]] = {}
+        self.stands_beside: dict[Step, tuple[Step, float]] = {}  # what the model has in place of it: factor times it
         self._attentions: list[Attention] | None = None
         self._named = {step.name: step for step in steps}
         self._opened: set[Step] = set()
@@ -84,7 +88,8 @@ class Trace:
         while name not in self._named:
             above = next((step for step in self._named.values() if self._may_hold(step, name)), None)
             if above is None:
-                near = [known for known in self._named if name.rpartition(".")[2] in known][:3]
+                near = difflib.get_close_matches(name, [*self._named, *self.aliases], n=3)
+                near = near or [known for known in self._named if name.rpartition(".")[2] in known][:3]
                 raise AddressError(
                     f"the trace has no {name}",
                     f"Near it: {', '.join(near)}." if near else "trace.select('*') lists all.",
@@ -140,7 +145,7 @@ class Trace:
 
     def select(self, pattern: str) -> list[Step]:
         """Steps whose name fits a shell pattern, such as "decoder.*.scores", opened ones included."""
-        self.name_axes()
+        self.attentions()  # names the scores of those computed as products
         parts = pattern.rpartition(".")[2]
         for step in list(self._named.values()):
             operation = self.operation(step)
@@ -178,7 +183,10 @@ class Trace:
         return step.inside
 
     def aside(self, beside: Step, name: str, op: str, /, **operands: Step) -> Step:
-        """A value that the model never computed, beside those it did; nothing flows through it."""
+        """A value that the model never computed, beside those it did; nothing flows through it.
+
+        Its gradient is that of the step it stands beside, if `stands_beside` says so.
+        """
         full = f"{beside.place}.{name}" if beside.place else name
         if full not in self._named:
             settings, found = taken_apart(operands)
@@ -227,7 +235,12 @@ class Trace:
         if self._gradients is None:
             from pellucid.see.backpropagation import backpropagate
 
+            self.attentions()
             self._gradients, self._branches = backpropagate(self)
+            for beside, (step, factor) in self.stands_beside.items():
+                if step in self._gradients:
+                    self._gradients[beside] = self._gradients[step] * factor
+                    self._branches[beside] = [(step, self._gradients[beside])]
         return self._gradients
 
     def branches(self, name: str) -> list[tuple[Step, Tensor]]:
@@ -272,7 +285,8 @@ class Trace:
                 {
                     "name": step.name,
                     "op": step.op,
-                    "operands": {role: operand.name for role, operand in step.operands.items()},
+                    # Pairs, because their order means something and that of an object's keys is not kept.
+                    "operands": [[role, operand.name] for role, operand in step.operands.items()],
                     "settings": {name: encoded(setting) for name, setting in step.settings.items()},
                     "axes": [[axis.name, axis.labels] for axis in step.axes],
                     "place": step.place,
@@ -290,6 +304,11 @@ class Trace:
             "about": self.about,
             "steps": graph,
         }
+        if self.decoding is not None:
+            from pellucid.see.decoding import stored
+
+            head["decoding"], kept = stored(self.decoding)
+            tensors |= kept
         write_tensors(Path(path), {name: tensor.clone() for name, tensor in tensors.items()}, head)
 
     @classmethod
@@ -309,7 +328,7 @@ class Trace:
                     name,
                     entry["op"],
                     tensors[name],
-                    {role: steps[operand] for role, operand in entry["operands"].items()},
+                    {role: steps[operand] for role, operand in entry["operands"]},
                     {key: decoded(setting) for key, setting in entry["settings"].items()},
                     tuple(Axis(axis, tuple(labels) if labels else None) for axis, labels in entry["axes"]),
                     entry["place"],
@@ -319,10 +338,15 @@ class Trace:
                     autocast=getattr(torch, entry["autocast"]) if entry["autocast"] else None,
                 )
             about = head.get("about", {})
-            return cls(
+            trace = cls(
                 list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"], about
             )
-        except (KeyError, TypeError, ValueError) as error:
+            if "decoding" in head:
+                from pellucid.see.decoding import restored
+
+                trace.decoding = restored(head["decoding"], tensors)
+            return trace
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise TraceError(f"{path}: damaged ({error!r})", "Make it anew with trace.save().") from error
 
 
