@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pellucid.files import write_text
 from pellucid.see.blocks import Blocks, Piece, fit
+from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
 from pellucid.see.operation import Operation, Step, result
 from pellucid.see.recipe import Recipe, describe
@@ -125,6 +126,7 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
         "training_step": trace.training_step,
         "about": trace.about,
         "walk": walked(trace, numbers),
+        "decoding": decoded(trace),
         "attentions": [
             {
                 "place": call.place,
@@ -144,14 +146,14 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
     packed = dict(fit(kept, max(room, 100_000)))
     blocks = Blocks()
     for piece in kept:
-        place(piece, packed[piece.key], blocks, entries)
+        place(piece, packed[piece.key], blocks, head["decoding"] if piece.key[0] in DECODING else entries[piece.key[1]])
     extra = [piece for piece in pieces if piece.key[0] == "weight gradient"]
     if not any(piece.rows for piece in kept):
         # Gradients of weights come last: the page can add them up from those of what the weights made.
         packed = dict(fit(extra, 10**15))
         if sum(len(one) * 4 // 3 + 4 for one, _ in packed.values()) <= room - blocks.length:
             for piece in extra:
-                place(piece, packed[piece.key], blocks, entries)
+                place(piece, packed[piece.key], blocks, entries[piece.key[1]])
     head["blocks"] = blocks.index
     for step, number in numbers.items():
         if derived[step] is not None:
@@ -196,6 +198,23 @@ def walked(trace: Trace, numbers: Mapping[Step, int]) -> list[list[dict[str, Any
                 }
             )
         found.append(stages)
+    return found
+
+
+DECODING = ("logits", "attention")  # tensors of a decoding, beside those of the steps
+
+
+def decoded(trace: Trace) -> dict[str, Any] | None:
+    """How the target was decoded, with the fate of each hypothesis in words; its tensors are blocks."""
+    if trace.decoding is None:
+        return None
+    found, _ = stored(trace.decoding)
+    for node, entry in zip(trace.decoding.nodes, found["nodes"], strict=True):
+        entry["fate"]["reason"] = {one: node.fate.reason(one) for one in LANGUAGES}
+        for candidate, told in zip(node.candidates, entry["candidates"], strict=True):
+            told["fate"]["reason"] = {one: candidate.fate.reason(one) for one in LANGUAGES}
+    found["shapes"] = {kind: list(getattr(trace.decoding, kind).shape) for kind in DECODING}
+    found["path"] = [node.number for node in trace.decoding.path]
     return found
 
 
@@ -279,6 +298,9 @@ def pieces_of(
     gradients: Mapping[Step, Tensor],
 ) -> Iterator[Piece]:
     """All tensors that the file is to hold."""
+    if trace.decoding is not None:
+        for kind in DECODING:
+            yield Piece((kind, -1), getattr(trace.decoding, kind))
     needed = rows_needed(trace, numbers)
     for step, number in numbers.items():
         if derived[step] is None:
@@ -291,14 +313,14 @@ def pieces_of(
             yield Piece((kind, number), gradients[step], needed.get(step, ()))
 
 
-def place(piece: Piece, block: tuple[bytes, str], blocks: Blocks, entries: list[dict[str, Any]]) -> None:
-    """Put a piece into the file, and into its step where it lies."""
-    kind, number = piece.key
+def place(piece: Piece, block: tuple[bytes, str], blocks: Blocks, entry: dict[str, Any]) -> None:
+    """Put a piece into the file, and into the entry of what it belongs to where it lies."""
+    kind = piece.key[0]
     found: dict[str, Any] = {"block": blocks.add(*block, piece.kept().numel())}
     if piece.rows is not None:
         found["rows"] = piece.rows
         found["of"] = piece.row_count
-    entries[number]["gradient" if kind == "weight gradient" else kind] = found
+    entry["gradient" if kind == "weight gradient" else kind] = found
 
 
 def rows_needed(trace: Trace, numbers: Mapping[Step, int]) -> dict[Step, list[int]]:

@@ -1,11 +1,10 @@
 // What is chosen, and everything that follows from it: address, sheet, explanation, rings.
 
-import { cellOf, offsetOf, parsed, printed } from "pellucid/address.js";
-import { button, el, say } from "pellucid/dom.js";
+import { cellAt, cellOf, parsed, printed } from "pellucid/address.js";
+import { broken, button, el, say } from "pellucid/dom.js";
 import { forgetColours } from "pellucid/colour.js";
 import { text } from "pellucid/explain.js";
 import { cellsOf } from "pellucid/expression.js";
-import { cellAt } from "pellucid/address.js";
 import { flow } from "pellucid/flow.js";
 import { sizes } from "pellucid/format.js";
 import { groupsOf } from "pellucid/groups.js";
@@ -113,7 +112,7 @@ export class App {
     const { one, two } = this.state.heads;
     const heads = keepHeads && one !== null ? `&head=${two === null ? one : `${one},${two}`}` : "";
     const hash = this.href(address, backward) + heads;
-    if (hash === decodedHash()) return this.read(true);
+    if (hash === location.hash) return this.read(true);
     if (replace) {
       history.replaceState(null, "", hash);
       return this.read(true);
@@ -196,7 +195,7 @@ export class App {
     this.middle = el("main", { "aria-label": t("middle.title") });
     this.header = el("header");
     this.live = el("div", { id: "live", class: "unseen", role: "status", "aria-live": "polite" });
-    this.footer = el("div");
+    this.footer = el("div", { class: "strip" });
     this.root.replaceChildren(this.header, el("div", { class: "places" }, this.nav, this.middle, this.why.element), this.footer, this.live);
     this.tour ??= new Tour(this);
   }
@@ -242,9 +241,10 @@ export class App {
     }
     const all = el("ol", { class: "parts" }, this.groups.filter(group => group.first < Infinity).map(group => {
       const last = group.steps.filter(step => !trace.isLeaf(step) && !step.within && !step.aside).at(-1) ?? group.steps[0];
-      return el("li", {}, el("a", { href: this.href(last.name), "aria-current": !state.special && state.step?.group === group && !current ? "step" : null }, group.key || last.name));
+      return el("li", {}, el("a", { href: this.href(last.name), "aria-current": !state.special && state.step?.group === group && !current ? "step" : null }, broken(group.key || last.name)));
     }));
-    parts.push(this.walk_ ? el("details", { open: this.partsOpen, ontoggle: event => { this.partsOpen = event.target.open; } }, el("summary", {}, t("nav.parts")), all) : [el("div", { class: "side" }, t("nav.parts")), all]);
+    if (this.walk_) parts.push(el("details", { open: this.partsOpen, ontoggle: event => { this.partsOpen = event.target.open; } }, el("summary", {}, t("nav.parts")), all));
+    else parts.push(el("div", { class: "side" }, t("nav.parts")), all);
     this.nav.replaceChildren(el("div", { tabindex: 0, role: "region", "aria-label": t("nav.title") }, parts));
   }
 
@@ -395,8 +395,6 @@ export class App {
       this.why.focusFirst();
       return;
     }
-    const explanation = state.cell && !state.special ? this.explainedCells : null;
-    void explanation;
     this.choose(step, cell, this.stage()?.key);
   }
 }
@@ -410,5 +408,3 @@ function decoded(text) {
   try { return decodeURIComponent(text); } catch { return text; }
 }
 
-const decodedHash = () => location.hash;
-export { offsetOf };

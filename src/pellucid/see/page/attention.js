@@ -1,6 +1,6 @@
 // One call of attention: its nine tables, all heads side by side, one by itself, two against each other.
 
-import { button, el } from "pellucid/dom.js";
+import { el } from "pellucid/dom.js";
 import { Figure } from "pellucid/figure.js";
 import { minus, significant } from "pellucid/format.js";
 import { t } from "pellucid/words.js";
@@ -113,5 +113,3 @@ export function headShares(trace, call, app) {
   return el("div", { class: "shares" }, el("div", { class: "tools" }, el("span", { class: "badge recomputed" }, t("badge.here")), el("label", {}, t("shares.position"), chooser)), figure.element,
     el("p", { class: "says" }, t("shares.says")));
 }
-
-export { button };

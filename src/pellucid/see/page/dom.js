@@ -12,9 +12,9 @@ export function svg(tag, attributes = {}, ...children) {
 
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
+    if (value === null || value === undefined || (value === false && !name.startsWith("aria-"))) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value);
   }
   element.append(...children.flat().filter(child => child !== null && child !== undefined && child !== false));
   return element;
@@ -28,4 +28,9 @@ export function button(label, onclick, attributes = {}) {
 export function say(text) {
   const live = document.getElementById("live");
   if (live && live.textContent !== text) live.textContent = text;
+}
+
+// An address that may be broken after its dots.
+export function broken(address) {
+  return address.split(/(?<=[._])/).flatMap((part, i) => i ? [el("wbr"), part] : [part]);
 }

@@ -46,7 +46,7 @@ function explainGradient(trace, step, offset, address) {
   const missing = tree !== null && cellsOf(tree).some(one => one.value === undefined);
   const stored = trace.gradientAt(step, offset);
   const value = stored ?? (tree && !missing ? Math.fround(evaluate(tree)) : 0);
-  const recomputed = stored === undefined;
+  const recomputed = stored === undefined || Boolean(step.gradient?.added);
   if (!tree) return { ...base, value, opaque, formula: value === 1 ? "the loss itself" : BACKWARD };
   return { ...base, value, tree, opaque, missing, recomputed };
 }

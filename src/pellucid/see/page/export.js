@@ -10,11 +10,11 @@ const MOST = 20000; // cells of an SVG; beyond it no editor is glad of it, and t
 
 export function saveMenu(figure) {
   const name = () => figure.step.name.replace(/[^\w.-]+/g, "_");
-  return el("span", { class: "saves" }, ["SVG", "PNG", "CSV"].map(kind => button(kind, async () => {
+  return el("details", { class: "saves", onkeydown: event => { if (event.key === "Escape") event.currentTarget.open = false; } }, el("summary", { "aria-label": t("figure.saves", { name: figure.step.name }), title: t("figure.saves", { name: figure.step.name }) }, "⤓"), el("span", {}, ["SVG", "PNG", "CSV"].map(kind => button(kind, async () => {
     if (kind === "CSV") save(`${name()}.csv`, new Blob([csv(figure)], { type: "text/csv" }));
     if (kind === "SVG") save(`${name()}.svg`, new Blob([drawing(figure)], { type: "image/svg+xml" }));
     if (kind === "PNG") figure.low.toBlob(blob => save(`${name()}.png`, blob));
-  }, { "aria-label": t("figure.save", { kind, name: figure.step.name }), title: t("figure.save", { kind, name: figure.step.name }) })));
+  }, { "aria-label": t("figure.save", { kind, name: figure.step.name }), title: t("figure.save", { kind, name: figure.step.name }) }))));
 }
 
 export function save(name, blob) {

@@ -12,6 +12,7 @@ import { exactText, minus, percent, shown, significant, sizes } from "pellucid/f
 import { axisName, t } from "pellucid/words.js";
 
 const WIDE = 54, TALL = 26; // of a cell whose number is written out
+const DENSE = 44; // of one among many tables, with a digit less
 const SHARES = new Set(["softmax"]);
 
 export class Figure {
@@ -30,7 +31,7 @@ export class Figure {
   }
 
   get share() {
-    return this.kind === "value" && (SHARES.has(this.step.op) || this.step.name.endsWith(".shares"));
+    return this.kind === "value" && (SHARES.has(this.step.op) || (this.step.op === "div" && this.step.name.endsWith(".shares")));
   }
 
   // --- numbers ----------------------------------------------------------------------------------------------------
@@ -120,9 +121,10 @@ export class Figure {
     }
     this.gutter = gutter;
     const space = Math.max(this.width - gutter, 60);
-    this.roomy = !this.small && this.columns * WIDE <= space && this.rows <= 24;
+    const wide = this.dense ? DENSE : WIDE;
+    this.roomy = !this.small && this.columns * wide <= space && this.rows <= 24;
     if (this.roomy) {
-      Object.assign(this, { w: WIDE, h: TALL });
+      Object.assign(this, { w: wide, h: TALL });
     } else {
       const most = this.small ? 14 : 22;
       this.w = Math.min(most, space / this.columns);
@@ -146,7 +148,7 @@ export class Figure {
     if (!this.roomy) return 16;
     let widest = 0;
     for (let column = 0; column < this.columns; column++) widest = Math.max(widest, context.measureText(this.columnLabel(column)).width);
-    return widest <= WIDE - 6 ? 18 : Math.min(30, 18 + 12);
+    return widest <= this.w - 6 ? 18 : Math.min(30, 18 + 12);
   }
 
   rowLabel(row) {
@@ -158,8 +160,9 @@ export class Figure {
   }
 
   drawUnder() {
-    const s = this.summary;
     if (this.small) return;
+    const s = this.summary;
+    this.under.style.maxWidth = this.caption.style.maxWidth = `${Math.max(this.gutter + this.boardWidth, 250)}px`;
     const number = value => minus(significant(value, 3));
     const scale = number(this.scale);
     this.under.replaceChildren(el("span", {}, this.share ? "0" : `−${scale}`), el("span", { class: this.share ? "scale share" : "scale" }),
@@ -217,7 +220,7 @@ export class Figure {
           g.stroke();
         }
         g.fillStyle = rgb ? inkOn(rgb) : c.quiet;
-        g.fillText(shown(value), x + w - 6, y + h / 2 + 0.5, w - 8);
+        g.fillText(w < WIDE ? brief(value) : shown(value), x + w - 6, y + h / 2 + 0.5, w - 8);
       }
     }
     g.restore();
@@ -289,7 +292,7 @@ export class Figure {
     }
     g.textAlign = "center";
     const labelled = this.step.axes.at(-1)?.[1] !== undefined;
-    const room = labelled ? 30 : 26, every = w >= room ? 1 : Math.ceil(room / w / 5) * 5;
+    const room = !labelled ? 26 : w < 6 ? 64 : 30, every = w >= room ? 1 : Math.ceil(room / w / 5) * 5;
     for (let column = firstColumn; column < columns; column += every) {
       const x = this.gutter + (column - firstColumn + 0.5) * w;
       if (this.rank === 0 || x + 8 > this.gutter + this.boardWidth && every > 1) continue;
@@ -472,6 +475,7 @@ export class Figure {
   }
 }
 
+const brief = value => value !== undefined && Math.abs(value) >= 10 && Math.abs(value) < 1000 ? minus(value.toFixed(1)) : shown(value);
 const between = (value, low, high) => Math.max(low, Math.min(value, high));
 const clamped = (value, size) => between(value, 0, size - 1);
 

@@ -6,7 +6,7 @@ import { sizes } from "pellucid/format.js";
 import { groupsOf } from "pellucid/groups.js";
 import { t } from "pellucid/words.js";
 
-const WIDTH = 212, GAP = 20;
+const WIDTH = 226, GAP = 20;
 
 export function map(app) {
   const picture = app.walk_ ? translator(app) : generic(app);
@@ -32,7 +32,7 @@ function translator(app) {
   const { trace } = app, has = name => trace.find(name), stage = key => app.stages().find(one => one.key === key);
   const layerCount = side => new Set(trace.attentions.map(call => call.place).filter(place => place.startsWith(`${side}.`)).map(place => place.split(".")[1])).size;
   const columns = { encoder: [], decoder: [] };
-  const shapeOf = name => has(name) ? sizes(has(name).shape) : "";
+  const shapeOf = name => has(name) ? sizes(has(name).shape.filter((n, d) => d > 0 || n > 1)) : "";
   const node = (side, kind, label, name, number) => columns[side].push({ kind, label, name, number, shape: kind === "add" ? "" : shapeOf(name) });
   const numberOf = key => stage(key)?.number;
   for (const [side, input] of [["encoder", "source"], ["decoder", "target"]]) {
@@ -61,7 +61,7 @@ function translator(app) {
   }
   const heights = { box: 34, cross: 34, norm: 26, folded: 24, add: 20 };
   const tall = side => columns[side].reduce((sum, one) => sum + heights[one.kind] + GAP, 0);
-  const height = Math.max(tall("encoder"), tall("decoder")) + 24, x = { encoder: 44, decoder: 430 };
+  const height = Math.max(tall("encoder"), tall("decoder")) + 24, x = { encoder: 34, decoder: 420 };
   const drawn = [], wires = [];
   for (const side of ["encoder", "decoder"]) {
     let y = height - 12;

@@ -16,7 +16,7 @@ export function sheetSteps(app) {
   const call = callOf(app);
   let steps = call ? TABLES.map(part => call[part]).filter(id => id !== undefined).map(id => trace.steps[id]) : [];
   const stage = app.stage();
-  if (!call && stage) steps = stage.steps.map(id => trace.steps[id]).flatMap(one => opened(trace, one));
+  if (!call && stage) steps = stage.steps.map(id => trace.steps[id]).flatMap(one => opened(trace, one, step, trace.steps[stage.show]));
   else if (!call) steps = mainSteps(trace, step.group, step).slice(0, MOST);
   steps = [...new Set(steps)];
   const rows = call ? [] : rowsOf(trace, steps.includes(step) ? steps : [...steps, step]);
@@ -35,10 +35,13 @@ export function operandsOf(app, step) {
   return trace.operands(trace.innermost(step));
 }
 
-// A fused step as those it was opened into, and itself at the end in the place of the last.
-function opened(trace, step) {
-  if (!step.inside) return [step];
-  return [...step.inside.slice(0, -1).map(id => trace.steps[id]).filter(one => one.op !== "constant" && !onlyMoves(one)).flatMap(one => opened(trace, one)), step];
+// A fused step as those it was opened into, and itself at the end in the place of the last; closed, where nothing of
+// it is chosen.
+function opened(trace, step, chosen, main) {
+  let within = chosen;
+  while (within && within !== step) within = within.within;
+  if (!step.inside || (step !== within && step !== main)) return [step];
+  return [...step.inside.slice(0, -1).map(id => trace.steps[id]).filter(one => one.op !== "constant" && !onlyMoves(one)).flatMap(one => opened(trace, one, chosen, null)), step];
 }
 
 function callOf(app) {
@@ -49,8 +52,8 @@ function callOf(app) {
 
 export function sheet(app, plan) {
   const { trace, state } = app, figures = [];
-  const make = (step, width, title) => {
-    const figure = new Figure(trace, step, { kind: state.backward ? "gradient" : "value", lead: state.lead, width: Math.min(width, app.roomFor(width)), title: title ?? titleOf(step) });
+  const make = (step, width, title, dense = false, beside = 0) => {
+    const figure = new Figure(trace, step, { dense, kind: state.backward ? "gradient" : "value", lead: state.lead, width: Math.min(width, app.roomFor(2000) - beside), title: title ?? titleOf(step) });
     app.attach(figure);
     figures.push(figure);
     return figure.element;
@@ -59,19 +62,21 @@ export function sheet(app, plan) {
   if (plan.call) body.push(...attentionTables(app, plan.call, make));
   const picture = pictures(app, plan);
   if (picture) body.push(picture);
+  const flowing = el("div", { class: "row sheet-row" });
+  body.push(flowing);
   for (const row of plan.rows) {
     if (state.backward && ![row.result, ...row.operands].some(one => trace.hasGradient(one))) continue;
     const parts = [];
     row.operands.forEach((one, i) => {
       if (state.backward && !trace.hasGradient(one)) return;
-      if (i) parts.push(el("span", { class: "op", "aria-hidden": "true" }, row.sign));
-      parts.push(make(one, row.operands.length > 1 ? 700 : 700));
+      const sign = i && row.sign ? el("span", { class: "op", "aria-hidden": "true" }, row.sign) : null;
+      parts.push(el("div", { class: "made" }, sign, make(one, 720, undefined, false, sign ? 34 : 0)));
     });
     if (!state.backward || trace.hasGradient(row.result)) {
-      if (parts.length) parts.push(el("span", { class: "op", "aria-hidden": "true" }, state.backward ? "←" : "→"));
-      parts.push(make(row.result, 760));
+      const arrow = parts.length ? el("span", { class: "op", "aria-hidden": "true" }, state.backward ? "←" : "→") : null;
+      parts.push(el("div", { class: "made" }, arrow, make(row.result, 760, undefined, false, arrow ? 34 : 0)));
     }
-    body.push(el("div", { class: "row sheet-row" }, parts));
+    flowing.append(...parts);
   }
   const extra = plan.extra.filter(one => !state.backward || trace.hasGradient(one));
   if (extra.length) {
@@ -102,22 +107,26 @@ function tools(app, plan) {
       layers.map(layer => el("option", { value: layer, selected: layer === state.layer }, layer)))));
   }
   if (plan.call) choosers.push(el("span", {}, t(`mask.${plan.call.reason}`)));
+  if (!choosers.length) return el("div");
   return el("div", { class: "tools" }, choosers, state.heads.one !== null ? button(t("heads.free"), () => app.freeHeads()) : null);
 }
 
 function attentionTables(app, call, make) {
   const { trace, state } = app, part = name => call[name] === undefined ? null : trace.steps[call[name]];
-  const table = (name, width) => {
+  const table = (name, width, beside = 0) => {
     const step = part(name);
     if (!step || (state.backward && !trace.hasGradient(step))) return null;
-    return make(step, width, t(`table.${name}`));
+    return make(step, width, t(`table.${name}`), true, beside);
   };
-  const arrow = text => el("span", { class: "op", "aria-hidden": "true" }, text);
+  const then = (name, width) => {
+    const figure = table(name, width, 34);
+    return figure && el("div", { class: "made" }, el("span", { class: "op", "aria-hidden": "true" }, state.backward ? "←" : "→"), figure);
+  };
   const same = part("masked") === part("scaled");
   return [multiples(trace, call, app), compared(trace, call, app),
-    el("div", { class: "row sheet-row" }, table("query", 400), table("key", 400), table("value", 400)),
-    el("div", { class: "row sheet-row" }, table("scores", 560), arrow("→"), table("scaled", 560), same ? null : [arrow("→"), table("masked", 560)], arrow("→"), table("weights", 560)),
-    el("div", { class: "row sheet-row" }, table("heads", 480), arrow("→"), table("output", 760)),
+    el("div", { class: "row sheet-row" }, table("query", 252), table("key", 252), table("value", 252)),
+    el("div", { class: "row sheet-row" }, table("scores", 560), then("scaled", 560), same ? null : then("masked", 560), then("weights", 560)),
+    el("div", { class: "row sheet-row" }, table("heads", 480), then("output", 740)),
     state.backward ? null : headShares(trace, call, app)].flat().filter(Boolean);
 }
 

@@ -4,7 +4,7 @@
 // the operands (a sum of two numbers, a transposition) is computed here; what was left out for its size is absent, and
 // `has` says so.
 
-import { terms } from "pellucid/recipe.js";
+import { cellsWith, derivativeOf, terms } from "pellucid/recipe.js";
 
 const KINDS = { f4: [Float32Array, 4], f8: [Float64Array, 8], i4: [Int32Array, 4], u1: [Uint8Array, 1] };
 
@@ -77,6 +77,7 @@ export class Trace {
       step.values = derived(this, step, source.derived);
     } else if (source.added) {
       await this.loadBackward(step);
+      step.gradients = addedUp(this, step);
     } else {
       const numbers = await this.decoded(source.block);
       const key = kind === "value" ? "values" : kind === "gradient" ? "gradients" : "tableNumbers";
@@ -209,4 +210,37 @@ function derived(trace, step, how) {
   }
   if (gaps) step.absent = gaps;
   return found;
+}
+
+const PATIENCE = 400_000; // products, one by one; what takes more is added up in another way or not at all
+
+// The gradient of a parameter from those of what it was made into: dW[j, k] = sum over positions of u[j] x[k].
+function addedUp(trace, step) {
+  const sums = new Float64Array(step.size);
+  for (const made of trace.made.get(step.id) ?? []) {
+    if (!made.gradients) continue;
+    if (made.op === "linear" && made.operands.find(([role]) => role === "weight")?.[1] === step.id) {
+      const x = trace.steps[made.operands.find(([role]) => role === "input")[1]].values, [units, inputs] = step.shape;
+      for (let row = 0; row < made.size / units; row++) {
+        for (let j = 0; j < units; j++) {
+          const upstream = made.gradients[row * units + j];
+          if (upstream) for (let k = 0; k < inputs; k++) sums[j * inputs + k] += upstream * x[row * inputs + k];
+        }
+      }
+    } else if (made.inside) {
+      made.gradients.forEach((one, i) => { sums[i] += one; });
+    } else if (made.recipe?.[0] === "map") {
+      let start = 1;
+      for (const number of made.recipe[1]) {
+        const source = trace.steps[made.operands[number][1]];
+        if (source === step) made.gradients.forEach((one, i) => { const at = made.tableNumbers[i] - start; if (at >= 0 && at < step.size) sums[at] += one; });
+        start += source.size;
+      }
+    } else if (made.recipe && made.size * step.size < PATIENCE * 64) {
+      for (let offset = 0; offset < step.size; offset++) {
+        for (const at of cellsWith(trace, made, step, offset)) sums[offset] += made.gradients[at] * derivativeOf(trace, made, at, step, offset);
+      }
+    } else return undefined;
+  }
+  return Float32Array.from(sums);
 }

@@ -2,9 +2,10 @@
 
 import { printed } from "pellucid/address.js";
 import { difference, exactly, explain, termsOf, text } from "pellucid/explain.js";
-import { SHOWN, cellsOf, evaluate, textOf } from "pellucid/expression.js";
-import { button, el } from "pellucid/dom.js";
+import { cellsOf, evaluate, textOf } from "pellucid/expression.js";
+import { broken, button, el } from "pellucid/dom.js";
 import { exactText, minus, shown, significant } from "pellucid/format.js";
+import { paths, productOf, textOfPath } from "pellucid/paths.js";
 import { known, t } from "pellucid/words.js";
 
 const LISTED = 10;
@@ -33,7 +34,7 @@ export class Why {
 
   draw() {
     const x = this.explanation, { trace } = this;
-    const parts = [badges(trace, x), el("p", { class: "address" }, x.backward ? "dL/d " : "", x.address)];
+    const parts = [badges(trace, x), el("p", { class: "address" }, x.backward ? "dL/d " : "", broken(x.address))];
     const guess = this.guessing && !this.solved;
     const value = x.value === undefined ? "·" : guess ? "?" : this.digits ? minus(exactText(x.value)) : minus(significant(x.value, 4));
     parts.push(el("p", { class: this.digits ? "value long" : "value" }, value), el("p", { class: "says" }, meaning(trace, x)));
@@ -52,9 +53,18 @@ export class Why {
     if (x.backward && x.opaque && x.tree) parts.push(el("p", { class: "note" }, t("why.opaque.part")));
     parts.push(el("div", { class: "actions" },
       button(t(this.digits ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": this.digits, class: "digits" }),
+      x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x)) : null,
       x.tree && !x.missing ? button(t("why.guess"), () => { this.guessing = !this.guessing; this.solved = false; this.draw(); }, { "aria-pressed": this.guessing }) : null,
       button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
     this.body.replaceChildren(...parts);
+  }
+
+  async listPaths(x) {
+    const found = await paths(this.trace, x.step, x.cell);
+    if (this.explanation !== x) return;
+    this.body.querySelector(".all-paths")?.remove();
+    const sum = found?.reduce((a, path) => a + productOf(path), 0);
+    this.body.append(el("div", { class: "all-paths", role: "status" }, found ? [el("p", { class: "says" }, t("paths.sum", { count: found.length, sum: minus(significant(sum, 4)) })), el("ol", { class: "paths" }, found.map(path => el("li", {}, textOfPath(path))))] : el("p", { class: "note" }, t("paths.none"))));
   }
 
   terms(x) {
@@ -147,7 +157,7 @@ function bar(value, largest) {
 
 // How the number was obtained, and how well it is known.
 export function badges(trace, x) {
-  const inner = trace.innermost(x.step), found = [];
+  const found = [];
   if (x.backward) {
     found.push(badge(x.recomputed ? "recomputed" : "opened", t(x.recomputed ? "badge.recomputed" : "badge.gradient")));
   } else if (x.whole) found.push(badge("whole", t("badge.whole")));
@@ -156,9 +166,7 @@ export function badges(trace, x) {
   if (x.step.value?.rows) found.push(badge("sampled", t("badge.sampled", { kept: x.step.value.rows.length, all: x.step.value.of })));
   if (x.tree && !x.missing && !x.backward && difference(x) > 0) found.push(el("span", { class: "badge", title: t("badge.rounding.long") }, t("badge.rounding", { difference: minus(significant(difference(x), 2)) })));
   found.push(el("span", { class: "badge" }, t("badge.digits", { dtype: x.backward ? "float32" : x.step.dtype, digits: { float32: 7, float64: 16, bfloat16: 3, float16: 4 }[x.step.dtype] ?? "" })));
-  void inner;
   return el("div", { class: "badges" }, found);
 }
 
 const badge = (kind, text) => el("span", { class: `badge ${kind}` }, text);
-export { SHOWN };

@@ -1,7 +1,5 @@
 // The words of the page, in the language that the reader reads. A key that is missing shows itself.
 
-import { minus, percent } from "pellucid/format.js";
-
 let all = {};
 export let language = "en";
 
@@ -42,5 +40,3 @@ export const axisName = axis => {
   const [, base, number] = /^(.*?)(\d*)$/.exec(axis);
   return known(`axis.${axis}`) ? t(`axis.${axis}`) : known(`axis.${base}`) ? t(`axis.${base}`) + number : axis;
 };
-
-export { minus, percent };
