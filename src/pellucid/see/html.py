@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pellucid.files import write_text
-from pellucid.see.blocks import Blocks, Piece, fit
+from pellucid.see.blocks import Blocks, Piece, estimated, fit, progressions
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
 from pellucid.see.operation import Operation, Step, result
@@ -150,8 +150,8 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
     extra = [piece for piece in pieces if piece.key[0] == "weight gradient"]
     if not any(piece.rows for piece in kept):
         # Gradients of weights come last: the page can add them up from those of what the weights made.
-        packed = dict(fit(extra, 10**15))
-        if sum(len(one) * 4 // 3 + 4 for one, _ in packed.values()) <= room - blocks.length:
+        if sum(map(estimated, extra)) <= room - blocks.length:
+            packed = dict(fit(extra, room - blocks.length))
             for piece in extra:
                 place(piece, packed[piece.key], blocks, entries[piece.key[1]])
     head["blocks"] = blocks.index
@@ -318,8 +318,7 @@ def place(piece: Piece, block: tuple[bytes, str], blocks: Blocks, entry: dict[st
     kind = piece.key[0]
     found: dict[str, Any] = {"block": blocks.add(*block, piece.kept().numel())}
     if piece.rows is not None:
-        found["rows"] = piece.rows
-        found["of"] = piece.row_count
+        found |= {"rows": progressions(piece.rows), "kept": len(piece.rows), "of": piece.row_count}
     entry["gradient" if kind == "weight gradient" else kind] = found
 
 

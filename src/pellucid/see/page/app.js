@@ -27,6 +27,7 @@ export class App {
     this.walk_ = trace.walk ?? null; // of each layer the eleven stages
     this.state = { special: null, step: null, cell: null, backward: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [] };
     this.figures = [];
+    this.headAxis = "head";
     this.version = 0;
   }
 
@@ -97,7 +98,6 @@ export class App {
         if (layer && this.walk_) state.layer = Math.min(Number(layer[1]), this.walk_.length - 1);
         Object.assign(state, { special: null, step, cell });
         (cell ?? []).slice(0, -2).forEach((index, d) => { state.lead[step.axes[d][0]] = index; });
-        if (state.heads.one !== null) state.lead.head = state.heads.one;
       }
     }
     if (!arrived && !state.step) state.step = trace.steps[trace.outputs[0] ?? trace.steps.length - 1];
@@ -139,7 +139,7 @@ export class App {
     const known = state.trail.indexOf(next);
     state.trail = known >= 0 ? state.trail.slice(0, known) : [...state.trail, this.address].slice(-40);
     this.refocus = this.why.element.contains(document.activeElement);
-    const headAt = step.axes.findIndex(([axis]) => axis === "head");
+    const headAt = step.axes.findIndex(([axis]) => axis === this.headAxis);
     if (state.heads.one !== null && headAt >= 0 && cell[headAt] !== state.heads.one) state.heads = { one: null, two: null };
     this.goto(next, { keepHeads: true });
   }
@@ -147,7 +147,7 @@ export class App {
   lead(axis, index) {
     const { state } = this;
     state.lead[axis] = index;
-    if (axis === "head") state.heads = { one: null, two: null };
+    if (axis === this.headAxis) state.heads = { one: null, two: null };
     const d = state.cell ? state.step.axes.findIndex(([name]) => name === axis) : -1;
     if (d >= 0 && d < state.cell.length - 2) {
       const cell = [...state.cell];
@@ -160,14 +160,14 @@ export class App {
     const { heads, lead } = this.state;
     if (both && heads.one !== null && heads.one !== head) this.state.heads = { one: heads.one, two: heads.two === head ? null : head };
     else if (heads.one === head || heads.two === head) this.state.heads = { one: null, two: null };
-    else { this.state.heads = { one: head, two: null }; lead.head = head; }
+    else { this.state.heads = { one: head, two: null }; lead[this.headAxis] = head; }
     if (this.state.heads.one !== null) say(t("heads.said", { head: this.state.heads.one }));
     this.focusHead = head;
-    this.withHead(lead.head);
+    this.withHead(lead[this.headAxis]);
   }
 
   withHead(head) {
-    const { step, cell, heads } = this.state, d = cell ? step.axes.findIndex(([axis]) => axis === "head") : -1;
+    const { step, cell, heads } = this.state, d = cell ? step.axes.findIndex(([axis]) => axis === this.headAxis) : -1;
     const next = d >= 0 && heads.one !== null ? cell.map((index, i) => i === d ? head : index) : cell;
     this.goto(printed(step, next), { replace: true, keepHeads: true });
   }
@@ -284,6 +284,8 @@ export class App {
       this.why.empty();
     } else {
       const plan = sheetSteps(this);
+      this.headAxis = (plan.call && trace.steps[plan.call.weights].axes.at(-3)?.[0]) ?? "head"; // some call it otherwise
+      if (state.heads.one !== null) state.lead[this.headAxis] = state.heads.one;
       await Promise.all([...plan.all.map(one => trace.load(one)), ...(state.backward ? plan.all.map(one => trace.load(one, "gradient")) : []), state.backward ? trace.loadBackward(state.step) : trace.loadForward(state.step)]);
       if (version !== this.version) return;
       this.drawSheet(plan);

@@ -7,12 +7,7 @@ import { t } from "pellucid/words.js";
 
 export const TABLES = ["query", "key", "value", "scores", "scaled", "masked", "weights", "heads", "output"];
 
-export const headAxis = step => step.axes.findIndex(([axis]) => axis === "head");
-
-export const headCount = (trace, call) => {
-  const weights = trace.steps[call.weights], d = headAxis(weights);
-  return d < 0 ? (weights.shape.length > 3 ? weights.shape.at(-3) : 1) : weights.shape[d];
-};
+export const headCount = (trace, call) => trace.steps[call.weights].shape.at(-3) ?? 1;
 
 // The weights of every head, small: click isolates one, click again or Esc frees it, shift-click compares two.
 export function multiples(trace, call, app) {

@@ -4,6 +4,7 @@
 
 import { button, el, svg } from "pellucid/dom.js";
 import { minus, percent, significant } from "pellucid/format.js";
+import { rowsOf } from "pellucid/store.js";
 import { wordsStep } from "pellucid/strip.js";
 import { language, t } from "pellucid/words.js";
 
@@ -29,7 +30,7 @@ async function recorded(app) {
   const { trace } = app, found = trace.decoding;
   const logits = await trace.decoded(found.logits.block), attention = await trace.decoded(found.attention.block);
   const [, vocabulary] = found.shapes.logits, [, layers, heads, length] = found.shapes.attention;
-  const rows = found.logits.rows ?? null, at = row => rows ? rows.indexOf(row) : row;
+  const rows = found.logits.rows ? rowsOf(found.logits) : null, at = row => rows ? rows.indexOf(row) : row;
   const labels = trace.labels[wordsStep(trace).axes.at(-1)[1]];
   return { tree: found, labels, source: found.source, layers, heads, vocabulary,
     words: found.path.map(number => ({ text: found.nodes[number].text, node: number, row: found.nodes[found.nodes[number].parent].row })),

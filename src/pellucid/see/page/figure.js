@@ -27,6 +27,8 @@ export class Figure {
     this.windowed = false;
     this.at = [0, 0]; // the first row and column of the window
     this.point = null;
+    const gradient = this.kind === "gradient", gaps = gradient ? step.gradientRowsThere : step.absent || step.rowsThere;
+    this.whole_ = gaps ? null : gradient ? step.gradients : step.values; // all of them are there: read without asking
     this.element = this.build();
   }
 
@@ -48,6 +50,7 @@ export class Figure {
   value(row, column) {
     this.base ??= offsetOf(this.step.shape, this.cell(0, 0)) - (this.order ? this.order[0] : 0);
     const offset = this.base + row * this.columns + (this.order ? this.order[column] : column);
+    if (this.whole_) return this.whole_[offset];
     return this.kind === "gradient" ? this.trace.gradientAt(this.step, offset) : this.trace.at(this.step, offset);
   }
 
@@ -140,8 +143,10 @@ export class Figure {
     this.head = this.small ? 0 : this.topHeight(context);
     for (const canvas of [this.low, this.high]) sized(canvas, this.gutter + this.boardWidth, this.head + this.boardHeight);
     this.zoom.hidden = this.roomy;
-    this.drawUnder();
-    this.draw();
+    const across = Math.max(this.gutter + this.boardWidth, 250);
+    this.under.style.maxWidth = this.caption.style.maxWidth = `${across}px`;
+    if (!this.small) this.under.style.minHeight = across < 440 && this.rows * this.columns > 1 ? "34px" : "16px";
+    if (this.small) this.draw(); else whenSeen(this);
   }
 
   topHeight(context) {
@@ -162,7 +167,6 @@ export class Figure {
   drawUnder() {
     if (this.small) return;
     const s = this.summary;
-    this.under.style.maxWidth = this.caption.style.maxWidth = `${Math.max(this.gutter + this.boardWidth, 250)}px`;
     const number = value => minus(significant(value, 3));
     const scale = number(this.scale);
     this.under.replaceChildren(el("span", {}, this.share ? "0" : `−${scale}`), el("span", { class: this.share ? "scale share" : "scale" }),
@@ -188,6 +192,10 @@ export class Figure {
   }
 
   draw() {
+    if (!this.drawn) {
+      this.drawn = true;
+      this.drawUnder();
+    }
     const c = colours(), g = this.low.getContext("2d"), { w, h, row: firstRow, column: firstColumn } = this.view;
     g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     g.clearRect(0, 0, this.gutter + this.boardWidth, this.head + this.boardHeight);
@@ -229,25 +237,22 @@ export class Figure {
   drawPixels(g, c) {
     const ratio = devicePixelRatio, width = Math.max(1, Math.round(this.columns * this.w * ratio));
     const height = Math.max(1, Math.round(this.rows * this.h * ratio));
-    const picture = g.createImageData(width, height), pixels = picture.data;
-    const paper = c.dark ? [20, 23, 26] : [251, 250, 248];
-    const line = new Uint8ClampedArray(width * 4);
-    let drawnRow = -1;
+    const picture = g.createImageData(width, height), pixels = new Uint32Array(picture.data.buffer);
+    const shades = this.shades(), from = Array.from({ length: width + 1 }, (_, x) => Math.floor(x * this.columns / width));
+    const line = new Uint32Array(width);
+    let drawnRow = -1, drawnEnd = -1;
     for (let y = 0; y < height; y++) {
       const row = Math.min(this.rows - 1, Math.floor(y * this.rows / height));
       const rowEnd = Math.max(row + 1, Math.min(this.rows, Math.floor((y + 1) * this.rows / height)));
-      if (row !== drawnRow || rowEnd > row + 1) {
+      if (row !== drawnRow || rowEnd !== drawnEnd) {
         for (let x = 0; x < width; x++) {
-          const column = Math.min(this.columns - 1, Math.floor(x * this.columns / width));
-          const end = Math.max(column + 1, Math.min(this.columns, Math.floor((x + 1) * this.columns / width)));
-          const rgb = colourOf(this.largest(row, rowEnd, column, end), this.scale, this.share) ??
-            ((x + y) % (4 * ratio) < ratio ? (c.dark ? [67, 75, 82] : [207, 202, 193]) : paper);
-          line.set(rgb, x * 4);
-          line[x * 4 + 3] = 255;
+          const column = Math.min(this.columns - 1, from[x]);
+          line[x] = shades(this.largest(row, rowEnd, column, Math.max(column + 1, Math.min(this.columns, from[x + 1]))), x + y);
         }
         drawnRow = row;
+        drawnEnd = rowEnd;
       }
-      pixels.set(line, y * width * 4);
+      pixels.set(line, y * width);
     }
     g.putImageData(picture, Math.round(this.gutter * ratio), Math.round(this.head * ratio));
     if (this.w >= 7 && this.h >= 7) { // hairlines between cells that can be told apart
@@ -266,9 +271,19 @@ export class Figure {
     }
   }
 
+  // From a value to a pixel, by a table: 256 shades on either side of zero; what is absent is hatched.
+  shades() {
+    const c = colours(), pixel = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0, limit = this.scale;
+    const table = Array.from({ length: 513 }, (_, i) => pixel(colourOf((i - 256) / 256, 1, this.share)));
+    const hatch = pixel(c.dark ? [67, 75, 82] : [207, 202, 193]), paper = pixel(c.dark ? [20, 23, 26] : [251, 250, 248]);
+    return (value, at) => value === undefined || !Number.isFinite(value) ? at % 4 ? paper : hatch
+      : table[256 + Math.round(Math.max(-1, Math.min(1, value / limit)) * 256)];
+  }
+
   // Of the cells that fall on one pixel the largest, so that nothing strong is lost.
   largest(row, rowEnd, column, columnEnd) {
     let best;
+    if (rowEnd === row + 1 && columnEnd === column + 1) return this.value(row, column);
     for (let r = row; r < rowEnd; r++) {
       for (let k = column; k < columnEnd; k++) {
         const value = this.value(r, k);
@@ -302,6 +317,7 @@ export class Figure {
 
   // Rings: the chosen cell in the focus colour, operands in ink; all else steps back.
   drawRings() {
+    if (!this.drawn) return;
     const c = colours(), g = this.high.getContext("2d"), { w, h, row: firstRow, column: firstColumn } = this.view;
     g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     g.clearRect(0, 0, this.gutter + this.boardWidth, this.head + this.boardHeight);
@@ -491,6 +507,20 @@ function fitted(g, text, room) {
   let short = text;
   while (short.length > 1 && g.measureText(short + "…").width > room) short = short.slice(0, -1);
   return short.length > 1 || room > 14 ? short + (short.length < text.length ? "…" : "") : "";
+}
+
+// What is far below is drawn when it comes near: a sheet of large matrices opens at once.
+const watcher = new IntersectionObserver(entries => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    watcher.unobserve(entry.target);
+    entry.target.figure.draw();
+  }
+}, { rootMargin: "300px" });
+
+function whenSeen(figure) {
+  figure.board.figure = figure;
+  watcher.observe(figure.board);
 }
 
 // Cells as few rectangles: [row, column, rows, columns].

@@ -14,8 +14,7 @@ export function keyOf(trace, step) {
   }
   if (step.within) return keyOf(trace, step.within);
   let place = step.place;
-  const isLayer = place && (step.name === place || trace.aliases[place] === step.id);
-  if (isLayer && place.includes(".")) place = place.slice(0, place.lastIndexOf("."));
+  if (step.name === place && place.includes(".")) place = place.slice(0, place.lastIndexOf("."));
   if (!place) place = step.name.split(".")[0];
   return place;
 }

@@ -88,7 +88,7 @@ export class Trace {
   // Rows that the file holds, in their places; the others are absent.
   scattered(step, source, numbers, kind) {
     const width = step.size / source.of, whole = new numbers.constructor(step.size), there = new Uint8Array(source.of);
-    source.rows.forEach((row, at) => {
+    rowsOf(source).forEach((row, at) => {
       whole.set(numbers.subarray(at * width, (at + 1) * width), row * width);
       there[row] = 1;
     });
@@ -132,6 +132,9 @@ export class Trace {
         ...this.operands(one).map(other => this.load(other))])]);
   }
 }
+
+// The rows that the file holds of a tensor, from [first, step, count].
+export const rowsOf = source => source.rows.flatMap(([first, step, count]) => Array.from({ length: count }, (_, i) => first + i * step));
 
 async function decode(text, kind, count) {
   try {

@@ -163,7 +163,7 @@ export function badges(trace, x) {
   } else if (x.whole) found.push(badge("whole", t("badge.whole")));
   else if (x.step.how === "opened" || x.step.inside) found.push(badge("opened", x.step.difference === undefined ? t("badge.opened") : t("badge.opened.by", { difference: minus(significant(x.step.difference, 2)) })));
   else found.push(badge("captured", t("badge.captured")));
-  if (x.step.value?.rows) found.push(badge("sampled", t("badge.sampled", { kept: x.step.value.rows.length, all: x.step.value.of })));
+  if (x.step.value?.rows) found.push(badge("sampled", t("badge.sampled", { kept: x.step.value.kept, all: x.step.value.of })));
   if (x.tree && !x.missing && !x.backward && difference(x) > 0) found.push(el("span", { class: "badge", title: t("badge.rounding.long") }, t("badge.rounding", { difference: minus(significant(difference(x), 2)) })));
   found.push(el("span", { class: "badge" }, t("badge.digits", { dtype: x.backward ? "float32" : x.step.dtype, digits: { float32: 7, float64: 16, bfloat16: 3, float16: 4 }[x.step.dtype] ?? "" })));
   return el("div", { class: "badges" }, found);
