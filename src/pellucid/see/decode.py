@@ -17,14 +17,15 @@ from torch import Tensor
 from pellucid.data.tokenizer import Tokenizer
 from pellucid.generate import engine
 from pellucid.generate.config import DecodingConfig
-from pellucid.generate.decode import NEVER, Decision, TorchEngine, without_dropout
+from pellucid.generate.decode import END, NEVER, Decision, TorchEngine, without_dropout
 from pellucid.generate.decode import decode as search
 from pellucid.generate.text import Prepared, prepare, text_of
 from pellucid.models.translator import Cache, Memory, Translator
 from pellucid.run import Run
 from pellucid.see.decoding import Decoding, Forced
 from pellucid.see.tokens import SPACE, labels_of
-from pellucid.see.trace import TraceError
+from pellucid.see.trace import Trace, TraceError
+from pellucid.see.translation import sentence_of, trace_of_sentence
 from pellucid.see.tree import Tree
 
 
@@ -69,6 +70,18 @@ def decode_text(
         if path[position].token != token:
             now = seen([*(node.token for node in path[:position]), token])
     return replace(now, forced=tuple(forced), unforced=first.outcome) if forced else now
+
+
+def trace_of_decoding(run: Run, decoding: Decoding) -> Trace:
+    """The pass of a text with the translation that was decoded, and the decoding with it, to be kept together.
+
+    Raises TraceError where the text is longer than the model reads.
+    """
+    sentence = sentence_of(run, decoding.text)
+    tokens = tuple(node.token for node in decoding.path if node.token != END)
+    trace = trace_of_sentence(run, replace(sentence, target=decoding.translation, target_ids=tokens))
+    trace.decoding = decoding
+    return trace
 
 
 def token_of(tokenizer: Tokenizer, labels: Sequence[str], wanted: int | str) -> int:
