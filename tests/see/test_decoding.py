@@ -125,8 +125,8 @@ def test_a_trained_runs_best_path_is_what_its_translate_gives(run: Run, beam: in
 
 
 def test_an_observer_changes_nothing_and_is_told_the_number_of_each_sentence() -> None:
-    sources = [source_of(text) for text in TEXTS]
-    for changed in ({"method": "greedy"}, {"beam": 3, "batch": 3}):
+    sources = [source_of(text) for text in TEXTS[:3]]
+    for changed in ({"method": "greedy"}, {"beam": 3, "batch": 2}):
         config = configured(**changed)
         told: list[list[Decision]] = [[] for _ in sources]
         model = translator()
@@ -146,7 +146,7 @@ def test_an_observer_changes_nothing_and_is_told_the_number_of_each_sentence() -
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changed", [{"method": "greedy"}, {"beam": 3}, {"beam": 12}])
+@pytest.mark.parametrize("changed", [{"method": "greedy"}, {"beam": 3}, {"beam": 12, "max_ratio": 0.1}])
 @pytest.mark.parametrize("text", TEXTS[:2])
 def test_candidates_are_the_ten_best_of_an_uncached_softmax(text: str, changed: dict[str, Any]) -> None:
     decoding = seen(text, **changed)
@@ -301,7 +301,7 @@ def test_attended_shares_sum_to_one_and_are_those_of_a_captured_pass(name: str) 
 METHODS = [{"method": "greedy"}, {"method": "sample", "seed": 3}, {"beam": 2}, {"beam": 5, "length_penalty": 0.5}]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.sampled_from(TEXTS), st.sampled_from(METHODS), st.data())
 def test_forcing_what_would_have_come_anyway_changes_nothing(text: str, method: dict[str, Any], data: Any) -> None:
     plain = seen(text, **method)
@@ -313,7 +313,7 @@ def test_forcing_what_would_have_come_anyway_changes_nothing(text: str, method: 
     assert all(one.text == one.instead for one in forced.forced)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.sampled_from(TEXTS), st.sampled_from(METHODS), st.data())
 def test_a_forced_token_stands_in_its_place_after_what_came_before(
     text: str, method: dict[str, Any], data: Any
@@ -336,27 +336,31 @@ def test_a_forced_token_stands_in_its_place_after_what_came_before(
 
 def test_a_second_forced_token_takes_its_place_in_what_the_first_one_led_to() -> None:
     plain = seen(TEXTS[0], beam=3)
-    once = seen(TEXTS[0], {0: "Open" if plain.path[0].text != "Open" else "Close"}, beam=3)
+    once = seen(TEXTS[0], {0: "␣this" if plain.path[0].text != "␣this" else "␣your"}, beam=3)
     twice = seen(TEXTS[0], {0: once.path[0].token, 2: END}, beam=3)
     assert [node.token for node in twice.path] == [*(node.token for node in once.path[:2]), END]
     assert twice.unforced == plain.outcome
 
 
 def test_a_token_is_forced_as_it_is_shown_and_by_its_text_alike() -> None:
-    token = tokenizer().encode("file")[0]
-    for wanted in (token, "␣file", " file", "file"):
-        assert seen("Open the window", {1: wanted}).path[1].text == "␣file"
+    (token,) = tokenizer().encode("this")
+    for wanted in (token, "␣this", " this", "this"):
+        assert seen("Open the window", {1: wanted}).path[1].token == token
+
+
+def test_what_is_copied_from_the_source_is_forced_by_its_own_text() -> None:
+    assert seen("Open %s", {0: "%s"}).path[0].text == "⟨%s⟩"
 
 
 @pytest.mark.parametrize(
     ("force", "message", "mend"),
     [
-        ({0: "opennn"}, "'opennn' is no token", "nearest"),
-        ({0: "file window"}, "'file window' is no token", "written as ␣file + "),
+        ({0: "thiss"}, "'thiss' is no token", "The nearest are ␣this"),
+        ({0: "this your"}, "'this your' is no token", "written as ␣this + ␣your"),
         ({0: 100_000}, "no token 100000", "tokens 0 to"),
         ({0: "<|pad|>"}, "no translation holds <|pad|>", "end"),
-        ({99: "file"}, "no position 99: the translation has positions 0 to", "The last are"),
-        ({-1: "file"}, "no position -1", "The last are"),
+        ({99: "this"}, "no position 99: the translation has positions 0 to", "The last are"),
+        ({-1: "this"}, "no position -1", "The last are"),
     ],
 )
 def test_what_cannot_be_forced_is_told_with_what_is_near(force: dict[int, int | str], message: str, mend: str) -> None:
@@ -380,7 +384,7 @@ def test_a_setting_that_does_not_exist_is_told(run: Run) -> None:
 
 
 def test_a_decoding_is_kept_with_its_trace_and_read_without_the_model(tmp_path: Path) -> None:
-    decoding = seen(TEXTS[1], {1: "file"}, beam=3)
+    decoding = seen(TEXTS[1], {1: "this"}, beam=3)
     trace = capture(translator(), torch.tensor([source_of(TEXTS[1])]), torch.tensor([[BEGIN, 5]]))
     trace.decoding = decoding
     trace.save(tmp_path / "pass.safetensors")

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
 from pellucid.cli.console import one_line, out
 from pellucid.cli.matrices import number, print_table
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BAR, EIGHTHS = 10, " ▏▎▍▌▋▊▉"
 LEAST = 0.001  # of a share with three decimals
+LEAST_LABEL = 20  # columns of the tree's text, however deep it stands
 TOKEN = 14  # columns that a token may take
 SOURCE = 10  # source tokens shown of a block
 SIDE_BY_SIDE = 100  # columns from which the two halves of a block stand beside each other
@@ -226,34 +227,55 @@ def bar(value: float) -> str:
 
 
 def print_tree(decoding: "Decoding") -> None:
-    """All hypotheses with their log p; one that nothing else branches off is drawn in one line with what follows it."""
+    """All hypotheses with their log p. The translation runs straight down; what branched off it is set in."""
     out.print()
     out.print(Text(say("decoding.tree"), style="bold"))
     out.print(Text(say("decoding.tree_signs"), style="dim"))
-    onward = {node.number for node in decoding.path}
     children: dict[int | None, list[Node]] = {}
-    for node in decoding.nodes:
+    for node in sorted(decoding.nodes, key=lambda one: -one.total):
         children.setdefault(node.parent, []).append(node)
-    tree = Tree(Text(decoding.nodes[0].text), guide_style="dim")
-    grow(tree, children[0], children, onward)
-    out.print(tree)
+    draw_branch(decoding.nodes[0], "", "", children, {node.number for node in decoding.path})
 
 
-def grow(tree: Tree, nodes: Sequence["Node"], children: Mapping[int | None, list["Node"]], onward: set[int]) -> None:
-    for node in sorted(nodes, key=lambda one: -one.total):
+def draw_branch(
+    node: "Node", first: str, rest: str, children: Mapping[int | None, list["Node"]], onward: set[int]
+) -> None:
+    """A hypothesis down to its end, at one depth: before each fork what it wrote, then the other branches there.
+
+    `first` stands before its first line, `rest` before all others.
+    """
+    bullet = "● " if not first else ""
+    while True:
         line, last = [node], node
         while len(children.get(last.number, [])) == 1:
             (last,) = children[last.number]
             line.append(last)
-        label = Text(style="bold" if node.number in onward else "")
-        label.append(" ".join(one.text for one in line))
-        label.append(f"  {number(last.total)}")
         following = children.get(last.number, [])
+        label = Text(" ".join(one.text for one in line), style="bold" if node.number in onward else "")
+        label.append(f"  {number(last.total)}" if last.parent is not None else "", style="not bold")
         if not following:
-            dead = ENDS.get(last.fate.kind, DEAD)
-            label = Text(f"{dead} ", style=label.style).append_text(label)
-            label.append(f"  {last.fate.reason(spoken())}", style="not bold" if dead == "★" else "dim not bold")
-        grow(tree.add(label), following, children, onward)
+            bullet = f"{ENDS.get(last.fate.kind, DEAD)} "
+            label.append(f"  {last.fate.reason(spoken())}", style="not bold" if last.number in onward else "dim")
+        print_hanging(first + bullet, rest + ("  " if not following else "│ "), label)
+        if not following:
+            return
+        trunk = next((one for one in following if one.number in onward), None)
+        trunk = trunk or max(following, key=lambda one: size_of(one, children))
+        for other in following:
+            if other is not trunk:
+                draw_branch(other, f"{rest}├─ ", f"{rest}│  ", children, onward)
+        node, first, bullet = trunk, rest, "● "
+
+
+def size_of(node: "Node", children: Mapping[int | None, list["Node"]]) -> int:
+    return 1 + sum(size_of(one, children) for one in children.get(node.number, []))
+
+
+def print_hanging(first: str, rest: str, label: Text) -> None:
+    """Over as many lines as it takes, with `rest` before all but the first."""
+    for count, part in enumerate(label.wrap(out, max(out.width - cell_len(first), LEAST_LABEL))):
+        part.rstrip()
+        out.print(Text.assemble((rest if count else first, "dim"), part), no_wrap=True)
 
 
 # --- as JSON ---------------------------------------------------------------------------------------------------------

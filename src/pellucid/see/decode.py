@@ -23,7 +23,7 @@ from pellucid.generate.text import Prepared, prepare, text_of
 from pellucid.models.translator import Cache, Memory, Translator
 from pellucid.run import Run
 from pellucid.see.decoding import Decoding, Forced
-from pellucid.see.tokens import SPACE, labels_of
+from pellucid.see.tokens import SPACE, labels_of, visible
 from pellucid.see.trace import Trace, TraceError
 from pellucid.see.translation import sentence_of, trace_of_sentence
 from pellucid.see.tree import Tree
@@ -90,19 +90,23 @@ def token_of(tokenizer: Tokenizer, labels: Sequence[str], wanted: int | str) -> 
         if not 0 <= wanted < len(labels):
             raise TraceError(f"there is no token {wanted}", f"The vocabulary has tokens 0 to {len(labels) - 1}.")
         token = wanted
-    elif wanted in labels:
-        token = labels.index(wanted)
+    elif (shown := next((one for one in spellings(wanted) if one in labels), None)) is not None:
+        token = labels.index(shown)
     else:
-        ids = tokenizer.encode(wanted.replace(SPACE, " "))
-        if len(ids) != 1:
-            near = difflib.get_close_matches(wanted, labels, n=3, cutoff=0.5)
-            nearest = f"The nearest are {', '.join(near)}." if near else ""
-            pieces = f"It is written as {' + '.join(labels[token] for token in ids)}." if ids else ""
-            raise TraceError(f"{wanted!r} is no token of the vocabulary", f"{nearest} {pieces}".strip())
-        (token,) = ids
+        ids = tokenizer.encode(wanted.replace(SPACE, " ").removeprefix(" "))
+        near = difflib.get_close_matches(wanted, labels, n=3, cutoff=0.5)
+        nearest = [f"The nearest are {', '.join(near)}."] if near else []
+        written = [f"It is written as {' + '.join(labels[token] for token in ids)}."] if ids else []
+        raise TraceError(f"{wanted!r} is no token of the vocabulary", " ".join([*nearest, *written]))
     if token in NEVER:
         raise TraceError(f"no translation holds {labels[token]}", "Force a token of the text, or <|end|>.")
     return token
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """As which labels a token may be meant: as it is shown, what is copied from the source, at the start of a word."""
+    shown = "".join(map(visible, text))
+    return shown, f"⟨{text}⟩", SPACE + shown
 
 
 class Watched:
