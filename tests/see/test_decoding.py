@@ -38,7 +38,7 @@ from tests.adapt.conftest import MODELS, PAIRS, random_model
 
 TEXTS = ["Save changes before closing?", "Open 12 files in %s", "Hello", "Delete all the old messages now"]
 PENALTIES = [0.0, 0.6, 2.0]
-SOME = ("pre, relu", "post, gelu", "learned")  # of the random models
+SOME = ("post, silu", "pre, relu", "learned")  # of the random models
 NEAR = {"abs": 2e-4}  # between a search with a cache and a pass without
 
 
@@ -48,7 +48,7 @@ def tokenizer() -> Tokenizer:
 
 
 @lru_cache
-def translator(name: str = "pre, relu") -> Translator:
+def translator(name: str = "post, silu") -> Translator:
     return arranged_for_few_rows(random_model(name, tokenizer().size))
 
 
@@ -56,7 +56,7 @@ def configured(**changed: Any) -> DecodingConfig:
     return DecodingConfig.parse({"max_ratio": 1.0, "max_extra": 4, **changed})
 
 
-def seen(text: str, force: dict[int, int | str] | None = None, name: str = "pre, relu", **changed: Any) -> Decoding:
+def seen(text: str, force: dict[int, int | str] | None = None, name: str = "post, silu", **changed: Any) -> Decoding:
     return seeing.decode_text(translator(name), tokenizer(), text, configured(**changed), force)
 
 
@@ -87,7 +87,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     size = {"d_model": 32, "heads": 2, "feed_forward": 64, "encoder_layers": 1, "decoder_layers": 1}
     config = TranslateConfig.parse(
         {
-            "data": {"files": [str(PAIRS)], "source": "en", "target": "zh", "vocabulary": 500},
+            "data": {"files": [str(PAIRS)], "source": "en", "target": "zh"},
+            "tokenizer": {"vocabulary": 500},
             "model": size,
             "training": {"steps": 60, "threads": 1, "learning_rate": 0.01},
         }
@@ -124,8 +125,8 @@ def test_a_trained_runs_best_path_is_what_its_translate_gives(run: Run, beam: in
 
 
 def test_an_observer_changes_nothing_and_is_told_the_number_of_each_sentence() -> None:
-    sources = [source_of(text) for text in TEXTS]
-    for changed in ({"method": "greedy"}, {"beam": 3, "batch": 3}):
+    sources = [source_of(text) for text in TEXTS[:3]]
+    for changed in ({"method": "greedy"}, {"beam": 3, "batch": 2}):
         config = configured(**changed)
         told: list[list[Decision]] = [[] for _ in sources]
         model = translator()
@@ -145,7 +146,7 @@ def test_an_observer_changes_nothing_and_is_told_the_number_of_each_sentence() -
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changed", [{"method": "greedy"}, {"beam": 3}, {"beam": 12}])
+@pytest.mark.parametrize("changed", [{"method": "greedy"}, {"beam": 3}, {"beam": 12, "max_ratio": 0.1}])
 @pytest.mark.parametrize("text", TEXTS[:2])
 def test_candidates_are_the_ten_best_of_an_uncached_softmax(text: str, changed: dict[str, Any]) -> None:
     decoding = seen(text, **changed)
@@ -257,7 +258,7 @@ def ways_on(decoding: Decoding, position: int) -> list[float]:
 
 def test_all_ends_of_a_hypothesis_are_met_by_the_tests() -> None:
     kinds = {node.fate.kind for name in SOME for text in TEXTS for node in seen(text, name=name, beam=4).nodes}
-    assert kinds >= {"on", "best", "best_cut", "beaten", "beaten_cut", "died", "stopped"}
+    assert kinds >= {"on", "best", "best_cut", "beaten", "beaten_cut", "died", "died_at_end", "stopped"}
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -300,7 +301,7 @@ def test_attended_shares_sum_to_one_and_are_those_of_a_captured_pass(name: str) 
 METHODS = [{"method": "greedy"}, {"method": "sample", "seed": 3}, {"beam": 2}, {"beam": 5, "length_penalty": 0.5}]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.sampled_from(TEXTS), st.sampled_from(METHODS), st.data())
 def test_forcing_what_would_have_come_anyway_changes_nothing(text: str, method: dict[str, Any], data: Any) -> None:
     plain = seen(text, **method)
@@ -312,7 +313,7 @@ def test_forcing_what_would_have_come_anyway_changes_nothing(text: str, method: 
     assert all(one.text == one.instead for one in forced.forced)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.sampled_from(TEXTS), st.sampled_from(METHODS), st.data())
 def test_a_forced_token_stands_in_its_place_after_what_came_before(
     text: str, method: dict[str, Any], data: Any
@@ -335,27 +336,31 @@ def test_a_forced_token_stands_in_its_place_after_what_came_before(
 
 def test_a_second_forced_token_takes_its_place_in_what_the_first_one_led_to() -> None:
     plain = seen(TEXTS[0], beam=3)
-    once = seen(TEXTS[0], {0: "Open" if plain.path[0].text != "Open" else "Close"}, beam=3)
+    once = seen(TEXTS[0], {0: "␣this" if plain.path[0].text != "␣this" else "␣your"}, beam=3)
     twice = seen(TEXTS[0], {0: once.path[0].token, 2: END}, beam=3)
     assert [node.token for node in twice.path] == [*(node.token for node in once.path[:2]), END]
     assert twice.unforced == plain.outcome
 
 
 def test_a_token_is_forced_as_it_is_shown_and_by_its_text_alike() -> None:
-    token = tokenizer().encode("file")[0]
-    for wanted in (token, "␣file", " file", "file"):
-        assert seen("Open the window", {1: wanted}).path[1].text == "␣file"
+    (token,) = tokenizer().encode("this")
+    for wanted in (token, "␣this", " this", "this"):
+        assert seen("Open the window", {1: wanted}).path[1].token == token
+
+
+def test_what_is_copied_from_the_source_is_forced_by_its_own_text() -> None:
+    assert seen("Open %s", {0: "%s"}).path[0].text == "⟨%s⟩"
 
 
 @pytest.mark.parametrize(
     ("force", "message", "mend"),
     [
-        ({0: "opennn"}, "'opennn' is no token", "nearest"),
-        ({0: "file window"}, "'file window' is no token", "written as ␣file + "),
+        ({0: "thiss"}, "'thiss' is no token", "The nearest are ␣this"),
+        ({0: "this your"}, "'this your' is no token", "written as ␣this + ␣your"),
         ({0: 100_000}, "no token 100000", "tokens 0 to"),
         ({0: "<|pad|>"}, "no translation holds <|pad|>", "end"),
-        ({99: "file"}, "no position 99: the translation has positions 0 to", "The last are"),
-        ({-1: "file"}, "no position -1", "The last are"),
+        ({99: "this"}, "no position 99: the translation has positions 0 to", "The last are"),
+        ({-1: "this"}, "no position -1", "The last are"),
     ],
 )
 def test_what_cannot_be_forced_is_told_with_what_is_near(force: dict[int, int | str], message: str, mend: str) -> None:
@@ -379,7 +384,7 @@ def test_a_setting_that_does_not_exist_is_told(run: Run) -> None:
 
 
 def test_a_decoding_is_kept_with_its_trace_and_read_without_the_model(tmp_path: Path) -> None:
-    decoding = seen(TEXTS[1], {1: "file"}, beam=3)
+    decoding = seen(TEXTS[1], {1: "this"}, beam=3)
     trace = capture(translator(), torch.tensor([source_of(TEXTS[1])]), torch.tensor([[BEGIN, 5]]))
     trace.decoding = decoding
     trace.save(tmp_path / "pass.safetensors")

@@ -3,8 +3,9 @@
 The command only says which view was asked for; each view has a file of its own and draws with `matrices.py`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +13,8 @@ from pellucid.cli.console import err, print_json
 from pellucid.cli.opened import Opened, View
 from pellucid.cli.words import say
 from pellucid.errors import DataError
+
+DECODING = "Decoding"
 
 
 def see(
@@ -29,6 +32,36 @@ def see(
     exact: Annotated[bool, typer.Option("--exact", help="Show all digits.")] = False,
     row: Annotated[int, typer.Option(min=0, help="The first row shown of a large matrix.")] = 0,
     column: Annotated[int, typer.Option(min=0, help="The first column shown of a large matrix.")] = 0,
+    decode: Annotated[
+        bool,
+        typer.Option("--decode", help="Show decoding step by step, and every hypothesis.", rich_help_panel=DECODING),
+    ] = False,
+    step: Annotated[
+        int | None, typer.Option(help="Decoding at this position alone, from 0.", rich_help_panel=DECODING)
+    ] = None,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Put this token there instead, as POSITION=TOKEN; may be given again.",
+            rich_help_panel=DECODING,
+            show_default=False,
+        ),
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="greedy, beam or sample.", rich_help_panel=DECODING)] = None,
+    beam: Annotated[
+        int | None, typer.Option(help="Hypotheses kept side by side; 1 is greedy.", rich_help_panel=DECODING)
+    ] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(help="Above 1 favours longer translations.", rich_help_panel=DECODING)
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Of sampling; below 1 is more certain.", rich_help_panel=DECODING)
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Sample among this many tokens.", rich_help_panel=DECODING)] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Sample among the tokens that hold this share.", rich_help_panel=DECODING)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of sampling.", rich_help_panel=DECODING)] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
     save: Annotated[
         Path | None, typer.Option(help="Keep the trace in this file, to be opened without the run.")
@@ -39,9 +72,24 @@ def see(
     Example: pellucid see runs/en-zh "Save changes before closing?"
 
     Example: pellucid see runs/en-zh "Save the file" --at "decoder.0.cross_attention.weights[head=0, query=1, key=0]"
+
+    Example: pellucid see runs/en-zh "Save the file" --decode --beam 3
     """
     opened = Opened(run, text, target)
     view = View(layer, head, backward, exact, row, column, json)
+    dials = {
+        "method": method or ("sample" if temperature or top_k or top_p else "beam" if beam else None),
+        "beam": beam,
+        "length_penalty": length_penalty,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+    }
+    dials = {name: value for name, value in dials.items() if value is not None}
+    if decode or dials or force or step is not None:
+        show_decoding(opened, view, step, force or [], dials, save)
+        return
     if save is not None:
         keep(opened, save)
     if at is not None:
@@ -76,3 +124,21 @@ def show_address(opened: Opened, view: View, address: str) -> None:
     from pellucid.cli.see_number import print_address
 
     print_address(opened, view, address)
+
+
+def show_decoding(
+    opened: Opened, view: View, position: int | None, force: Sequence[str], dials: dict[str, Any], save: Path | None
+) -> None:
+    """How the target came about; of a saved trace, the decoding that was kept with it."""
+    from pellucid.cli.decoding import decoding_as_json, decoding_of, print_decoding
+    from pellucid.see.decode import trace_of_decoding
+
+    decoding = decoding_of(opened, force, dials)
+    if save is not None:
+        if not opened.saved:
+            opened.trace = trace_of_decoding(opened.run, decoding)
+        keep(opened, save)
+    if view.json:
+        print_json(decoding_as_json(decoding, view, position))
+    else:
+        print_decoding(decoding, view, position)

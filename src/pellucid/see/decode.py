@@ -17,14 +17,15 @@ from torch import Tensor
 from pellucid.data.tokenizer import Tokenizer
 from pellucid.generate import engine
 from pellucid.generate.config import DecodingConfig
-from pellucid.generate.decode import NEVER, Decision, TorchEngine, without_dropout
+from pellucid.generate.decode import END, NEVER, Decision, TorchEngine, without_dropout
 from pellucid.generate.decode import decode as search
 from pellucid.generate.text import Prepared, prepare, text_of
 from pellucid.models.translator import Cache, Memory, Translator
 from pellucid.run import Run
 from pellucid.see.decoding import Decoding, Forced
-from pellucid.see.tokens import SPACE, labels_of
-from pellucid.see.trace import TraceError
+from pellucid.see.tokens import SPACE, labels_of, visible
+from pellucid.see.trace import Trace, TraceError
+from pellucid.see.translation import sentence_of, trace_of_sentence
 from pellucid.see.tree import Tree
 
 
@@ -71,25 +72,41 @@ def decode_text(
     return replace(now, forced=tuple(forced), unforced=first.outcome) if forced else now
 
 
+def trace_of_decoding(run: Run, decoding: Decoding) -> Trace:
+    """The pass of a text with the translation that was decoded, and the decoding with it, to be kept together.
+
+    Raises TraceError where the text is longer than the model reads.
+    """
+    sentence = sentence_of(run, decoding.text)
+    tokens = tuple(node.token for node in decoding.path if node.token != END)
+    trace = trace_of_sentence(run, replace(sentence, target=decoding.translation, target_ids=tokens))
+    trace.decoding = decoding
+    return trace
+
+
 def token_of(tokenizer: Tokenizer, labels: Sequence[str], wanted: int | str) -> int:
     """The id of a token given by its id, as it is shown, or by its text. Raises TraceError with the nearest ones."""
     if isinstance(wanted, int):
         if not 0 <= wanted < len(labels):
             raise TraceError(f"there is no token {wanted}", f"The vocabulary has tokens 0 to {len(labels) - 1}.")
         token = wanted
-    elif wanted in labels:
-        token = labels.index(wanted)
+    elif (shown := next((one for one in spellings(wanted) if one in labels), None)) is not None:
+        token = labels.index(shown)
     else:
-        ids = tokenizer.encode(wanted.replace(SPACE, " "))
-        if len(ids) != 1:
-            near = difflib.get_close_matches(wanted, labels, n=3, cutoff=0.5)
-            nearest = f"The nearest are {', '.join(near)}." if near else ""
-            pieces = f"It is written as {' + '.join(labels[token] for token in ids)}." if ids else ""
-            raise TraceError(f"{wanted!r} is no token of the vocabulary", f"{nearest} {pieces}".strip())
-        (token,) = ids
+        ids = tokenizer.encode(wanted.replace(SPACE, " ").removeprefix(" "))
+        near = difflib.get_close_matches(wanted, labels, n=3, cutoff=0.5)
+        nearest = [f"The nearest are {', '.join(near)}."] if near else []
+        written = [f"It is written as {' + '.join(labels[token] for token in ids)}."] if ids else []
+        raise TraceError(f"{wanted!r} is no token of the vocabulary", " ".join([*nearest, *written]))
     if token in NEVER:
         raise TraceError(f"no translation holds {labels[token]}", "Force a token of the text, or <|end|>.")
     return token
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """As which labels a token may be meant: as it is shown, what is copied from the source, at the start of a word."""
+    shown = "".join(map(visible, text))
+    return shown, f"⟨{text}⟩", SPACE + shown
 
 
 class Watched:

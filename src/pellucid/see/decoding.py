@@ -190,7 +190,7 @@ def restored(head: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Decoding
     return Decoding(
         text=head["text"],
         source=tuple(head["source"]),
-        config=DecodingConfig.parse(head["config"]),
+        config=DecodingConfig.model_validate(head["config"]),  # its error is a ValueError
         limit=head["limit"],
         nodes=tuple(map(_node, head["nodes"])),
         best=head["best"],

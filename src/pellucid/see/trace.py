@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pellucid.errors import ConfigError, PellucidError, RunError
+from pellucid.errors import PellucidError, RunError
 from pellucid.files import read_tensors, write_tensors
 from pellucid.see.address import Address, AddressError, index_of
 from pellucid.see.operation import (
@@ -317,9 +317,11 @@ class Trace:
         try:
             tensors, head = read_tensors(Path(path))
         except RunError as error:
-            raise TraceError(error.message, "Make it anew with trace.save().") from error
+            raise TraceError(error.message, "Make it anew with trace.save() or `pellucid see --save`.") from error
         if head.get("format") != FORMAT:
-            raise TraceError(f"{path}: no trace of this version", "Make it anew with trace.save().")
+            raise TraceError(
+                f"{path}: no trace of this version", "Make it anew with trace.save() or `pellucid see --save`."
+            )
         try:
             steps: dict[str, Step] = {}
             for entry in head["steps"]:
@@ -346,8 +348,10 @@ class Trace:
 
                 trace.decoding = restored(head["decoding"], tensors)
             return trace
-        except (KeyError, TypeError, ValueError, ConfigError) as error:
-            raise TraceError(f"{path}: damaged ({error!r})", "Make it anew with trace.save().") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise TraceError(
+                f"{path}: damaged ({error!r})", "Make it anew with trace.save() or `pellucid see --save`."
+            ) from error
 
 
 def free_name(name: str, taken: Mapping[str, Any]) -> str:

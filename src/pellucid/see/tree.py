@@ -79,22 +79,33 @@ class Tree:
         kept: Mapping[int, int],
         shares: Float[Tensor, " vocabulary"] | None,
     ) -> tuple[Candidate, ...]:
-        possible = int(scores.isfinite().sum())
-        best = scores.topk(min(CANDIDATES, possible)).indices.tolist()
-        totals = scores + torch.tensor(parent.total, device=scores.device)  # in float32, as the search adds them
+        best = scores.topk(min(CANDIDATES, int(scores.isfinite().sum()))).indices.tolist()
+        tokens = [*best, *(token for token in kept if token not in best)]
+        own = scores[tokens]
+        totals = own + torch.tensor(parent.total, device=scores.device)  # in float32, as the search adds them
+        ranks = (scores > own[:, None]).sum(dim=1)
+        columns = zip(
+            tokens,
+            [*range(len(best)), *ranks[len(best) :].tolist()],
+            own.tolist(),
+            own.exp().tolist(),
+            totals.tolist(),
+            [None] * len(tokens) if shares is None else shares[tokens].tolist(),
+            strict=True,
+        )
         return tuple(
             Candidate(
                 token,
                 self.labels[token],
-                best.index(token) if token in best else int((scores > scores[token]).sum()),
-                float(scores[token]),
-                float(scores[token].exp()),
-                float(totals[token]),
-                None if shares is None else float(shares[token]),
-                self._fate_of_candidate(decision, token, float(totals[token]), kept.get(token)),
+                rank,
+                log_probability,
+                probability,
+                total,
+                share,
+                self._fate_of_candidate(decision, token, total, kept.get(token)),
                 kept.get(token),
             )
-            for token in [*best, *(token for token in kept if token not in best)]
+            for token, rank, log_probability, probability, total, share in columns
         )
 
     def _fate_of_candidate(self, decision: Decision, token: int, total: float, node: int | None) -> Fate:
