@@ -1,9 +1,13 @@
 """The page of a trace, read as a person reads it: in a browser, with the network off."""
 
+import json
 import random
+import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -13,9 +17,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from pellucid.see.capture import capture
-from pellucid.see.html import write_page
+from pellucid.see.chain import paths
+from pellucid.see.decode import decode, trace_of_decoding
+from pellucid.see.html import LANGUAGES, modules, text, write_page
 from pellucid.see.operation import Axis
 from pellucid.see.trace import Trace
+from tests.see.test_translation import made
 from tools.screenshots import FLAGS, chromium
 
 pytestmark = pytest.mark.page
@@ -103,7 +110,9 @@ class Opened:
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)
         self.problems: list[str] = []
-        self.page.on("console", lambda one: self.problems.append(one.text) if one.type in ("error", "warning") else None)
+        self.page.on(
+            "console", lambda one: self.problems.append(one.text) if one.type in ("error", "warning") else None
+        )
         self.page.on("pageerror", lambda one: self.problems.append(str(one)))
         self.page.on("dialog", lambda one: self.problems.append("a dialog"))
         self.page.on("request", lambda one: self.problems.append(one.url) if one.url.startswith("http") else None)
@@ -183,8 +192,8 @@ def test_formulas_are_to_the_letter_those_of_python(
     cells = random_cells(trace, 200, 2)
     with Opened(browser, path) as page:
         shown = page.evaluate(EXPLAIN, [cells, False])
-    for cell, text in zip(cells, shown, strict=True):
-        assert text == trace.explain(cell).text(), cell
+    for cell, told in zip(cells, shown, strict=True):
+        assert told == trace.explain(cell).text(), cell
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -196,5 +205,382 @@ def test_backward_formulas_are_to_the_letter_those_of_python(
     cells = [cell for cell in random_cells(trace, 60, 3) if trace.cell(cell)[0].value.is_floating_point()]
     with Opened(browser, path) as page:
         shown = page.evaluate(EXPLAIN, [cells, True])
-    for cell, text in zip(cells, shown, strict=True):
-        assert text == trace.explain(cell, backward=True).text(), cell
+    for cell, told in zip(cells, shown, strict=True):
+        assert told == trace.explain(cell, backward=True).text(), cell
+
+
+# --- a translation, walked -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trace, Path]:
+    """A translation with its decoding."""
+    folder = tmp_path_factory.mktemp("walked")
+    run = made(folder / "en-zh")
+    trace = trace_of_decoding(run, decode(run, "Save %s files", method="beam", beam=3))
+    return trace, write_page(trace, folder / "page.html", title="runs/en-zh")
+
+
+def at(page: Page) -> str:
+    """The address that is shown."""
+    return str(page.evaluate("pellucid.address"))
+
+
+def wanted_operand(page: Page) -> int:
+    """Which operand leads on towards the words: the first that is no parameter, unless it is a row of the table."""
+    return int(
+        page.evaluate(
+            """() => [...document.querySelectorAll(".terms a")].findIndex(link => {
+              const step = pellucid.trace.find(link.title.split("[")[0]);
+              return pellucid.state.step.op === "embedding" || !["parameter", "constant"].includes(step.op);
+            })"""
+        )
+    )
+
+
+def test_clicks_alone_lead_from_a_score_to_the_embedding_of_a_token(
+    browser: Browser, walked: tuple[Trace, Path]
+) -> None:
+    trace, path = walked
+    with Opened(browser, path) as page:
+        page.get_by_role("link", name="10. To the vocabulary").click()
+        page.locator("figure[data-step=logits] canvas").nth(1).click(position={"x": 200, "y": 40})
+        page.wait_for_selector(".terms a")
+        assert at(page).startswith("logits[")
+        seen = [at(page)]
+        while not seen[-1].startswith("embedding.weight[") and len(seen) < 200:
+            page.locator(".terms a").nth(wanted_operand(page)).click()
+            page.wait_for_function("before => pellucid.address !== before && pellucid.why.explanation", arg=seen[-1])
+            page.wait_for_function(
+                "printed => document.querySelector('.address')?.textContent === printed", arg=at(page)
+            )
+            seen.append(at(page))
+        assert seen[-1].startswith("embedding.weight[")
+        assert page.locator(".formula").inner_text() == "A parameter: training found it."
+        for address in seen:
+            assert address in trace.explain(address).text()
+        page.locator(".crumbs a").last.click()
+        page.wait_for_function("before => pellucid.address === before", arg=seen[-2])
+
+
+def test_the_keyboard_alone_leads_from_a_score_to_the_embedding_of_a_token(
+    browser: Browser, walked: tuple[Trace, Path]
+) -> None:
+    _, path = walked
+    with Opened(browser, path, "#logits") as page:
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.getAttribute('aria-label')?.startsWith('logits:') ?? false"):
+                break
+        for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+            page.keyboard.press(key)
+        page.wait_for_function("() => pellucid.address.startsWith('logits[')")
+        page.wait_for_selector(".terms a")
+        page.keyboard.press("Enter")  # on to its operands
+        seen = [at(page)]
+        while not seen[-1].startswith("embedding.weight[") and len(seen) < 200:
+            page.wait_for_function("() => document.activeElement.matches('.terms a')")
+            for _ in range(wanted_operand(page)):
+                page.keyboard.press("Tab")
+            page.keyboard.press("Enter")
+            page.wait_for_function("before => pellucid.address !== before", arg=seen[-1])
+            page.wait_for_function(
+                "printed => document.querySelector('.address')?.textContent === printed", arg=at(page)
+            )
+            seen.append(at(page))
+        assert seen[-1].startswith("embedding.weight[")
+
+
+def test_a_head_is_isolated_freed_and_compared(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    trace, path = walked
+    call = next(one for one in trace.attentions() if one.place == "encoder.0.self_attention")
+    with Opened(browser, path, "#encoder.0.self_attention.weights[batch=0, head=0, query=1, key=1]") as page:
+        pressed = page.locator(".multiples button[aria-pressed=true]")
+        page.click("[data-head='2']")
+        page.wait_for_function("() => location.hash.endsWith('head=2') && pellucid.state.cell[1] === 2")
+        assert pressed.count() == 1
+        page.click("[data-head='2']")
+        page.wait_for_function("() => !location.hash.includes('&head')")
+        assert pressed.count() == 0
+        page.click("[data-head='1']")
+        page.wait_for_function("() => location.hash.endsWith('head=1')")
+        page.keyboard.press("Escape")
+        page.wait_for_function("() => !location.hash.includes('&head')")
+        page.click("[data-head='1']")
+        page.wait_for_function("() => location.hash.endsWith('head=1')")
+        page.click("[data-head='3']", modifiers=["Shift"])
+        page.wait_for_selector(".compare table")
+        assert pressed.count() == 2
+        rows = page.locator(".compare tr").all_inner_texts()
+        weights = call.weights.value[0].double()
+        for head, column in ((1, 1), (3, 2)):
+            entropy = torch.special.entr(weights[head]).sum(-1).mean() / torch.log(torch.tensor(2.0))
+            apart = (torch.arange(weights.size(-2))[:, None] - torch.arange(weights.size(-1))).abs()
+            distance = (weights[head] * apart).sum(-1).mean()
+            assert rows[1].split("\t")[column] == f"{float(entropy):.4g}"
+            assert rows[2].split("\t")[column] == f"{float(distance):.4g}"
+        assert rows[3].split("\t")[1] == f"{float((weights[1] - weights[3]).abs().mean()):.4g}"
+        page.reload()
+        page.wait_for_selector(".compare table")
+
+
+def test_what_each_head_adds_is_what_the_trace_says(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    trace, path = walked
+    call = next(one for one in trace.attentions() if one.place == "decoder.0.cross_attention")
+    shares = call.shares()
+    assert shares is not None
+    with Opened(browser, path, "#decoder.0.cross_attention.weights") as page:
+        page.locator(".shares canvas").first.scroll_into_view_if_needed()
+        with page.expect_download() as download:
+            page.click(".shares details.saves summary")
+            page.click(".shares .saves button:has-text('CSV')")
+        lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()[1:]
+    for head, line in enumerate(lines):
+        found = torch.tensor([float(one) for one in line.split(",")[1:]])
+        torch.testing.assert_close(found, shares[0, head, 0].float(), atol=1e-5, rtol=1e-5)
+
+
+def test_the_address_of_a_view_restores_it(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    trace, path = walked
+    address = "decoder.1.cross_attention.weights[batch=0, head=3, query=1, key=2]"
+    with Opened(browser, path, f"#{address}&backward") as page:
+        before = page.locator(".nums").inner_text()
+        assert before.replace("\n", " ") in trace.explain(address, backward=True).text().replace("\n", " ")
+        page.reload()
+        page.wait_for_selector(".nums")
+        assert page.locator(".nums").inner_text() == before
+        assert page.locator("[data-direction=backward]").get_attribute("aria-pressed") == "true"
+        page.evaluate("location.hash = '#decoder.9.nothing[1]'")
+        page.wait_for_selector("text=There is no decoder.9.nothing[1] in this trace.")
+
+
+def test_the_decoding_on_the_page_is_the_one_recorded(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    trace, path = walked
+    found = trace.decoding
+    assert found is not None
+    with Opened(browser, path, "#/decoding") as page:
+        assert page.locator(".spoken button").all_inner_texts() == [node.text for node in found.path]
+        assert page.locator(".decoding svg a").count() == len(found.nodes)
+        for node in found.nodes:
+            label = page.locator(f"[data-focus=node-{node.number}]").get_attribute("aria-label") or ""
+            assert label.endswith(node.fate.reason("en"))
+        logits = found.logits[found.nodes[0].row or 0].double()
+        page.locator("[data-focus=temperature]").fill("0.5")
+        best = torch.softmax(logits / 0.5, -1).max()
+        page.wait_for_function("text => document.querySelector('.decoding tr.taken, .decoding tr:nth-child(2)')"
+                               "?.innerText.includes(text)", arg=percent(float(best)))  # fmt: skip
+        page.locator(".spoken button").first.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector("[data-focus=word-1][aria-pressed=true]")
+
+
+def percent(share: float) -> str:
+    return "100%" if share >= 0.9995 else f"{share * 100:.{0 if share >= 0.1 else 1}f}%"
+
+
+def test_the_tour_goes_through_all_eleven_steps(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    _, path = walked
+    with Opened(browser, path) as page:
+        page.click("[data-tour]")
+        for number in range(1, 12):
+            page.wait_for_selector(f".tour h2:has-text('Step {number} of 11')")
+            page.wait_for_selector(f"[data-stage][aria-current=step] >> text='{number}'")
+            if number < 11:
+                page.keyboard.press("Enter")  # its button for the next has the focus
+        page.click(".tour .next")
+        page.wait_for_selector(".tour", state="detached")
+
+
+def test_a_guess_is_checked_against_the_value(browser: Browser, pages: dict[str, tuple[Trace, Path]]) -> None:
+    trace, path = pages["network"]
+    address = "2[batch=0, unit=1]"
+    with Opened(browser, path, f"#{address}") as page:
+        page.get_by_role("button", name="Guess it").click()
+        assert page.locator(".value").inner_text() == "?"
+        page.fill(".guess input", str(-float(trace.value(address))))
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=The sign is the other one.")
+        page.fill(".guess input", f"{float(trace.value(address)):.3f}")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".right-answer")
+
+
+def test_all_paths_are_those_of_the_chain_rule_in_python(
+    browser: Browser, pages: dict[str, tuple[Trace, Path]]
+) -> None:
+    trace, path = pages["network"]
+    address = "2.weight[unit=0, input=1]"
+    with Opened(browser, path, f"#{address}&backward") as page:
+        page.get_by_role("button", name="All paths to the loss").click()
+        shown = page.locator(".paths li")
+        expected = [one.text() for one in paths(trace, address)]
+        page.wait_for_function("count => document.querySelectorAll('.paths li').length === count", arg=len(expected))
+        assert shown.all_inner_texts() == expected
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_keeps_to_its_size_and_says_what_is_missing(browser: Browser, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(600, 1000), nn.ReLU(), nn.Linear(1000, 500))
+    trace = capture(model, torch.randn(3, 600), loss=lambda y: (y**2).mean())
+    path = write_page(trace, tmp_path / "page.html", megabytes=2)
+    assert path.stat().st_size <= 2_000_000
+    with Opened(browser, path, "#0.weight[unit=0, input=1]") as page:
+        assert "sampled" in page.locator(".badges").inner_text()
+        kept = page.evaluate(
+            "[...Array(1000).keys()].filter(row => pellucid.trace.has(pellucid.trace.find('0.weight'), row * 600))"
+        )
+        assert 10 < len(kept) < 900
+        value = page.evaluate("row => pellucid.trace.at(pellucid.trace.find('0.weight'), row * 600 + 7)", kept[5])
+        assert value == float(model[0].weight[kept[5], 7])
+        gone = next(row for row in range(1000) if row not in kept)
+        page.evaluate("row => { location.hash = `#0[batch=0, unit=${row}]` }", gone)
+        page.wait_for_selector("text=Some of the numbers that it was made of are not in this file.")
+        page.evaluate("row => { location.hash = `#0.weight[unit=${row}, input=1]` }", gone)
+        page.wait_for_selector("text=This number is not in the file")
+
+
+def test_a_page_opens_at_once_and_answers_a_pointer_at_once(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    _, path = walked
+    with Opened(browser, path, "#decoder.0.cross_attention.scores[batch=0, head=0, query=1, key=2]") as page:
+        opened = page.evaluate("performance.now()")
+        assert opened < 2000
+        slowest = page.evaluate(
+            """async () => {
+              const step = pellucid.state.step, times = [];
+              for (let i = 0; i < 20; i++) {
+                const start = performance.now();
+                pellucid.preview(step, [0, 0, i % step.shape[2], i % step.shape[3]]);
+                await new Promise(requestAnimationFrame);
+                times.push(performance.now() - start);
+              }
+              return times.sort((a, b) => a - b)[15];
+            }"""
+        )
+        assert slowest < 100
+
+
+@pytest.mark.parametrize("damage", ["cut", "foreign", "graph", "block"])
+def test_a_damaged_file_says_so_in_one_sentence(
+    browser: Browser, walked: tuple[Trace, Path], tmp_path: Path, damage: str
+) -> None:
+    whole = walked[1].read_text(encoding="utf-8")
+    start = whole.index('id="blocks">') + 12
+    changes = {
+        "cut": lambda: whole[: start + 400] + whole[whole.index("</script>", start) :],
+        "foreign": lambda: whole.replace("pellucid.page.1", "somebody.else.1"),
+        "graph": lambda: whole.replace('"steps":[', '"steps":[{', 1),
+        "block": lambda: re.sub(r'(id="blocks">)([^<]+)', lambda one: one[1] + "A" * len(one[2]), whole),
+    }
+    path = tmp_path / "damaged.html"
+    path.write_text(changes[damage](), encoding="utf-8")
+    context = browser.new_context(locale="en-US")
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda one: problems.append(one.text) if one.type == "error" else None)
+    page.goto(path.as_uri())
+    page.wait_for_selector("text=This file is damaged or was written by another version of Pellucid")
+    assert problems == []
+    context.close()
+
+
+def test_saved_panels_hold_all_digits(browser: Browser, pages: dict[str, tuple[Trace, Path]]) -> None:
+    trace, path = pages["translator"]
+    name = "encoder.0.self_attention.scaled"
+    with Opened(browser, path, f"#{name}", accept_downloads=True) as page:
+        figure = page.locator(f"figure[data-step='{name}']")
+        files = {}
+        for kind in ("CSV", "SVG", "PNG"):
+            figure.locator("details.saves").evaluate("one => { one.open = true }")
+            with page.expect_download() as download:
+                figure.get_by_role("button", name=f"as {kind}").click()
+            files[kind] = Path(download.value.path()).read_bytes()
+    rows = [line.split(",")[1:] for line in files["CSV"].decode().splitlines()[1:]]
+    found = torch.tensor([[float(one) for one in row] for row in rows])
+    assert torch.equal(found, trace[name].value[0, 0])
+    drawing = ElementTree.fromstring(files["SVG"].decode())
+    assert len(drawing.findall("{*}rect")) == found.numel() + 1
+    assert files["PNG"].startswith(b"\x89PNG")
+
+
+# --- for everybody ---------------------------------------------------------------------------------------------------
+
+
+def test_both_languages_hold_every_word() -> None:
+    english, chinese = (json.loads(text(f"words/{one}.json")) for one in LANGUAGES)
+    assert list(english) == list(chinese)
+    for key, sentence in english.items():
+        assert set(re.findall(r"{(\w+)}", sentence)) == set(re.findall(r"{(\w+)}", chinese[key])), key
+    used = {key for code in modules().values() for key in re.findall(r"""\bt\("([\w./ ]+)\"""", code)}
+    assert used <= set(english)
+
+
+def test_the_page_speaks_the_readers_language_and_remembers_the_choice(
+    browser: Browser, walked: tuple[Trace, Path]
+) -> None:
+    with Opened(browser, walked[1], "#encoder.0.self_attention.weights", locale="zh-CN") as page:
+        assert page.locator("main h2").first.inner_text() == "源文的词元互相看谁？"
+        assert page.locator("html").get_attribute("lang") == "zh-Hans"
+        page.click("#language")
+        page.wait_for_selector("h2:has-text('Which source tokens look at which?')")
+        page.reload()
+        page.wait_for_selector("h2:has-text('Which source tokens look at which?')")
+
+
+def test_hostile_labels_are_shown_and_do_nothing(browser: Browser, pages: dict[str, tuple[Trace, Path]]) -> None:
+    with Opened(
+        browser, pages["translator"][1], "#decoder.0.self_attention.weights[batch=0, head=0, query=1, key=1]"
+    ) as page:
+        assert page.locator("img").count() == 0
+        assert HOSTILE in page.locator("aside .says").first.text_content()
+        assert page.evaluate("label => pellucid.trace.labels.flat().includes(label)", HOSTILE)
+
+
+VIEWS = ["", "#/decoding", "#/backward", "#decoder.0.cross_attention.weights[batch=0, head=1, query=0, key=1]&head=1,2",
+         "#encoder.0.self_attention_residual.norm[batch=0, position=0, model=1]&backward"]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing(browser: Browser, walked: tuple[Trace, Path], view: str, scheme: str) -> None:
+    try:
+        script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    except ModuleNotFoundError:
+        pytest.fail("axe is missing: pip install axe-playwright-python (it is in the extra [test])")
+    with Opened(browser, walked[1], view, color_scheme=scheme, bypass_csp=True) as page:
+        page.evaluate(script)
+        found = page.evaluate("axe.run().then(done => done.violations.map(one => [one.id, one.nodes[0].html]))")
+        assert found == []
+
+
+@pytest.mark.parametrize("width", [400, 900, 1440])
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_page_never_scrolls_sideways_and_nothing_jumps(
+    browser: Browser, walked: tuple[Trace, Path], view: str, width: int
+) -> None:
+    with Opened(browser, walked[1], view, viewport={"width": width, "height": 900}) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        canvas = page.locator("figure .board canvas + canvas").first
+        if canvas.count():
+            page.evaluate(
+                """() => { window.moved = 0; new PerformanceObserver(list => {
+                  for (const one of list.getEntries()) window.moved += one.value;
+                }).observe({ type: "layout-shift" }); }"""
+            )
+            box = canvas.bounding_box()
+            assert box is not None
+            for x in range(70, int(box["width"]), 40):
+                canvas.hover(position={"x": x, "y": box["height"] - 5})
+            page.wait_for_timeout(200)
+            assert page.evaluate("window.moved") < 0.02
+
+
+def test_without_javascript_the_page_says_what_it_needs(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(walked[1].as_uri())
+    assert page.locator("p.sorry", has_text="Allow JavaScript for this file to see them").is_visible()
+    context.close()

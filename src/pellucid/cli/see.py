@@ -125,7 +125,7 @@ def write_html(opened: Opened, path: Path, megabytes: float, force: Sequence[str
     if not opened.saved and opened.target is None:
         opened.trace = trace_of_decoding(opened.run, decoding_of(opened, force, dials))
     try:
-        opened.trace.html(path, title=opened.given, megabytes=megabytes)
+        opened.trace.html(path, megabytes=megabytes)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
     err.print(say("see.page", path=path), markup=False)

@@ -138,9 +138,9 @@ def base64_length(count: int) -> int:
     return (count + 2) // 3 * 4
 
 
-def water_level(sizes: Sequence[int], capacity: int) -> float:
+def water_level(sizes: Sequence[int], capacity: float) -> float:
     """The size to which the largest have to be cut so that the sum is at most `capacity`."""
-    left, remaining = float(capacity), sorted(sizes)
+    left, remaining = capacity, sorted(sizes)
     while remaining and remaining[0] * len(remaining) <= left:
         left -= remaining.pop(0)
     return left / len(remaining) if remaining else float("inf")

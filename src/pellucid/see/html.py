@@ -6,6 +6,7 @@ and the modules of page/ as they are: an import map gives each its name, so that
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -47,17 +48,18 @@ def write_page(
 
 def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, language: str | None = None) -> str:
     """The whole page."""
+    title = title or (f"runs/{trace.about['run']}" if "run" in trace.about else "a model")
     code = modules()
     words = {one: json.loads(text(f"words/{one}.json")) for one in LANGUAGES}
     graph, blocks = gathered(trace, int(megabytes * 1e6))
-    graph |= {"title": title or "a model", "language": language}
+    graph |= {"title": title, "language": language}
     imports = {f"pellucid/{name}": script_address(name, source) for name, source in code.items()}
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>{escape(title or "a model")} · Pellucid</title>
+<title>{escape(title)} · Pellucid</title>
 <link rel="icon" href="data:,">
 <style>{text("page.css")}</style>
 <body>
@@ -146,14 +148,14 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
     packed = dict(fit(kept, max(room, 100_000)))
     blocks = Blocks()
     for piece in kept:
-        place(piece, packed[piece.key], blocks, head["decoding"] if piece.key[0] in DECODING else entries[piece.key[1]])
+        owner = head["decoding"] if piece.key[0] in DECODING else entries[piece.key[1]]
+        place(piece, packed[piece.key], blocks, owner)
     extra = [piece for piece in pieces if piece.key[0] == "weight gradient"]
-    if not any(piece.rows for piece in kept):
-        # Gradients of weights come last: the page can add them up from those of what the weights made.
-        if sum(map(estimated, extra)) <= room - blocks.length:
-            packed = dict(fit(extra, room - blocks.length))
-            for piece in extra:
-                place(piece, packed[piece.key], blocks, entries[piece.key[1]])
+    # Gradients of weights come last: the page can add them up from those of what the weights made.
+    if not any(piece.rows for piece in kept) and sum(map(estimated, extra)) <= room - blocks.length:
+        packed = dict(fit(extra, room - blocks.length))
+        for piece in extra:
+            place(piece, packed[piece.key], blocks, entries[piece.key[1]])
     head["blocks"] = blocks.index
     for step, number in numbers.items():
         if derived[step] is not None:
@@ -169,8 +171,12 @@ SIDES = {
     "keys_and_values": "between",
     **dict.fromkeys(("decoder_attention", "cross_attention", "projection", "softmax"), "decoder"),
 }
-# The step of a stage that is looked at first: where it is not the last.
-SHOWN = {"encoder_attention": "weights", "decoder_attention": "weights", "cross_attention": "weights"}
+# The name of the step of a stage that is looked at first, where it is not the last.
+SHOWN = {
+    **dict.fromkeys(("tokens", "embeddings", "positions"), r"^source(\.|$)"),
+    **dict.fromkeys(("encoder_attention", "decoder_attention", "cross_attention"), r"weights$"),
+    "softmax": "^probabilities$",
+}
 
 
 def walked(trace: Trace, numbers: Mapping[Step, int]) -> list[list[dict[str, Any]]] | None:
@@ -183,9 +189,8 @@ def walked(trace: Trace, numbers: Mapping[Step, int]) -> list[list[dict[str, Any
         stages = []
         for stage in Walk(trace, layer).stages():
             steps = [trace[name] for name in stage.steps]
-            show = next((one for one in steps if one.name.endswith(SHOWN.get(stage.key, "\0"))), None)
-            if show is None:
-                show = steps[0] if stage.key in ("tokens", "softmax") else steps[-1]
+            wanted = SHOWN.get(stage.key, "")
+            show = next((one for one in reversed(steps) if re.search(wanted, one.name)), steps[-1])
             stages.append(
                 {
                     "number": stage.number,

@@ -7,7 +7,7 @@ the same arithmetic. Python reads it back with `tell`, by which tests hold it ag
     ["n", 0.5]                                      a constant
     ["x", 1, 3, [[0, 8], [-1, 1]], [...]]           operand 1 at 3 + 8 cell[0] + the innermost... loop variable -1
     ["+", [...]]  ["*", [...]]  ["-", a, b]  ["/", a, b]  ["^", a, b]  ["f", "exp", [...]]
-    ["each", [4, 3], body]                          within a sum or function: body for all values of -1 (0..3), -2 (0..2)
+    ["each", [4, 3], body]                          within a sum or function: body for -1 = 0..3 and -2 = 0..2
     ["map"]                                         a cell of an operand, by a table that lists one for each cell
 
 A place counts cells of the operand in their order. Where it might lie outside (a window on padding), the fifth entry
@@ -200,7 +200,8 @@ def einsum(call: OpenCall, cell: Any) -> Any:
     terms: list[Any] = []
     for values in product(*(range(sizes[x]) for x in summed)):
         at = {**fixed, **dict(zip(summed, values, strict=True))}
-        terms.append(Product([call.leaf(f"operands.{n}", [at[x] for x in part]) for n, part in enumerate(full)]))
+        factors: list[Any] = [call.leaf(f"operands.{n}", [at[x] for x in part]) for n, part in enumerate(full)]
+        terms.append(Product(factors))
     return Sum(terms)
 
 
@@ -237,7 +238,7 @@ def adapted(call: OpenCall, cell: Any) -> Any:
         raise UndescribedError("windows of several sizes")
     widths = [size // out for size, out in zip(sizes, outs, strict=True)]
     before, places = cell[: -pooling.dims], cell[-pooling.dims :]
-    terms = [
+    terms: list[Any] = [
         call.cell("input", (*before, *(p * width + k for p, width, k in zip(places, widths, offsets, strict=True))))
         for offsets in product(*map(range, widths))
     ]
@@ -289,9 +290,7 @@ def flat(leaf: Leaf) -> Json:
 
 
 def factors_of(position: Position) -> Json:
-    return [
-        [dim, factor] if by == 1 else [dim, factor, by] for (dim, by), factor in sorted(position.factors.items())
-    ]
+    return [[dim, factor] if by == 1 else [dim, factor, by] for (dim, by), factor in sorted(position.factors.items())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,9 +376,10 @@ def tell(recipe: Recipe, step: Step, cell: Index) -> Expression:
     operands = list(step.operands.values())
 
     def place(constant: int, factors: Json, loops: Sequence[int]) -> int:
-        return constant + sum(
-            factor * ((loops[-1 - v] if v < 0 else cell[v]) // (by[0] if by else 1)) for v, factor, *by in factors
-        )
+        found = constant
+        for variable, factor, *by in factors:
+            found += factor * ((loops[-1 - variable] if variable < 0 else cell[variable]) // (by[0] if by else 1))
+        return found
 
     def at(operand: Step, number: int) -> Cell:
         return cell_of(operand, unraveled(number, operand.value.shape))

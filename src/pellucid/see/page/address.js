@@ -22,8 +22,12 @@ export function parsed(text) {
 }
 
 // The position of the cell in a step's tensor, or null if there is none.
+// Where all are given by name, an axis with one position only, such as the batch, may be left out.
 export function cellOf(step, given) {
-  const indices = given ?? [];
+  let indices = given ?? [];
+  if (indices.every(([axis]) => axis !== null)) {
+    indices = [...indices, ...step.axes.flatMap(([axis], d) => step.shape[d] === 1 && !indices.some(([one]) => one === axis) ? [[axis, 0]] : [])];
+  }
   if (indices.length !== step.shape.length) return null;
   const cell = new Array(step.shape.length).fill(null);
   for (const [number, [axis, index]] of indices.entries()) {

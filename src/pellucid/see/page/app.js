@@ -311,11 +311,15 @@ export class App {
       this.middle.replaceChildren(...top, this.body);
       return;
     }
-    const had = document.activeElement?.closest?.("figure")?.dataset.step;
+    const had = this.figures.find(one => one.high === document.activeElement);
     const { element, figures } = sheet(this, plan);
     Object.assign(this, { figures, body: element, sheetKey: key });
     this.middle.replaceChildren(...top, element);
-    if (had) this.figures.find(one => one.step.name === had)?.high.focus({ preventScroll: true });
+    const again = had && this.figures.find(one => one.step === had.step);
+    if (again) {
+      again.point = had.point;
+      again.high.focus({ preventScroll: true });
+    }
     if (this.focusHead !== undefined) this.middle.querySelector(`[data-head="${this.focusHead}"]`)?.focus({ preventScroll: true });
     this.focusHead = undefined;
   }

@@ -26,7 +26,7 @@ export async function flow(app) {
   const table = el("table", { class: "plain flow" }, el("thead", {}, el("tr", {}, [t("flow.place"), t("flow.size"), "", t("flow.along")].map(text => el("th", { scope: "col" }, text || el("span", { class: "unseen" }, t("flow.number")))))), body);
   const status = el("span", { role: "status", class: "says" });
   const play = player(body, status);
-  return el("div", {}, el("div", { class: "tools" }, play.button, play.next, status), table, el("p", { class: "says" }, t("flow.says")));
+  return el("div", {}, el("div", { class: "tools" }, play.button, play.next, status), el("div", { class: "map" }, table), el("p", { class: "says" }, t("flow.says")));
 }
 
 // The last computed step of a place, before which others of it stand.

@@ -3,7 +3,6 @@
 
 import { el, svg } from "pellucid/dom.js";
 import { sizes } from "pellucid/format.js";
-import { groupsOf } from "pellucid/groups.js";
 import { t } from "pellucid/words.js";
 
 const WIDTH = 226, GAP = 20;
@@ -93,10 +92,30 @@ function translator(app) {
   return svg("svg", { viewBox: `0 -14 690 ${height + 16}`, width: 690, role: "group", "aria-label": t("map.title") }, arrowHead(), wires, drawn, titles);
 }
 
+// Repeated layers, blocks.0, blocks.1, ..., with all between the first and the last folded into one line.
+function folded(groups) {
+  const layerOf = group => /^(.*?)\.?(\d+)(?:\.|$)/.exec(group.key);
+  const found = [];
+  for (let i = 0; i < groups.length;) {
+    const first = layerOf(groups[i]);
+    let end = i;
+    while (first && end < groups.length && layerOf(groups[end])?.[1] === first[1]) end++;
+    const numbers = first ? [...new Set(groups.slice(i, end).map(group => Number(layerOf(group)[2])))] : [];
+    const whole = first && first[1] && numbers.length > 3;
+    if (!whole) { found.push(...groups.slice(i, Math.max(end, i + 1))); i = Math.max(end, i + 1); continue; }
+    const inside = numbers.slice(1, -1), of = group => Number(layerOf(group)[2]);
+    found.push(...groups.slice(i, end).filter(group => of(group) === numbers[0]));
+    found.push({ hidden: inside.length, from: `${first[1]}.${inside[0]}`, to: `${first[1]}.${inside.at(-1)}`, steps: [], key: "" });
+    found.push(...groups.slice(i, end).filter(group => of(group) === numbers.at(-1)));
+    i = end;
+  }
+  return found;
+}
+
 // --- any model -----------------------------------------------------------------------------------------------------
 
 function generic(app) {
-  const { trace } = app, groups = (app.groups ??= groupsOf(trace)).filter(group => group.first < Infinity);
+  const { trace } = app, groups = folded(app.groups.filter(group => group.first < Infinity));
   const at = new Map(groups.map((group, i) => [group, i])), edges = new Map();
   for (const group of groups) {
     for (const step of group.steps) {
@@ -108,6 +127,11 @@ function generic(app) {
   }
   const h = 34, pitch = 62, x = 60, width = 320, height = groups.length * pitch + 10, drawn = [], wires = [];
   groups.forEach((group, i) => {
+    if (group.hidden) {
+      drawn.push(svg("text", { class: "q", x: x + width / 2 + 8, y: 10 + i * pitch + h / 2 + 4 }, t("map.folded", { count: group.hidden, from: group.from, to: group.to })));
+      if (i) wires.push(svg("path", { class: "wire", "stroke-dasharray": "3 4", d: `M${x + width / 2} ${10 + (i - 1) * pitch + h}V${10 + (i + 1) * pitch - 1}`, "marker-end": "url(#arrow-wire)" }));
+      return;
+    }
     const last = group.steps.filter(step => !trace.isLeaf(step) && !step.within && !step.aside).at(-1) ?? group.steps[0];
     drawn.push(box(app, x, 10 + i * pitch, width, h, { label: group.key || last.name, shape: sizes(last.shape), name: last.name, current: app.state.step?.group === group && !app.state.special }));
   });
