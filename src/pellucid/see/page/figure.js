@@ -83,7 +83,17 @@ export class Figure {
   }
 
   get scale() {
-    return this.share ? 1 : this.limit || this.summary.limit || 1;
+    const limit = this.limit || this.summary.limit || 1;
+    return !this.share ? limit : limit < 0.35 ? limit : 1; // among very many keys no share is large
+  }
+
+  // Whole numbers that name something, such as tokens' ids: neither large nor small, so without colour.
+  get names() {
+    return this.kind === "value" && /^u?int/.test(this.step.dtype ?? "");
+  }
+
+  colour(value) {
+    return colourOf(this.names ? 0 : value, this.scale, this.share);
   }
 
   // --- building ---------------------------------------------------------------------------------------------------
@@ -135,6 +145,7 @@ export class Figure {
       this.h = Math.min(this.small ? 14 : 18, Math.max(this.rows <= 16 ? 14 : 1, Math.min(this.w, 260 / this.rows)));
       if (this.h > 2) this.h = Math.floor(this.h);
       if (this.rows * this.h > 320) this.h = 320 / this.rows;
+      if (this.small) this.w = this.h = Math.min(14, space / this.columns, this.width / this.rows);
     }
     this.boardWidth = Math.max(Math.round(this.columns * this.w), this.small ? 0 : this.roomy ? 0 : 56);
     this.boardHeight = Math.max(Math.round(this.rows * this.h), 1);
@@ -169,8 +180,9 @@ export class Figure {
     const s = this.summary;
     const number = value => minus(significant(value, 3));
     const scale = number(this.scale);
+    if (this.names) return;
     this.under.replaceChildren(el("span", {}, this.share ? "0" : `−${scale}`), el("span", { class: this.share ? "scale share" : "scale" }),
-      el("span", {}, this.share ? "1" : `+${scale}`));
+      el("span", {}, this.share ? scale : `+${scale}`));
     if (this.rows * this.columns > 1 && s.count) {
       this.under.append(el("span", { class: "sum" }, t("figure.summary", { min: number(s.min), max: number(s.max),
         mean: number(s.mean), zeros: percent(s.zeros) })));
@@ -217,7 +229,7 @@ export class Figure {
     for (let row = firstRow; row < rows; row++) {
       for (let column = firstColumn; column < columns; column++) {
         const x = this.gutter + (column - firstColumn) * w, y = this.head + (row - firstRow) * h;
-        const value = this.value(row, column), rgb = colourOf(value, this.scale, this.share);
+        const value = this.value(row, column), rgb = this.colour(value);
         g.fillStyle = rgb ? `rgb(${rgb})` : c.paper;
         g.beginPath();
         g.roundRect(x + 1, y + 1, w - 2, h - 2, 3);
@@ -228,6 +240,13 @@ export class Figure {
           g.stroke();
         }
         g.fillStyle = rgb ? inkOn(rgb) : c.quiet;
+        if (this.concealed?.[0] === row && this.concealed[1] === column) {
+          g.fillStyle = c.paper;
+          g.fillRect(x + 1, y + 1, w - 2, h - 2);
+          g.fillStyle = c.focus;
+          g.fillText("?", x + w - 6, y + h / 2 + 0.5);
+          continue;
+        }
         g.fillText(w < WIDE ? brief(value) : shown(value), x + w - 6, y + h / 2 + 0.5, w - 8);
       }
     }
@@ -354,6 +373,13 @@ export class Figure {
     g.restore();
   }
 
+  // Keep a cell from being read while the reader guesses it; null: show all.
+  conceal(cell) {
+    this.concealed = cell && this.shownAt(cell);
+    this.lens.hidden = true;
+    if (this.drawn) this.draw();
+  }
+
   // Mark the chosen cell and the operands (cells of this tensor); either may be null.
   mark(here, operands) {
     this.here = here && this.shownAt(here);
@@ -473,9 +499,9 @@ export class Figure {
     for (let k = column - 2; k <= column + 2; k++) if (k >= 0 && k < this.columns) columns.push(k);
     this.lens.replaceChildren(el("table", {}, el("tr", {}, el("th"), columns.map(k => el("th", {}, this.columnLabel(k)))),
       rows.map(r => el("tr", {}, el("th", {}, this.rowLabel(r)), columns.map(k => {
-        const value = this.value(r, k), rgb = colourOf(value, this.scale, this.share);
+        const value = this.value(r, k), rgb = this.colour(value);
         return el("td", { class: r === row && k === column ? "here" : null,
-          style: rgb ? `background:rgb(${rgb});color:${inkOn(rgb)}` : `color:${c.quiet}` }, shown(value));
+          style: rgb ? `background:rgb(${rgb});color:${inkOn(rgb)}` : `color:${c.quiet}` }, this.concealed?.[0] === r && this.concealed[1] === k ? "?" : shown(value));
       })))));
     this.lens.hidden = false;
     const x = this.gutter + (column + 0.5) * this.w, y = this.head + (row + 1) * this.h;

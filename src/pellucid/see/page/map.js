@@ -5,7 +5,7 @@ import { el, svg } from "pellucid/dom.js";
 import { sizes } from "pellucid/format.js";
 import { t } from "pellucid/words.js";
 
-const WIDTH = 226, GAP = 20;
+const WIDTH = 246, GAP = 20;
 
 export function map(app) {
   const picture = app.walk_ ? translator(app) : generic(app);
@@ -89,7 +89,7 @@ function translator(app) {
     for (const other of columns.decoder.filter(one => one.kind === "folded")) wires.push(svg("path", { class: "memory", d: `M${mid} ${cross.y + cross.h / 2}V${other.y + other.h / 2}H${other.x - 2}`, "marker-end": "url(#arrow-memory)", "stroke-dasharray": "3 3" }));
   }
   const titles = ["encoder", "decoder"].map(side => svg("text", { class: "q", x: x[side], y: columns[side].at(-1).y - 10 }, t(`map.${side}`)));
-  return svg("svg", { viewBox: `0 -14 690 ${height + 16}`, width: 690, role: "group", "aria-label": t("map.title") }, arrowHead(), wires, drawn, titles);
+  return svg("svg", { viewBox: `0 -14 700 ${height + 16}`, width: 700, role: "group", "aria-label": t("map.title") }, arrowHead(), wires, drawn, titles);
 }
 
 // Repeated layers, blocks.0, blocks.1, ..., with all between the first and the last folded into one line.
@@ -146,5 +146,5 @@ function generic(app) {
       wires.push(svg("path", { class: "skip", d: `M${x + width} ${start - h / 2 + 6}H${out}V${end + h / 2 - 6}H${x + width + 2}`, "marker-end": "url(#arrow-skip)" }));
     }
   }
-  return svg("svg", { viewBox: `0 0 480 ${height}`, width: 480, role: "group", "aria-label": t("map.title") }, arrowHead(), wires, drawn);
+  return svg("svg", { viewBox: `0 0 640 ${height}`, width: 640, role: "group", "aria-label": t("map.title") }, arrowHead(), wires, drawn);
 }

@@ -6,6 +6,7 @@ import { Figure } from "pellucid/figure.js";
 import { sizes } from "pellucid/format.js";
 import { mainSteps, onlyMoves, rowsOf } from "pellucid/groups.js";
 import { pictures } from "pellucid/pictures.js";
+import { alongTime, timeView } from "pellucid/time.js";
 import { axisName, known, language, t } from "pellucid/words.js";
 
 const MOST = 24; // figures at once; more of a place are links
@@ -19,12 +20,16 @@ export function sheetSteps(app) {
   if (!call && stage) steps = stage.steps.map(id => trace.steps[id]).flatMap(one => opened(trace, one, step, trace.steps[stage.show]));
   else if (!call) steps = mainSteps(trace, step.group, step).slice(0, MOST);
   steps = [...new Set(steps)];
+  const recurrent = !stage && !call && alongTime(trace, step.group).length > 0;
+  if (recurrent) steps = steps.filter(one => one === step || !/\.t\d+\./.test(one.name));
   const rows = call ? [] : rowsOf(trace, steps.includes(step) ? steps : [...steps, step]);
   const shown = new Set([...steps, ...rows.flatMap(row => [...row.operands, row.result])]);
   const extra = [];
   if (call && !shown.has(step)) extra.push(step);
   if (state.cell) for (const one of operandsOf(app, step)) if (!shown.has(one) && one !== step) extra.push(one);
-  return { call, stage, steps, rows, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
+  const lines = stage ? [] : alongTime(trace, step.group);
+  for (const line of lines) for (const one of line.steps) shown.add(one);
+  return { call, stage, lines, steps, rows, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
 }
 
 const sharesFrom = (trace, call) => call.output === undefined ? [] : trace.operands(trace.steps[call.output]);
@@ -60,6 +65,8 @@ export function sheet(app, plan) {
   };
   const body = [tools(app, plan)];
   if (plan.call) body.push(...attentionTables(app, plan.call, make));
+  const time = plan.lines.length ? timeView(app, plan.lines) : null;
+  if (time) body.push(time);
   const picture = pictures(app, plan);
   if (picture) body.push(picture);
   const flowing = el("div", { class: "row sheet-row" });
@@ -69,7 +76,8 @@ export function sheet(app, plan) {
     const parts = [];
     row.operands.forEach((one, i) => {
       if (state.backward && !trace.hasGradient(one)) return;
-      const sign = i && row.sign ? el("span", { class: "op", "aria-hidden": "true" }, row.sign) : null;
+      const mark = one.name.endsWith("bias") && row.sign ? "+" : row.sign;
+      const sign = i && mark ? el("span", { class: "op", "aria-hidden": "true" }, mark) : null;
       parts.push(el("div", { class: "made" }, sign, make(one, 720, undefined, false, sign ? 34 : 0)));
     });
     if (!state.backward || trace.hasGradient(row.result)) {
@@ -146,5 +154,5 @@ export function heading(app, plan) {
   if (call) return { title: t("attention.title"), lead: t("attention.lead", { place: key, heads: trace.steps[call.weights].shape.at(-3) ?? 1, d: trace.steps[call.query].shape.at(-1) }) };
   const main = trace.innermost(step).op;
   const about = known(`op.${main}`) ? t(`op.${main}`) : "";
-  return { title: key, lead: [about, t("sheet.lead")].filter(Boolean).join(" ") };
+  return { title: /(^|\.)\d+$/.test(key) ? `${key}, ${main}` : key, lead: [about, t("sheet.lead")].filter(Boolean).join(" ") };
 }

@@ -25,17 +25,28 @@ export class Why {
   // Everything it needs has been loaded.
   show(step, cell, backward, chosen) {
     const changed = !this.explanation || this.explanation.step !== step || String(this.explanation.cell) !== String(cell);
-    if (changed) { this.all = false; this.guessing = false; }
+    if (changed) {
+      this.all = false;
+      if (this.guessing) this.guess(false);
+    }
     this.explanation = explain(this.trace, step, cell, backward);
     this.chosen = chosen;
     this.draw();
     return this.explanation;
   }
 
+  // Hide the number, here and in its matrix, until the reader has found it or asks for it.
+  guess(on) {
+    this.guessing = on;
+    for (const figure of this.app.figures) if (figure.step === this.explanation?.step) figure.conceal(on ? this.explanation.cell : null);
+    this.draw();
+    if (on) this.body.querySelector(".guess input").focus();
+  }
+
   draw() {
     const x = this.explanation, { trace } = this;
     const parts = [badges(trace, x), el("p", { class: "address" }, x.backward ? "dL/d " : "", broken(x.address))];
-    const guess = this.guessing && !this.solved;
+    const guess = this.guessing;
     const value = x.value === undefined ? "·" : guess ? "?" : this.digits ? minus(exactText(x.value)) : minus(significant(x.value, 4));
     parts.push(el("p", { class: this.digits ? "value long" : "value" }, value), el("p", { class: "says" }, meaning(trace, x)));
     if (guess) parts.push(this.question(x));
@@ -54,7 +65,7 @@ export class Why {
     parts.push(el("div", { class: "actions" },
       button(t(this.digits ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": this.digits, class: "digits" }),
       x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x)) : null,
-      x.tree && !x.missing ? button(t("why.guess"), () => { this.guessing = !this.guessing; this.solved = false; this.draw(); }, { "aria-pressed": this.guessing }) : null,
+      x.tree && !x.missing ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
       button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
     this.body.replaceChildren(...parts);
   }
@@ -120,7 +131,7 @@ export class Why {
       answer.textContent = right ? t("guess.right", { value: minus(significant(x.value, 4)) }) : t(Math.sign(given) !== Math.sign(x.value) ? "guess.sign" : Math.abs(given) > Math.abs(x.value) ? "guess.large" : "guess.small");
     };
     return el("div", {}, el("form", { class: "guess", onsubmit: event => { event.preventDefault(); check(); } }, input,
-      el("button", { type: "submit" }, t("guess.check")), button(t("guess.show"), () => { this.guessing = false; this.draw(); })), answer);
+      el("button", { type: "submit" }, t("guess.check")), button(t("guess.show"), () => this.guess(false))), answer);
   }
 }
 
