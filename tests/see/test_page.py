@@ -418,6 +418,47 @@ def test_all_paths_are_those_of_the_chain_rule_in_python(
         assert shown.all_inner_texts() == expected
 
 
+def test_a_recurrent_layer_is_shown_along_time(browser: Browser, pages: dict[str, tuple[Trace, Path]]) -> None:
+    trace, path = pages["recurrent"]
+    with Opened(browser, path, "#gru_0") as page:
+        figure = page.locator("figure[data-step='layer0.h']")
+        box = figure.locator("canvas").nth(1).bounding_box()
+        assert box is not None
+        with page.expect_download() as download:
+            figure.locator("details.saves").evaluate("one => { one.open = true }")
+            figure.get_by_role("button", name="as CSV").click()
+        lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()[1:]
+        found = torch.tensor([[float(one) for one in line.split(",")[1:]] for line in lines])
+        torch.testing.assert_close(found, trace["gru_0"].value[0], atol=1e-6, rtol=0)
+        figure.locator("canvas").nth(1).click(position={"x": 30, "y": box["height"] - 10})
+        page.wait_for_function("() => pellucid.address.startsWith('gru_0.layer0.t2.h[')")
+
+
+def test_channels_of_a_picture_stand_side_by_side_and_a_window_lights_up(
+    browser: Browser, pages: dict[str, tuple[Trace, Path]]
+) -> None:
+    trace, path = pages["picture"]
+    with Opened(browser, path, "#max_pool2d[batch=0, channel=2, row=1, column=1]") as page:
+        assert page.locator(".pictures [aria-label='channel 2'][aria-pressed=true]").count() >= 1
+        page.wait_for_selector(".terms a")
+        titles = page.locator(".terms a").evaluate_all("links => links.map(link => link.title)")
+        expected = [cell.address for cell in trace.explain("max_pool2d[0, 2, 1, 1]").operands]
+        assert sorted(titles) == sorted(expected)
+        lit = page.evaluate("() => pellucid.figures.find(one => one.step.name === 'relu').lit")
+        assert lit == [[2, 2, 2, 2]]
+
+
+def test_a_number_that_is_guessed_is_hidden_in_its_matrix(
+    browser: Browser, pages: dict[str, tuple[Trace, Path]]
+) -> None:
+    with Opened(browser, pages["network"][1], "#2[batch=0, unit=1]") as page:
+        page.get_by_role("button", name="Guess it").click()
+        hidden = "() => pellucid.figures.find(one => one.step.name === '2').concealed"
+        assert page.evaluate(hidden) == [0, 1]
+        page.get_by_role("button", name="Show it").click()
+        assert page.evaluate(hidden) is None
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
@@ -504,6 +545,27 @@ def test_saved_panels_hold_all_digits(browser: Browser, pages: dict[str, tuple[T
     drawing = ElementTree.fromstring(files["SVG"].decode())
     assert len(drawing.findall("{*}rect")) == found.numel() + 1
     assert files["PNG"].startswith(b"\x89PNG")
+
+
+def test_the_map_is_saved_as_a_drawing_and_the_flow_as_a_table(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    trace, path = walked
+    with Opened(browser, path, accept_downloads=True) as page:
+        files_ = {}
+        for kind in ("SVG", "PNG", "CSV"):
+            if kind == "CSV":
+                page.evaluate("() => { location.hash = '#/backward' }")
+                page.wait_for_selector("table.flow")
+            page.locator("main .titled details.saves").evaluate("one => { one.open = true }")
+            with page.expect_download() as download:
+                page.locator("main .titled").get_by_role("button", name=f"as {kind}").click()
+            files_[kind] = Path(download.value.path()).read_bytes()
+    drawing = ElementTree.fromstring(files_["SVG"].decode())
+    assert "Masked self-attention" in [one.text for one in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert files_["PNG"].startswith(b"\x89PNG")
+    rows = dict(line.split(",")[::2][:2] for line in files_["CSV"].decode().splitlines()[1:])
+    for name in ("loss", "logits", "encoder.0.feed_forward.narrow"):
+        gradient = trace.gradients[trace[name]]
+        assert rows[name] == f"{float(gradient.double().square().mean().sqrt()):.3g}"
 
 
 # --- for everybody ---------------------------------------------------------------------------------------------------

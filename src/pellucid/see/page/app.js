@@ -5,6 +5,7 @@ import { broken, button, el, say } from "pellucid/dom.js";
 import { forgetColours } from "pellucid/colour.js";
 import { text } from "pellucid/explain.js";
 import { cellsOf } from "pellucid/expression.js";
+import { saveView } from "pellucid/export.js";
 import { flow } from "pellucid/flow.js";
 import { sizes } from "pellucid/format.js";
 import { groupsOf } from "pellucid/groups.js";
@@ -25,7 +26,7 @@ export class App {
     this.root = root;
     this.groups = groupsOf(trace);
     this.walk_ = trace.walk ?? null; // of each layer the eleven stages
-    this.state = { special: null, step: null, cell: null, backward: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [] };
+    this.state = { special: null, step: null, cell: null, backward: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [], oneScale: false };
     this.figures = [];
     this.headAxis = "head";
     this.version = 0;
@@ -280,7 +281,7 @@ export class App {
       if (version !== this.version) return;
       this.figures = [];
       this.sheetKey = null;
-      this.middle.replaceChildren(el("h2", { class: "title" }, t(`title${state.special}`)), el("p", { class: "lead" }, state.problem ? t("page.nowhere", { address: state.problem }) : t(`lead${state.special}`)), element);
+      this.middle.replaceChildren(el("div", { class: "titled" }, el("h2", { class: "title" }, t(`title${state.special}`)), saveView(element, state.special.slice(1))), el("p", { class: "lead" }, state.problem ? t("page.nowhere", { address: state.problem }) : t(`lead${state.special}`)), element);
       this.why.empty();
     } else {
       const plan = sheetSteps(this);
@@ -304,7 +305,7 @@ export class App {
   // The sheet is drawn anew only when other matrices are to be seen: a new number on it moves nothing.
   drawSheet(plan) {
     const { state } = this;
-    const key = JSON.stringify([plan.all.map(one => one.name), state.backward, state.lead, state.heads, language, this.middle.clientWidth, state.position, plan.stage?.key]);
+    const key = JSON.stringify([plan.all.map(one => one.name), state.backward, state.lead, state.heads, state.oneScale, language, this.middle.clientWidth, state.position, plan.stage?.key]);
     const head = heading(this, plan);
     const top = [this.drawCrumbs(), el("h2", { class: "title" }, head.title), el("p", { class: "lead" }, head.lead)];
     if (key === this.sheetKey && this.body?.isConnected) {

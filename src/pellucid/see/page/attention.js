@@ -35,7 +35,7 @@ export function compared(trace, call, app) {
   const [a, b] = [of(one), of(two)];
   const rows = [["compare.entropy", a.entropy, b.entropy], ["compare.distance", a.distance, b.distance]];
   const apart = differenceStep(trace, weights, a, b);
-  const figure = new Figure(apart.trace, apart.step, { width: app.roomFor(420), title: t("compare.difference", { one, two }), limit: 0 });
+  const figure = new Figure(apart.trace, apart.step, { width: app.roomFor(460), dense: true, title: t("compare.difference", { one, two }), limit: 0 });
   return el("section", { class: "compare", "aria-label": t("compare.title", { one, two }) }, el("h3", {}, t("compare.title", { one, two })),
     el("div", { class: "row" }, figure.element, el("table", { class: "plain" },
       el("tr", {}, el("th", { scope: "col" }, el("span", { class: "unseen" }, t("compare.measure"))), [one, two].map(head => el("th", { scope: "col" }, t("heads.one", { head })))),

@@ -17,6 +17,44 @@ export function saveMenu(figure) {
   }, { "aria-label": t("figure.save", { kind, name: figure.step.name }), title: t("figure.save", { kind, name: figure.step.name }) }))));
 }
 
+// The same for a view that is a drawing (SVG, PNG), tables (CSV), or both.
+export function saveView(view, name) {
+  const picture = view.querySelector("svg[role=group]"), tables = [...view.querySelectorAll("table")];
+  const kinds = [...(picture ? ["SVG", "PNG"] : []), ...(tables.length ? ["CSV"] : [])];
+  if (!kinds.length) return null;
+  return el("details", { class: "saves", onkeydown: event => { if (event.key === "Escape") event.currentTarget.open = false; } }, el("summary", { "aria-label": t("figure.saves", { name }), title: t("figure.saves", { name }) }, "⤓"), el("span", {}, kinds.map(kind => button(kind, async () => {
+    if (kind === "CSV") save(`${name}.csv`, new Blob([tables.map(tableText).join("\n")], { type: "text/csv" }));
+    if (kind === "SVG") save(`${name}.svg`, new Blob([standing(picture)], { type: "image/svg+xml" }));
+    if (kind === "PNG") save(`${name}.png`, await painted(picture));
+  }, { "aria-label": t("figure.save", { kind, name }), title: t("figure.save", { kind, name }) }))));
+}
+
+const tableText = table => [...table.rows].map(row => [...row.cells].map(cell => quoted(cell.innerText.trim().replace(/\u2212/g, "-"))).join(",")).join("\n") + "\n";
+
+const STYLES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-size", "font-family", "font-weight", "text-anchor", "opacity", "rx"];
+
+// A drawing with the styles that the page gives it written into it, so that it stands by itself.
+export function standing(picture) {
+  const copy = picture.cloneNode(true), own = [picture, ...picture.querySelectorAll("*")], other = [copy, ...copy.querySelectorAll("*")];
+  own.forEach((element, i) => {
+    const style = getComputedStyle(element);
+    for (const name of STYLES) if (style.getPropertyValue(name)) other[i].style.setProperty(name, style.getPropertyValue(name));
+    for (const name of ["href", "tabindex", "data-focus", "role"]) if (element !== picture) other[i].removeAttribute(name);
+  });
+  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  copy.style.background = colours().paper;
+  return new XMLSerializer().serializeToString(copy);
+}
+
+async function painted(picture) {
+  const image = new Image(), box = picture.getBoundingClientRect();
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(standing(picture))}`;
+  await image.decode();
+  const canvas = el("canvas", { width: Math.ceil(box.width * 2), height: Math.ceil(box.height * 2) });
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return new Promise(done => canvas.toBlob(done));
+}
+
 export function save(name, blob) {
   const address = URL.createObjectURL(blob);
   el("a", { href: address, download: name }).click();

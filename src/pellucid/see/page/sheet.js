@@ -56,9 +56,9 @@ function callOf(app) {
 }
 
 export function sheet(app, plan) {
-  const { trace, state } = app, figures = [];
+  const { trace, state } = app, figures = [], limit = state.oneScale ? largestOf(trace, plan.all, state.backward) : 0;
   const make = (step, width, title, dense = false, beside = 0) => {
-    const figure = new Figure(trace, step, { dense, kind: state.backward ? "gradient" : "value", lead: state.lead, width: Math.min(width, app.roomFor(2000) - beside), title: title ?? titleOf(step) });
+    const figure = new Figure(trace, step, { dense, limit, kind: state.backward ? "gradient" : "value", lead: state.lead, width: Math.min(width, app.roomFor(2000) - beside), title: title ?? titleOf(step) });
     app.attach(figure);
     figures.push(figure);
     return figure.element;
@@ -94,6 +94,19 @@ export function sheet(app, plan) {
   return { element: el("div", { class: "sheet" }, body), figures };
 }
 
+// The largest finite number of all matrices of a sheet.
+function largestOf(trace, steps, backward) {
+  let most = 0;
+  for (const step of steps) {
+    if (/^u?int|bool/.test(step.dtype)) continue;
+    for (const value of (backward ? step.gradients : step.values) ?? []) {
+      const size = Math.abs(value);
+      if (size > most && size !== Infinity) most = size;
+    }
+  }
+  return most;
+}
+
 function titleOf(step) {
   const parts = step.name.split(".");
   return ["weight", "bias"].includes(parts.at(-1)) || /^\d+$/.test(parts.at(-1)) ? parts.slice(-2).join(".") : parts.at(-1);
@@ -115,7 +128,7 @@ function tools(app, plan) {
       layers.map(layer => el("option", { value: layer, selected: layer === state.layer }, layer)))));
   }
   if (plan.call) choosers.push(el("span", {}, t(`mask.${plan.call.reason}`)));
-  if (!choosers.length) return el("div");
+  choosers.push(button(t("scale.one"), () => app.set({ oneScale: !state.oneScale }), { "aria-pressed": state.oneScale, title: t("scale.one.long") }));
   return el("div", { class: "tools" }, choosers, state.heads.one !== null ? button(t("heads.free"), () => app.freeHeads()) : null);
 }
 
