@@ -82,13 +82,10 @@ class Selection(Displayed, Sequence[Step]):
         """The numbers, by address."""
         return {address: step.value[where] for address, step, where in self._regions()}
 
-    def values_of(self, address: str, step: Step) -> Tensor:
-        """The numbers of one step, or of the part of it that is meant."""
-        return step.value[region(Address.parse(address), step)]
-
     def _regions(self) -> Iterator[tuple[str, Step, tuple[Any, ...]]]:
-        for address, step in zip(self.addresses, self.steps, strict=True):
-            yield address, step, region(Address.parse(address), step)
+        for step, cell in zip(self.steps, self.cells, strict=True):
+            address = Address(step.name, cell or None)
+            yield str(address), step, region(address, step)
 
     # --- cutting ---------------------------------------------------------------------------------------------------
 
@@ -138,7 +135,7 @@ class Selection(Displayed, Sequence[Step]):
             rows.append(compared(self.trace, second, address, step, partner))
         first = None
         if not isinstance(other, Replay) and not any(self.cells):
-            first = diff(self.trace, second, tolerance, names)
+            first = diff(self.trace, second, tolerance, {row.address: row.other for row in rows} | dict(names or {}))
         return Comparison(tuple(rows), first)
 
     def _partners(
@@ -148,7 +145,7 @@ class Selection(Displayed, Sequence[Step]):
         in_order = None
         if isinstance(other, Selection):
             known = dict(zip(other.names, other.steps, strict=True))
-            if not any(names.get(name, name) in known for name in self.names) and len(self) == len(other):
+            if not names and not any(name in known for name in self.names) and len(self) == len(other):
                 in_order = iter(other.steps)
         for address, step, where in self._regions():
             name = names.get(step.name, step.name)
@@ -220,9 +217,8 @@ def compared(first: Trace, second: Trace, address: str, step: Step, partner: Ste
     a, b = a[finite], b[finite]
     norms = float(a.norm() * b.norm())
     cosine = float(a @ b) / norms if norms else math.nan
-    within = Address.parse(found.address)
-    whole = Address(within.name, ((within.cell or ()) + (Address.parse(address).cell or ())) or None)
-    at = str(whole) if found.difference != 0 else None
+    cells = [one.removeprefix(step.name).strip("[]") for one in (found.address, address)]
+    at = f"{step.name}[{', '.join(filter(None, cells))}]" if found.difference != 0 else None
     return Compared(address, partner.name, found.difference, float(apart.mean()), cosine, at)
 
 

@@ -89,6 +89,8 @@ def parts(call: Attention, at: Mapping[str, int], weights: Look, rows: int, colu
     factor = scale(found["scores"].values, found["scaled"].values)
     said = {"scaled": say("scaled_by", factor=short(factor, 4))} if factor is not None else {}
     why = reasons(call, found["masked"].values)
+    if call.reason != "none":
+        said["masked"] = f"{say('hidden_because')} {' + '.join(say(reason) for reason in call.reason.split(' and '))}"
     html = ""
     for group in (names[:3], names[3:6], names[6:7], names[7:]):
         values = [found[name].values for name in group]

@@ -22,6 +22,7 @@ from pellucid.see.operation import Axis
 
 MINUS = "\N{MINUS SIGN}"
 WINDOW = (12, 12)  # rows and columns that are written out; a third more where that makes the window whole
+DENSE = 13  # columns beyond which cells are set tighter
 PICTURE = 240  # the most pixels of a picture along one axis
 NEGATIVE, POSITIVE, SHARE, HIDDEN = (64, 132, 196), (200, 118, 34), (58, 140, 138), (128, 128, 128)  # on both papers
 
@@ -156,7 +157,7 @@ def matrix(
             cells.append(f'<td{colored(value, look)} title="{escape(full + said)}">{write(value)}</td>')
         name = escape(label(axes[0], i))
         body.append(f'<tr><th scope="row" title="{name}">{name}</th>{"".join(cells)}</tr>')
-    kind = "cells small" if small else "cells"
+    kind = "cells small" if small else "cells dense" if len(columns) > DENSE else "cells"
     return (
         f'<div class="scroll"><table class="{kind}"><thead><tr><th class="corner">{corner}</th>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"

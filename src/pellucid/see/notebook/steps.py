@@ -164,8 +164,10 @@ def selection(chosen: Selection) -> str:
     head = [("", say("look")), *((kind, say(name)) for kind, name in HEAD if name != "how")]
     html = f'<p class="note">{say("selection", count=f"{len(chosen):,}", pattern=chosen.pattern)}</p>'
     rows = []
-    for address, one, cell in list(zip(chosen.addresses, chosen.steps, chosen.cells, strict=True))[:ROWS]:
-        part = Step(address, one.op, chosen.values_of(address, one), difference=one.difference)
+    values = chosen.values
+    whole = list(zip(chosen.addresses, chosen.steps, chosen.cells, strict=True))
+    for address, one, cell in whole[:ROWS]:
+        part = Step(address, one.op, values[address])
         look = look_of(one.value)
         first = next(slices(one, dict(cell)), None) if one.value.numel() else None
         seen = picture(first.values, look, address, 56) if first else ""
@@ -175,7 +177,7 @@ def selection(chosen: Selection) -> str:
         cells += [f'<td class="num">{number}</td>' for number in (far, *summary(part))]
         rows.append(f"<tr><td>{seen}</td>{''.join(cells)}</tr>")
     html += listed(head, rows)
-    for address, one, cell in list(zip(chosen.addresses, chosen.steps, chosen.cells, strict=True))[:OPENED]:
+    for address, one, cell in whole[:OPENED]:
         html += f"<details><summary><b>{escape(address)}</b></summary>{badge(one)}{tensor(one, dict(cell))}</details>"
     return html
 

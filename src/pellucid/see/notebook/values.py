@@ -31,22 +31,24 @@ class Slice:
 def slices(step: Step, where: Where) -> Iterator[Slice]:
     """The matrices of a value, those that lie `where` it is said."""
     names, dimensions = step.axis_names, step.value.dim()
-    chosen = {
-        names.index(axis): position(step, axis, at) % step.value.size(names.index(axis)) for axis, at in where.items()
-    }
+    chosen: dict[int, int] = {}
+    for axis, at in where.items():
+        found = position(step, axis, at)  # raises where there is none
+        number = names.index(axis)
+        chosen[number] = found % step.value.size(number)
     free = [number for number in range(dimensions) if number not in chosen]
     pair, leading = free[-2:], free[:-2]
     axes = tuple(step.axes[number] for number in pair)
     for places in itertools.product(*(range(step.value.size(number)) for number in leading)):
-        at = {**chosen, **dict(zip(leading, places, strict=True))}
-        part = step.value[tuple(at.get(number, slice(None)) for number in range(dimensions))]
+        fixed_at = {**chosen, **dict(zip(leading, places, strict=True))}
+        part = step.value[tuple(fixed_at.get(number, slice(None)) for number in range(dimensions))]
         part = part.reshape((1,) * (2 - part.dim()) + tuple(part.shape))
 
-        def cell(i: int, j: int, at: Mapping[int, int] = at) -> str:
+        def cell(i: int, j: int, at: Mapping[int, int] = fixed_at) -> str:
             index = {**at, **dict(zip(pair, (i, j)[2 - len(pair) :], strict=True))}
             return cell_address(step.name, names, [index[number] for number in range(dimensions)])
 
-        fixed = ", ".join(f"{names[number]}={at[number]}" for number in sorted(at))
+        fixed = ", ".join(f"{names[number]}={fixed_at[number]}" for number in sorted(fixed_at))
         yield Slice(part, (*(Axis("", ("",)),) * (2 - len(axes)), *axes), fixed, cell)  # type: ignore[arg-type]
 
 

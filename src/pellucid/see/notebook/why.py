@@ -33,12 +33,12 @@ def explanation(why: Explanation) -> str:
         return html + f'<p class="note">{say("leaf", what=why.formula)}</p>'
     html += f'<p class="formula">{readable(why.formula)}</p>'
     html += f'<p class="sum">= {readable(why.text().rpartition(f"{whose}{why.address} = ")[2])}</p>'
-    html += terms(why.expression)
+    html += terms(why.expression, say("went_into" if why.backward else "operands"))
     digits = f"{escape(why.exact)}<br>{say('within', difference=short(why.difference, 2))}"
     return html + f'<details><summary>{say("exact")}</summary><p class="sum">{digits}</p></details>'
 
 
-def terms(expression: Expression) -> str:
+def terms(expression: Expression, title: str) -> str:
     """The operands: as parts of a sum, strongest first, or in the order in which they are used."""
     parts = list(expression.terms) if isinstance(expression, Sum) and len(expression.terms) > 1 else None
     if parts is None:
@@ -48,7 +48,7 @@ def terms(expression: Expression) -> str:
         ]
         rest = len(cells) - TERMS
         more = f'<p class="note">{say("more_operands", count=rest)}</p>' if rest > 0 else ""
-        return listed([("", say("operands")), ("num", say("number"))], rows) + more if rows else ""
+        return listed([("", title), ("num", say("number"))], rows) + more if rows else ""
     order = sorted(parts, key=lambda part: -abs(part.value))
     largest = abs(order[0].value)
     rows = []
@@ -63,7 +63,7 @@ def terms(expression: Expression) -> str:
     if len(order) > TERMS:
         rest_of = sum(part.value for part in order[TERMS:])
         rows.append(f"<tr><td>{say('rest', count=len(order) - TERMS)}</td><td></td><td></td>{number(rest_of)}</tr>")
-    head = [("", say("operands")), ("num", say("number")), ("", ""), ("num", say("part"))]
+    head = [("", title), ("num", say("number")), ("", ""), ("num", say("part"))]
     return listed(head, rows)
 
 
