@@ -23,7 +23,8 @@ from pellucid.see.operation import Axis
 MINUS = "\N{MINUS SIGN}"
 WINDOW = (12, 12)  # rows and columns that are written out; a third more where that makes the window whole
 DENSE = 13  # columns beyond which cells are set tighter
-PICTURE = 240  # the most pixels of a picture along one axis
+PICTURE = 240  # the most numbers of a picture along one axis
+WIDE = 480  # the most pixels that it takes on the screen
 NEGATIVE, POSITIVE, SHARE, HIDDEN = (64, 132, 196), (200, 118, 34), (58, 140, 138), (128, 128, 128)  # on both papers
 
 
@@ -68,8 +69,9 @@ def breakable(name: str) -> str:
 
 
 def short(value: float, digits: int = 3) -> str:
-    """A number to read: `digits` significant ones, with a true minus sign."""
-    return typeset(f"{value:.{digits}g}")
+    """A number to read: `digits` significant ones, whole thousands written out, with a true minus sign."""
+    text = f"{value:.{digits}g}"
+    return typeset(f"{value:,.0f}" if "e+" in text and abs(value) < 1e7 else text)
 
 
 def exact(value: float, dtype: torch.dtype) -> str:
@@ -179,7 +181,7 @@ def colored(value: float, look: Look) -> str:
 # --- pictures -------------------------------------------------------------------------------------------------------
 
 
-def picture(values: Tensor, look: Look, title: str, pixels: int = PICTURE) -> str:
+def picture(values: Tensor, look: Look, title: str, pixels: int = WIDE) -> str:
     """All numbers as pixels; where there are more than fit, each pixel is the strongest of those under it."""
     numbers = strongest(values.detach().double().cpu(), PICTURE)
     strength = (numbers.nan_to_num(0.0, 0.0, 0.0).abs() / (look.largest or 1.0)).clamp(max=1.0)

@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
+import torch
+
 from pellucid.see.notebook.matrix import breakable, look_of, picture, short
 from pellucid.see.notebook.values import badge, dtype_of, shape_of, slices, tensor
 from pellucid.see.notebook.words import say
@@ -139,10 +141,10 @@ def summary(one: Step) -> list[str]:
     """Least, most and mean of the numbers; the mean of those that are finite."""
     if not one.value.numel():
         return [""] * 3
-    value = one.value.detach().double()
-    finite = value[value.isfinite()]
-    mean = float(finite.mean()) if finite.numel() else float("nan")
-    return [short(float(number)) for number in (value.min(), value.max(), mean)]
+    value = one.value.detach()
+    finite = value.isfinite()
+    mean = (value if finite.all() else value[finite]).mean(dtype=torch.float64)
+    return [short(float(number)) for number in (*value.aminmax(), mean)]
 
 
 def amount(size: float) -> str:
@@ -229,19 +231,25 @@ def replay(found: Replay) -> str:
             f"({short(found.loss - before, 3)})</p>"
         )
     differences = found.differences
-    largest = max((one for one in differences.values() if one < float("inf")), default=0.0)
     entries = [(places, one) for places, one in placed(found.trace) if one.name in found.values]
 
     def row(one: Step, place: str) -> str:
         name = one.name.removeprefix(f"{place}.") if place else one.name
-        far = differences[one.name]
+        far, part = differences[one.name], relative(one, differences[one.name])
         return (
-            f'<tr><td class="code" title="{escape(one.name)}">{breakable(name)}</td><td>{bar(far, largest)}</td>'
-            f'<td class="num">{short(far)}</td></tr>'
+            f'<tr><td class="code" title="{escape(one.name)}">{breakable(name)}</td><td>{bar(part, 1.0)}</td>'
+            f'<td class="num">{short(100 * part)}%</td><td class="num">{short(far)}</td></tr>'
         )
 
     def said(steps: Sequence[Step]) -> str:
-        return f" · {say('up_to', difference=short(max(differences[one.name] for one in steps)))}"
+        return f" · {say('comes_out', difference=short(differences[steps[-1].name]))}"
 
-    head = [("", "name"), ("", ""), ("num", "largest")]
+    head = [("", "name"), ("", ""), ("num", "relative"), ("num", "largest")]
     return html + folded(entries[:ROWS], len(entries) <= UNFOLDED, row, head, said)
+
+
+def relative(one: Step, difference: float) -> float:
+    """A difference as a part of the largest magnitude that the step had."""
+    finite = one.value[one.value.isfinite()]
+    largest = float(finite.abs().max()) if finite.numel() else 0.0
+    return difference / largest if largest else float("inf") if difference else 0.0
