@@ -60,7 +60,7 @@ def trace(whole: Trace) -> str:
     facts.append(amount(whole.bytes))
     entries = list(itertools.islice(placed(whole), ROWS + 1))
     html = f'<p class="note"><span class="name">Trace</span> &nbsp;{" · ".join(facts)}</p>'
-    html += folded(entries[:ROWS], len(entries) <= UNFOLDED, trace_row, HEAD)
+    html += tree(entries[:ROWS], trace_row, HEAD)
     if len(entries) > ROWS:
         count = sum(1 for _ in placed(whole)) - ROWS
         html += f'<p class="note">{say("more_rows", count=f"{count:,}")}</p>'
@@ -87,40 +87,40 @@ def prefixes(name: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
-def folded(
+def tree(
     entries: Sequence[Placed],
-    unfolded: bool,
     row: Callable[[Step, str], str],
     head: Sequence[tuple[str, str]],
     said: Callable[[Sequence[Step]], str] = lambda steps: "",
-    depth: int = 0,
 ) -> str:
-    """Tables of neighbors in one place, and further places within it to unfold, with what is `said` of each."""
-    html = ""
-    for inner, run in itertools.groupby(entries, lambda entry: entry[0][depth] if len(entry[0]) > depth else None):
-        neighbors = list(run)
-        if inner is None:
-            rows = [row(one, places[-1] if places else "") for places, one in neighbors]
-            titles = [(kind, say(name) if name else "") for kind, name in head]
-            again = (
-                " again" if depth or html else ""
-            )  # its titles are there, and hidden where columns stand below others
-            html += listed(titles, rows, f"list steps{again}", columns_of(head))
-            continue
-        computed = sum(not one.leaf for _, one in neighbors)
-        count = say("one_step") if computed == 1 else say("steps", count=f"{computed:,}")
-        within = folded(neighbors, unfolded, row, head, said, depth + 1)
-        html += (
-            f"<details{' open' if unfolded else ''}><summary><b>{escape(inner)}</b> "
-            f'<span class="quiet">{count}{said([one for _, one in neighbors])}</span></summary>{within}</details>'
-        )
-    return html
+    """Titles, then tables of neighbors in one place, and places within places to unfold, with what is `said` of each.
 
-
-def columns_of(head: Sequence[tuple[str, str]]) -> str:
-    """The widths, the same in all tables of one drawing; the name takes what is left."""
+    Each table has its titles too, for those who hear it; they are seen once.
+    """
+    titles = [(kind, say(name) if name else "") for kind, name in head]
     widths = "".join(f'<col class="{name}">' for name in (name or "bar" for _, name in head[1:]))
-    return f"<colgroup><col>{widths}</colgroup>"
+    columns = f"<colgroup><col>{widths}</colgroup>"
+    unfolded = " open" if len(entries) <= UNFOLDED else ""
+
+    def folded(among: Sequence[Placed], depth: int) -> str:
+        html = ""
+        for inner, run in itertools.groupby(among, lambda entry: entry[0][depth] if len(entry[0]) > depth else None):
+            neighbors = list(run)
+            if inner is None:
+                rows = [row(one, places[-1] if places else "") for places, one in neighbors]
+                html += listed(titles, rows, "list steps again", columns)
+                continue
+            computed = sum(not one.leaf for _, one in neighbors)
+            count = say("one_step") if computed == 1 else say("steps", count=f"{computed:,}")
+            html += (
+                f"<details{unfolded}><summary><b>{escape(inner)}</b> "
+                f'<span class="quiet">{count}{said([one for _, one in neighbors])}</span></summary>'
+                f"{folded(neighbors, depth + 1)}</details>"
+            )
+        return html
+
+    seen = listed(titles, [], "list steps", columns).replace("<table ", '<table aria-hidden="true" ')
+    return f'<div class="scroll"><div class="tree columns{len(head)}">{seen}{folded(entries, 0)}</div></div>'
 
 
 def trace_row(one: Step, place: str) -> str:
@@ -245,7 +245,7 @@ def replay(found: Replay) -> str:
         return f" · {say('comes_out', difference=short(differences[steps[-1].name]))}"
 
     head = [("", "name"), ("", ""), ("num", "relative"), ("num", "largest")]
-    return html + folded(entries[:ROWS], len(entries) <= UNFOLDED, row, head, said)
+    return html + tree(entries[:ROWS], row, head, said)
 
 
 def relative(one: Step, difference: float) -> float:
