@@ -33,6 +33,7 @@ from pellucid.see.operation import Axis, Step
 from pellucid.see.replay import replay
 from pellucid.see.selection import SelectionError
 from pellucid.see.trace import Trace
+from tests.see.test_capture import traced
 from tools.screenshots import FLAGS, chromium
 
 ROOT = Path(__file__).parents[2]
@@ -180,6 +181,18 @@ def test_names_and_labels_are_escaped(whole: Trace) -> None:
     assert HOSTILE in "".join(Reader(html(step)).text)
 
 
+@pytest.mark.parametrize("name", ["CNN", "LSTM", "nn.Transformer", "in place"])
+def test_every_kind_of_network_shows_itself(name: str) -> None:
+    _, trace = traced(name)
+    assert trace.gradients
+    Reader(html(trace))
+    for step in trace:
+        found = Reader(html(step)).numbers()
+        assert found or not step.value.dim()
+    for call in trace.attentions():
+        Reader(html(call))
+
+
 # --- the numbers ------------------------------------------------------------------------------------------------------
 
 
@@ -300,6 +313,13 @@ def test_a_picture_of_too_many_numbers_keeps_the_strongest_of_each_block() -> No
     assert max(small.shape) <= 240
     assert float(small.min()) == -9.0
     assert float(small[567 // 5, 233 // 3]) == -9.0
+
+
+def test_attention_between_hundreds_of_positions_stays_small() -> None:
+    layer = nn.MultiheadAttention(32, 4, batch_first=True)
+    x = torch.randn(1, 300, 32)
+    (call,) = capture(layer, x, x, x).attentions()
+    assert len(html(call)) < 500_000
 
 
 def test_further_matrices_are_folded_and_those_left_out_counted() -> None:
@@ -475,6 +495,6 @@ def test_the_example_notebook_is_kept_without_outputs() -> None:
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
 
 
-def test_treescope_is_not_needed_and_not_loaded() -> None:
-    code = "import sys, pellucid.see.notebook; sys.exit('treescope' in sys.modules or 'IPython' in sys.modules)"
+def test_to_draw_needs_nothing_of_jupyter() -> None:
+    code = "import sys, pellucid.see.notebook; sys.exit('IPython' in sys.modules or 'treescope' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

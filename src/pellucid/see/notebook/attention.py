@@ -1,7 +1,7 @@
 """A call of attention drawn: all heads side by side, and the nine parts of one of them with the reasons of its mask."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import torch
@@ -99,28 +99,26 @@ def parts(call: Attention, at: Mapping[str, int], weights: Look, rows: int, colu
         for name in group:
             title = f"{names.index(name) + 1} {say(name)}"
             title += f' <span class="quiet">{said[name]}</span>' if name in said else ""
-            mark = (lambda i, j: why[i][j]) if name == "masked" else None
+            mark = why if name == "masked" else None
             figures.append(drawn(found[name], look, rows, columns, title, mark=mark))
         html += f'<div class="row">{"".join(f"<div>{one}</div>" for one in figures)}</div>{look.legend}'
     return html
 
 
-def reasons(call: Attention, masked: Tensor) -> list[list[str]]:
-    """Why each cell of one head is hidden; empty where it is not."""
-    cells = masked == -math.inf
-    if not cells.any():
-        return [[""] * masked.size(1)] * masked.size(0)
+def reasons(call: Attention, masked: Tensor) -> Callable[[int, int], str]:
+    """Why a cell of one head is hidden; nothing where it is not."""
+    cells = (masked == -math.inf).cpu()
     why = call.reason
-    ahead = torch.ones(cells.shape, dtype=torch.bool).triu(1).to(cells.device) & ("causal" in why)
+    ahead = torch.ones(cells.shape, dtype=torch.bool).triu(1) & ("causal" in why)
     column = (cells | ahead).all(0, keepdim=True) & cells & ("padding" in why)
-    found = []
-    for i in range(cells.size(0)):
-        line = []
-        for j in range(cells.size(1)):
-            names = [name for name, there in (("causal", ahead[i, j]), ("padding", column[i, j])) if there]
-            line.append(" + ".join(say(name) for name in names or ["other"]) if cells[i, j] else "")
-        found.append(line)
-    return found
+
+    def reason(i: int, j: int) -> str:
+        if not cells[i, j]:
+            return ""
+        names = [name for name, there in (("causal", ahead[i, j]), ("padding", column[i, j])) if there]
+        return " + ".join(say(name) for name in names or ["other"])
+
+    return reason
 
 
 def scale(scores: Tensor, scaled: Tensor) -> float | None:
