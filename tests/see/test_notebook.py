@@ -99,6 +99,11 @@ def translator_trace(labels: list[str] | None = None) -> Trace:
     return capture(model, source, target, loss=surprise, labels={"source": labels} if labels else None)
 
 
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PELLUCID_LANG", "en")
+
+
 @pytest.fixture(scope="module")
 def small() -> Trace:
     torch.manual_seed(0)
