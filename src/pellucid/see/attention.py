@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pellucid.see.displayed import Displayed
 from pellucid.see.operation import Axis, Role, Step
 from pellucid.see.trace import Trace, largest_difference
 
@@ -22,7 +23,7 @@ JOINING = ("transpose", "permute", "contiguous", "reshape", "view", "flatten", "
 
 
 @dataclass(frozen=True)
-class Attention:
+class Attention(Displayed):
     """One call of attention in a pass; `scores` are before scaling, `output` is after the projection, if there is one.
 
     Axes: query and key (..., position, d_k), scores to weights (..., query, key), heads (..., query, d_k).
@@ -38,6 +39,9 @@ class Attention:
     weights: Step
     heads: Step
     output: Step | None
+
+    def __repr__(self) -> str:
+        return f"Attention({self.place!r}, weights {tuple(self.weights.value.shape)}, hidden: {self.reason})"
 
     @property
     def hidden(self) -> Tensor:

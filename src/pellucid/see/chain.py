@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pellucid.see.address import Address
+from pellucid.see.displayed import Displayed, Listed
 from pellucid.see.explain import derivatives
 from pellucid.see.expression import rounded
 from pellucid.see.operation import Index, Step
@@ -17,7 +18,7 @@ MOST = 300  # paths; beyond it a list is no explanation
 
 
 @dataclass(frozen=True)
-class Path:
+class Path(Displayed):
     """The cells from a number to the loss, and the partial derivative of each by the one before it."""
 
     cells: tuple[str, ...]
@@ -27,19 +28,22 @@ class Path:
     def product(self) -> float:
         return math.prod(self.partials)
 
+    def __str__(self) -> str:
+        return self.text()
+
     def text(self, digits: int = 4) -> str:
         """The product of partial derivatives, from the loss back to the number."""
         numbers = "*".join(rounded(partial, digits) for partial in reversed(self.partials))
         return f"{' <- '.join(reversed(self.cells))}: {numbers} = {self.product:.{digits}g}"
 
 
-def paths(trace: Trace, address: str | Address, most: int = MOST) -> list[Path]:
+def paths(trace: Trace, address: str | Address, most: int = MOST) -> Listed[Path]:
     """All paths from a cell to the loss; their products add up to its gradient.
 
     Raises TraceError where there are more than `most`.
     """
     step, cell = trace.cell(address)
-    found: list[Path] = []
+    found: Listed[Path] = Listed()
     if trace.loss is None:
         raise TraceError("the trace has no loss that a path could lead to", "Capture with loss=.")
     loss = trace[trace.loss]

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pellucid.see.displayed import Displayed
 from pellucid.see.operation import Step
 from pellucid.see.trace import Trace, largest_difference
 
 
 @dataclass(frozen=True)
-class Divergence:
+class Divergence(Displayed):
     """The cell that differs most in the first step that differs; `shapes` where not even those agree."""
 
     address: str

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from pellucid.see.address import cell_address
+from pellucid.see.displayed import Displayed
 from pellucid.see.expression import Cell, Expression, Number
 
 Index = tuple[int, ...]
@@ -38,7 +39,7 @@ class Role:
 
 
 @dataclass(eq=False)
-class Step:
+class Step(Displayed):
     """One computation, or an input, parameter or constant (`op` says which).
 
     `operands` are the steps that went in, by role; `settings` hold the rest of the arguments, with a Role where an

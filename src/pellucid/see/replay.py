@@ -12,16 +12,22 @@ import torch
 from torch import Tensor
 
 from pellucid.see.address import Address, AddressError
+from pellucid.see.displayed import Displayed
 from pellucid.see.operation import Step, result
 from pellucid.see.trace import Trace, largest_difference
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replay(Displayed):
     """The values of all steps that came out otherwise, by name."""
 
     trace: Trace
     values: Mapping[str, Tensor]
+
+    def __repr__(self) -> str:
+        before = self.trace.loss and float(self.trace.value(self.trace.loss))
+        loss = "" if before is None else f", loss {before:.6g} -> {self.loss:.6g}"
+        return f"Replay({len(self.values)} steps came out otherwise{loss})"
 
     def value(self, name: str) -> Tensor:
         name = self.trace[name].name

@@ -17,6 +17,7 @@ from torch import Tensor
 from pellucid.errors import PellucidError, RunError
 from pellucid.files import read_tensors, write_tensors
 from pellucid.see.address import Address, AddressError, index_of
+from pellucid.see.displayed import Displayed, Listed
 from pellucid.see.operation import (
     Adding,
     Axis,
@@ -38,6 +39,7 @@ from pellucid.see.ops import OPERATIONS
 if TYPE_CHECKING:
     from pellucid.see.attention import Attention
     from pellucid.see.explain import Explanation
+    from pellucid.see.selection import Selection
 
 FORMAT = "pellucid.trace.1"
 WHOLE = Whole()
@@ -47,7 +49,7 @@ class TraceError(PellucidError):
     """A trace cannot be taken, or a file is not one."""
 
 
-class Trace:
+class Trace(Displayed):
     """Steps in the order in which they were computed; inputs, parameters and constants stand among them."""
 
     def __init__(
@@ -70,10 +72,15 @@ class Trace:
         self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
         self._made: dict[Step, list[Step]] = {}
         self.stands_beside: dict[Step, tuple[Step, float]] = {}  # what the model has in place of it: factor times it
-        self._attentions: list[Attention] | None = None
+        self._attentions: Listed[Attention] | None = None
         self._named = {step.name: step for step in steps}
         self._opened: set[Step] = set()
         self._has_axes = False
+
+    def __repr__(self) -> str:
+        computed = sum(not step.leaf for step in self.steps)
+        loss = f", {self.loss} = {float(self[self.loss].value):.6g}" if self.loss else ""
+        return f"Trace({computed} steps from {len(self.steps) - computed} inputs, parameters and constants{loss})"
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
@@ -141,15 +148,49 @@ class Trace:
         step, index = self.cell(parsed)
         return step.value[index]
 
-    def select(self, pattern: str) -> list[Step]:
-        """Steps whose name fits a shell pattern, such as "decoder.*.scores", opened ones included."""
-        self.attentions()  # names the scores of those computed as products
-        parts = pattern.rpartition(".")[2]
-        for step in list(self._named.values()):
+    def select(self, pattern: str = "*", op: str = "*", axis: str | None = None) -> "Selection":
+        """Steps whose name fits a shell pattern, such as "decoder.*.scores", opened ones included.
+
+        A part may be given as in an address: "*.weights[head=2]". `op` is a pattern of the operation's name; with
+        `axis`, only steps that have it.
+        """
+        from pellucid.see.selection import Selection, taken_apart
+
+        self.name_axes()
+        names, cell = taken_apart(pattern)
+        if names.rpartition(".")[2] != "*" or op != "*":
+            self.attentions()
+            self._open_within(names)
+        found = [
+            step
+            for step in self._all()
+            if fnmatch.fnmatchcase(step.name, names) and fnmatch.fnmatchcase(step.op, op)
+            if axis is None or axis in step.axis_names
+        ]
+        return Selection(self, found, pattern).where(**cell)
+
+    def _open_within(self, pattern: str) -> None:
+        """Open whatever may hold a step whose name fits."""
+        waiting = list(self._named.values())
+        for step in waiting:  # grows as it goes
             operation = self.operation(step)
-            if isinstance(operation, Opened) and step not in self._opened and operation.inline and parts != "*":
-                self.open(step)
-        return [step for name, step in self._named.items() if fnmatch.fnmatchcase(name, pattern)]
+            if not isinstance(operation, Opened) or step in self._opened:
+                continue
+            prefix = prefix_of(step, operation)
+            if any(fnmatch.fnmatchcase(prefix, pattern[:end]) for end in range(len(pattern) + 1)):
+                waiting += self.open(step)
+
+    def _all(self) -> Iterator[Step]:
+        """All steps known so far in the order of the computation; those beside it come last."""
+        found: dict[Step, None] = {}
+
+        def walk(steps: list[Step]) -> None:
+            for step in steps:
+                walk(step.inside)
+                found[step] = None
+
+        walk(self.steps)
+        return iter({**found, **dict.fromkeys(self._named.values())})
 
     # --- opening ---------------------------------------------------------------------------------------------------
 
@@ -195,12 +236,12 @@ class Trace:
             self._named[full] = step
         return self._named[full]
 
-    def attentions(self) -> list["Attention"]:
+    def attentions(self) -> "Listed[Attention]":
         """Every call of attention, in order, with the parts that the textbook has."""
         if self._attentions is None:
             from pellucid.see.attention import attentions
 
-            self._attentions = list(attentions(self))
+            self._attentions = Listed(attentions(self))
         return self._attentions
 
     def flat(self, steps: list[Step] | None = None) -> Iterator[Step]:
