@@ -67,7 +67,7 @@ def outputs_by_row(trace: Trace, by: Sequence[int]) -> list[Step]:
     def fits(step: Step) -> bool:
         if step.leaf or not has_rows(step, by):
             return False
-        return tuple(by) != (0,) or step.value.size(0) == wanted
+        return by[0] != 0 or step.value.size(0) == wanted
 
     outputs = [step for step in map(trace.__getitem__, trace.outputs) if fits(step)]
     sizes = {tuple(step.value.size(axis) for axis in by) for step in outputs}

@@ -134,8 +134,9 @@ def places(traces: Sequence[Trace]) -> dict[str, list[Step]]:
             elif not step.leaf and step.place:
                 last[step.place] = step
                 found.setdefault(step.place, [])
-        if "" in found and trace.outputs:
-            last[""] = trace[trace.outputs[0]]
+            elif step.name in trace.outputs:  # computed by the model itself, in none of its layers
+                last[step.name] = step
+                found.setdefault(step.name, [])
         for place, step in last.items():
             found[place].append(step)
     return found

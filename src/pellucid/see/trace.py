@@ -59,7 +59,9 @@ class Trace:
         outputs: list[str],
         loss: str | None = None,
         training_step: int | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
+        """`about` is what else is to be kept with it, such as the sentence that went through; it must be JSON."""
         self.steps = steps
         self.aliases = dict(aliases)
         self.outputs = outputs
@@ -67,6 +69,7 @@ class Trace:
         self.training_step = training_step
         self.parameters: dict[str, Tensor] = {}  # the model's own, by name; none in a trace that was loaded
         self.training: TrainingStep | None = None  # of which this pass is a part, where it is of one
+        self.about = dict(about or {})
         self._gradients: dict[Step, Tensor] | None = None
         self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
         self._made: dict[Step, list[Step]] = {}
@@ -112,6 +115,17 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def rename(self, step: Step, name: str) -> None:
+        """Give a step the name by which people call it; the old one still leads to it."""
+        old = step.name
+        del self._named[old]
+        step.name = free_name(name, self._named)
+        self._named[step.name] = step
+        self.aliases = {place: step.name if held == old else held for place, held in self.aliases.items()}
+        self.aliases[old] = step.name
+        self.outputs = [step.name if one == old else one for one in self.outputs]
+        self.loss = step.name if self.loss == old else self.loss
 
     def cell(self, address: str | Address) -> tuple[Step, tuple[int, ...]]:
         """The step and the position that an address of one cell names."""
@@ -300,6 +314,7 @@ class Trace:
             "outputs": self.outputs,
             "loss": self.loss,
             "training_step": self.training_step,
+            "about": self.about,
             "steps": graph,
         }
         write_tensors(Path(path), {name: tensor.clone() for name, tensor in tensors.items()}, head)
@@ -330,7 +345,10 @@ class Trace:
                     part=entry["part"],
                     autocast=getattr(torch, entry["autocast"]) if entry["autocast"] else None,
                 )
-            return cls(list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"])
+            about = head.get("about", {})
+            return cls(
+                list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"], about
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise TraceError(f"{path}: damaged ({error!r})", "Make it anew with trace.save().") from error
 

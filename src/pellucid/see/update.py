@@ -141,7 +141,7 @@ class Arithmetic:
             momentum = self.number("momentum")
             before = self.held("momentum_buffer")
             if before is None:
-                line = Line("buffer", "b = g, the first time", r"b = g", gradient)
+                line = Line("buffer", "b = g", r"b = g", gradient)
             else:
                 parts = [
                     Product([momentum, before]),
@@ -193,7 +193,7 @@ class Arithmetic:
         mean, square = moments
         if settings["amsgrad"]:
             largest = Function("max", [self.held("max_exp_avg_sq") or Number(0.0), square])
-            line = Line("max_exp_avg_sq", "v = max(v of before, v)", r"v \leftarrow \max(v_{\max}, v)", largest)
+            line = Line("max_exp_avg_sq", "v = max(v_before, v)", r"v \leftarrow \max(v_{\max}, v)", largest)
             yield line
             square = self.cell(line)
         corrected = []

@@ -228,7 +228,7 @@ def gradient_lines(
     if shares:
         pushing = [share for share in shares if share.value] or shares[:1]
         terms = [Cell(f"{known.address}({share.name})", share.value) for share in pushing]
-        lines.append(Line("gradient", "g = sum over examples", r"g = \sum_i g_i", Sum(terms)))
+        lines.append(Line("gradient", "g = sum_i g_i", r"g = \sum_i g_i", Sum(terms)))
     else:
         lines.append(Line("gradient", "g = dL/dw", r"g = \frac{\partial L}{\partial w}", known))
     if training.clip is None:
