@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pellucid.cli.console import err
+from pellucid.cli.console import err, print_json
 from pellucid.cli.opened import Opened, View
 from pellucid.cli.words import say
 from pellucid.errors import DataError
@@ -23,8 +23,8 @@ def see(
     at: Annotated[
         str | None, typer.Option("--at", help="Explain the number, or show the tensor, at an address.")
     ] = None,
-    layer: Annotated[int, typer.Option(min=0, help="The layer whose attention is walked through.")] = 0,
-    head: Annotated[int | None, typer.Option(min=0, help="Show the attention of this head alone, whole.")] = None,
+    layer: Annotated[int, typer.Option(help="The layer whose attention is walked through.")] = 0,
+    head: Annotated[int | None, typer.Option(help="Show the attention of this head alone, whole.")] = None,
     backward: Annotated[bool, typer.Option("--backward", help="Show gradients, and where they come from.")] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Show all digits.")] = False,
     row: Annotated[int, typer.Option(min=0, help="The first row shown of a large matrix.")] = 0,
@@ -59,9 +59,17 @@ def keep(opened: Opened, path: Path) -> None:
 
 
 def show_walk(opened: Opened, view: View) -> None:
+    """The eleven stages of a translation; of a saved trace of something else, its addresses."""
+    from pellucid.cli.see_json import walk_as_json
     from pellucid.cli.see_walk import print_walk
+    from pellucid.see.translation import is_translation
 
-    print_walk(opened, view)
+    if not is_translation(opened.trace):
+        show_address(opened, view, "*")
+    elif view.json:
+        print_json(walk_as_json(opened.trace, view))
+    else:
+        print_walk(opened, view)
 
 
 def show_address(opened: Opened, view: View, address: str) -> None:

@@ -18,7 +18,7 @@ LONE = 0xDC00  # what "surrogateescape" adds to a byte that is part of no charac
 def labels_of(tokenizer: Tokenizer, strings: Sequence[str] = ()) -> list[str]:
     """The label of every token by its id; a slot is told by the one of `strings` that it stands for in a sentence."""
     return [
-        f"<{strings[slot]}>" if (slot := slot_of(name)) is not None and slot < len(strings) else readable(name)
+        f"⟨{strings[slot]}⟩" if (slot := slot_of(name)) is not None and slot < len(strings) else readable(name)
         for name in tokenizer.names()
     ]
 
@@ -27,7 +27,7 @@ def readable(name: str) -> str:
     """The label of a token, from its name in the tokenizer's file."""
     slot = slot_of(name)
     if slot is not None:
-        return f"<slot {slot}>"
+        return f"⟨slot {slot}⟩"
     if name in SPECIAL or not all(letter in byte_of_letter() for letter in name):
         return name
     text = bytes(byte_of_letter()[letter] for letter in name).decode("utf-8", "surrogateescape")

@@ -4,6 +4,7 @@ A trace is all that the terminal, a notebook and a page read. It holds values as
 saved to one safetensors file with its graph as JSON in the header.
 """
 
+import difflib
 import fnmatch
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,6 +74,7 @@ class Trace:
         self._gradients: dict[Step, Tensor] | None = None
         self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
         self._made: dict[Step, list[Step]] = {}
+        self.stands_beside: dict[Step, tuple[Step, float]] = {}  # what the model has in place of it: factor times it
         self._attentions: list[Attention] | None = None
         self._named = {step.name: step for step in steps}
         self._opened: set[Step] = set()
@@ -89,7 +91,8 @@ class Trace:
         while name not in self._named:
             above = next((step for step in self._named.values() if self._may_hold(step, name)), None)
             if above is None:
-                near = [known for known in self._named if name.rpartition(".")[2] in known][:3]
+                near = difflib.get_close_matches(name, [*self._named, *self.aliases], n=3)
+                near = near or [known for known in self._named if name.rpartition(".")[2] in known][:3]
                 raise AddressError(
                     f"the trace has no {name}",
                     f"Near it: {', '.join(near)}." if near else "trace.select('*') lists all.",
@@ -145,7 +148,7 @@ class Trace:
 
     def select(self, pattern: str) -> list[Step]:
         """Steps whose name fits a shell pattern, such as "decoder.*.scores", opened ones included."""
-        self.name_axes()
+        self.attentions()  # names the scores of those computed as products
         parts = pattern.rpartition(".")[2]
         for step in list(self._named.values()):
             operation = self.operation(step)
@@ -183,7 +186,10 @@ class Trace:
         return step.inside
 
     def aside(self, beside: Step, name: str, op: str, /, **operands: Step) -> Step:
-        """A value that the model never computed, beside those it did; nothing flows through it."""
+        """A value that the model never computed, beside those it did; nothing flows through it.
+
+        Its gradient is that of the step it stands beside, if `stands_beside` says so.
+        """
         full = f"{beside.place}.{name}" if beside.place else name
         if full not in self._named:
             settings, found = taken_apart(operands)
@@ -232,7 +238,12 @@ class Trace:
         if self._gradients is None:
             from pellucid.see.backpropagation import backpropagate
 
+            self.attentions()
             self._gradients, self._branches = backpropagate(self)
+            for beside, (step, factor) in self.stands_beside.items():
+                if step in self._gradients:
+                    self._gradients[beside] = self._gradients[step] * factor
+                    self._branches[beside] = [(step, self._gradients[beside])]
         return self._gradients
 
     def branches(self, name: str) -> list[tuple[Step, Tensor]]:
@@ -299,7 +310,8 @@ class Trace:
                 {
                     "name": step.name,
                     "op": step.op,
-                    "operands": {role: operand.name for role, operand in step.operands.items()},
+                    # Pairs, because their order means something and that of an object's keys is not kept.
+                    "operands": [[role, operand.name] for role, operand in step.operands.items()],
                     "settings": {name: encoded(setting) for name, setting in step.settings.items()},
                     "axes": [[axis.name, axis.labels] for axis in step.axes],
                     "place": step.place,
@@ -336,7 +348,7 @@ class Trace:
                     name,
                     entry["op"],
                     tensors[name],
-                    {role: steps[operand] for role, operand in entry["operands"].items()},
+                    {role: steps[operand] for role, operand in entry["operands"]},
                     {key: decoded(setting) for key, setting in entry["settings"].items()},
                     tuple(Axis(axis, tuple(labels) if labels else None) for axis, labels in entry["axes"]),
                     entry["place"],

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from pellucid.see.attention import Attention
-from pellucid.see.operation import Step
 from pellucid.see.trace import Trace, TraceError
 from pellucid.see.translation import is_translation, labels_along, made_of
 from pellucid.see.words import told
@@ -250,7 +249,8 @@ class Walk:
 
 def steps_of(call: Attention) -> tuple[str, ...]:
     """The steps of one attention, without those that are one and the same."""
-    steps = [call.query, call.key, call.value, call.scores, call.scaled, call.masked, call.weights, call.heads]
+    heads = call.heads.inside[-1] if call.heads.inside else call.heads  # of a fused kernel, its last step
+    steps = [call.query, call.key, call.value, call.scores, call.scaled, call.masked, call.weights, heads]
     return tuple(step.name for step in dict.fromkeys([*steps, *([call.output] if call.output else [])]))
 
 
@@ -261,8 +261,3 @@ def strongest(shares: Tensor, apart: bool) -> tuple[int, int, int]:
     place = int(shares.argmax())
     head, rest = divmod(place, shares.size(-2) * shares.size(-1))
     return head, *divmod(rest, shares.size(-1))
-
-
-def step_at(trace: Trace, stage: Stage) -> list[Step]:
-    """The steps that a stage shows."""
-    return [trace[name] for name in stage.steps]
