@@ -73,7 +73,8 @@ def outputs_by_row(trace: Trace, by: Sequence[int]) -> list[Step]:
     sizes = {tuple(step.value.size(axis) for axis in by) for step in outputs}
     if outputs:
         return outputs if len(sizes) == 1 else outputs[:1]
-    return [step for step in trace.flat() if fits(step) and step.axis_names[0] == "batch"]
+    # The axes of what comes of an index, such as a target's tokens, have no names.
+    return [step for step in trace.flat() if fits(step) and step.axis_names[0] in ("batch", "d0")]
 
 
 def has_rows(step: Step, by: Sequence[int]) -> bool:

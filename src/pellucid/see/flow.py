@@ -5,7 +5,7 @@ never on, weights that move by a hundredth of themselves at each step or not at 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,9 +17,9 @@ from pellucid.see.trace import Trace
 from pellucid.see.training import TrainingStep
 from pellucid.see.update import stepped
 
-PLACE_WIDTH = 24
-COLUMNS = ("output", "zeros", "dL/dout", "weights", "dL/dw", "update", "ratio")
-WIDTH = 7  # of each: 24 + 7 * (1 + 7) = 80
+COLUMNS = ("output", "zeros", "dL/dout", "weights", "dL/dw", "ratio")
+WIDTH = 7  # of each
+PLACE_WIDTH = 80 - len(COLUMNS) * (1 + WIDTH)
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ class Row:
     def ratio(self) -> float | None:
         """How large the update is beside the weights: around 0.001 is common."""
         return None if self.update is None or not self.weights else self.update / self.weights
+
+    @property
+    def numbers(self) -> tuple[float | None, ...]:
+        """Those of a table's columns."""
+        return self.activation, self.zeros, self.activation_gradient, self.weights, self.gradient, self.ratio
 
 
 @dataclass(frozen=True)
@@ -68,18 +73,9 @@ class Flow:
 
     def __str__(self) -> str:
         lines = [" ".join([" " * PLACE_WIDTH, *(f"{column:>{WIDTH}}" for column in COLUMNS)])]
-        for row in self.rows:
-            numbers = (
-                row.activation,
-                row.zeros,
-                row.activation_gradient,
-                row.weights,
-                row.gradient,
-                row.update,
-                row.ratio,
-            )
-            cells = [f"{short(number):>{WIDTH}}" for number in numbers]
-            lines.append(" ".join([f"{shortened(row.place or 'model', PLACE_WIDTH):{PLACE_WIDTH}}", *cells]))
+        for place, row in arranged(self.rows):
+            cells = [f"{short(number):>{WIDTH}}" for number in (row.numbers if row is not None else ())]
+            lines.append(" ".join([f"{shortened(place, PLACE_WIDTH):{PLACE_WIDTH}}", *cells]))
         if self.norm is not None and self.clip is not None:
             lines.append(f"norm of all gradients {self.norm:.4g}, clipped at {self.clip:g}: times {self.factor:.4g}")
         elif self.norm is not None:
@@ -87,15 +83,32 @@ class Flow:
         return "\n".join(line.rstrip() for line in lines)
 
 
+def arranged(rows: Sequence[Row]) -> Iterator[tuple[str, Row | None]]:
+    """What stands at the side of each row: under a line for each layer of a list, its parts, indented."""
+    layer = ""
+    for row in rows:
+        parts = row.place.split(".")
+        depth = max((number + 1 for number, part in enumerate(parts) if part.isdigit()), default=0)
+        above, rest = ".".join(parts[:depth]), ".".join(parts[depth:])
+        if above and rest and above != layer:
+            yield above, None
+        layer = above
+        yield (f"  {rest}" if above and rest else row.place or "model"), row
+
+
 def short(number: float | None) -> str:
     """Three digits in at most 7 characters."""
     if number is None:
         return ""
-    return f"{number:.3g}" if number == 0 or 1e-3 <= abs(number) < 1e4 else f"{number:.1e}"
+    if 100 <= abs(number) < 1e6:
+        return f"{number:.0f}"
+    return f"{number:.3g}" if number == 0 or 1e-3 <= abs(number) < 100 else f"{number:.1e}"
 
 
 def shortened(place: str, width: int) -> str:
-    return place if len(place) <= width else "…" + place[len(place) - width + 1 :]
+    """Without its middle, where it is longer."""
+    after = (width - 1) // 2
+    return place if len(place) <= width else f"{place[: width - 1 - after]}…{place[len(place) - after :]}"
 
 
 def flow(training: TrainingStep, optimizer: torch.optim.Optimizer | None = None) -> Flow:
@@ -134,7 +147,9 @@ def places(traces: Sequence[Trace]) -> dict[str, list[Step]]:
             elif not step.leaf and step.place:
                 last[step.place] = step
                 found.setdefault(step.place, [])
-            elif step.name in trace.outputs:  # computed by the model itself, in none of its layers
+            elif (
+                step.name in trace.outputs and step.name != trace.loss
+            ):  # computed by the model itself, in none of its layers
                 last[step.name] = step
                 found.setdefault(step.name, [])
         for place, step in last.items():

@@ -4,6 +4,7 @@ A loop may scale its loss (AMP), add up the gradients of several batches and sho
 true gradients, of the loss as it is; here stand their sum before clipping, the factor, and the sum after it.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -180,6 +181,7 @@ class Drawn:
         self.state: RandomState | None = None
 
     def after(self, objective: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        @functools.wraps(objective)  # has its parameters, by whose names inputs are called
         def run(*args: Any, **named: Any) -> Tensor:
             found = objective(*args, **named)
             self.state = RandomState.now()

@@ -19,6 +19,7 @@ from pellucid.see.trace import TraceError
 
 KINDS = {torch.optim.SGD: "SGD", torch.optim.Adam: "Adam", torch.optim.AdamW: "AdamW"}
 ONE = Number(1.0)
+WEIGHT_DIGITS = 3  # more than of other numbers: a step is often a thousandth of its weight
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Line:
     @property
     def value(self) -> float:
         return self.expression.value
+
+    def digits(self, digits: int) -> int:
+        """How many to show where others have so many, that the change of a weight is seen."""
+        return digits + WEIGHT_DIGITS if self.name == "new" else digits
 
     @property
     def exact(self) -> str:

@@ -1,5 +1,6 @@
 """Why a number of a parameter moved: the examples that pushed it, what clipping left, the optimizer's arithmetic."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from pellucid.see.address import Address
 from pellucid.see.examples import pushes
-from pellucid.see.expression import SHOWN, Cell, Function, Number, Product, Quotient, Sum
+from pellucid.see.expression import SHOWN, Cell, Expression, Function, Number, Product, Quotient, Sum
 from pellucid.see.operation import Index, Step
 from pellucid.see.trace import Trace, TraceError
 from pellucid.see.training import CLIP_EPSILON, TrainingStep
@@ -18,6 +19,7 @@ from pellucid.see.update import Line, cell_name, rule_of, stepped, update_lines
 
 DIGITS = 4
 WIDTH = 80
+ROUNDING = 1e-5  # of a gradient; a larger part is shown as a term of its sum
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Push:
 class Why:
     """One optimizer step of one number, `old` to `new`.
 
-    `pushes` add up to `gradient`, which is before clipping, but for `pushes_differ`, by rounding; where examples cannot
-    be told apart there are none. `difference` is how far `new` is from what PyTorch's own step makes of it.
+    `pushes` add up to `gradient`, which is before clipping, but for `rounding`: they are computed in float32, the
+    gradient is PyTorch's, in the number format of the pass. Where examples cannot be told apart there are none.
+    `difference` is how far `new` is from what PyTorch's own step makes of it.
     """
 
     address: str
@@ -58,7 +61,7 @@ class Why:
     skipped: bool
     lines: Sequence[Line]
     pushes: Sequence[Push]
-    pushes_differ: float
+    rounding: float
     difference: float
 
     @property
@@ -92,7 +95,7 @@ class Why:
             "pushes": [
                 {"batch": one.batch, "index": one.index, "name": one.name, "gradient": one.value} for one in self.pushes
             ],
-            "pushes_differ": self.pushes_differ,
+            "rounding": self.rounding,
         }
 
     def text(self, digits: int = DIGITS, shown: int = SHOWN, width: int = WIDTH) -> str:
@@ -101,18 +104,17 @@ class Why:
         longest = max(len(line.name) for line in self.lines)
         for line in self.lines:
             head = f"  {line.name:{longest}}  {line.text}"
-            numbers = f"= {line.expression.text(digits, shown)} = {line.value:.{digits}g}"
+            few = line.digits(digits)
+            numbers = f"= {line.expression.text(few, shown)} = {line.value:.{few}g}"
             found.append(head)
             found += textwrap.wrap(
                 numbers, width, initial_indent=" " * (longest + 4), subsequent_indent=" " * (longest + 6)
             )
         if self.skipped:
             found.append("  The gradients are not all finite: the scaler leaves this step out.")
-        found.append(
-            f"  {self.old:.{digits + 2}g} -> {self.new:.{digits + 2}g}, {self.difference:.1g} from PyTorch's own step"
-        )
+        found.append(f"  {self.old:.{few}g} -> {self.new:.{few}g}, {self.difference:.1g} from PyTorch's own step")
         if self.pushes:
-            found.append(f"  pushed by (their sum is the gradient to {self.pushes_differ:.1g}):")
+            found.append(f"  pushed by (their sum is the gradient but for {self.rounding:.1g}, by rounding):")
             order = sorted(self.pushes, key=lambda push: -abs(push.value))
             named = [push for push in order[: 2 * shown] if push.value] or order[:1]
             found += [f"    {f'{push.value:+.{digits}g}':<{digits + 7}} {push.name}" for push in named]
@@ -137,8 +139,9 @@ def why_moved(
     gradient = float(gradients[name][cell])
     axes = step.axis_names
     rule = rule_of(optimizer, live)
-    shares, differ = shares_of(training, name, cell, gradient, by)
-    lines = gradient_lines(training, name, axes, cell, gradient, shares)
+    shares = shares_of(training, name, cell, by)
+    rounding = gradient - math.fsum(share.value for share in shares) if shares else 0.0
+    lines = gradient_lines(training, name, axes, cell, gradient, shares, rounding)
     part = "grad" if training.clip is None else "clipped"
     given = Cell(cell_name(name, part, axes, cell), float(training.clipped()[name][cell]))
     lines += update_lines(rule, name, axes, cell, old, given)
@@ -156,7 +159,7 @@ def why_moved(
         training.skipped,
         lines,
         shares,
-        differ,
+        rounding,
         abs(new - torchs),
     )
 
@@ -184,17 +187,15 @@ def found_in(
     return step, cell, live, optimizer
 
 
-def shares_of(
-    training: TrainingStep, name: str, cell: Index, gradient: float, by: Sequence[int]
-) -> tuple[list[Push], float]:
-    """The shares of all examples of all batches, and how far their sum is from the gradient."""
+def shares_of(training: TrainingStep, name: str, cell: Index, by: Sequence[int]) -> list[Push]:
+    """The shares of all examples of all batches; none where those of one batch cannot be told apart."""
     shares: list[Push] = []
     for batch, trace in enumerate(training.traces):
         if name not in trace:
             continue
         found = pushes(trace, trace[name], cell, by)
         if found is None:
-            return [], 0.0
+            return []
         names = row_names(trace, by)
         prefix = (f"batch={batch}",) if len(training.traces) > 1 else ()
         for index in (
@@ -204,7 +205,7 @@ def shares_of(
             shares.append(Push(batch, tuple(index), (*prefix, *words), float(found.rows[tuple(index)])))
         if found.rest:
             shares.append(Push(batch, None, prefix, found.rest))
-    return shares, abs(sum(share.value for share in shares) - gradient)
+    return shares
 
 
 def row_names(trace: Trace, by: Sequence[int]) -> list[tuple[str, Sequence[str] | None]]:
@@ -220,14 +221,22 @@ def named(axis: str, labels: Sequence[str] | None, index: int) -> str:
 
 
 def gradient_lines(
-    training: TrainingStep, name: str, axes: Sequence[str], cell: Index, gradient: float, shares: Sequence[Push]
+    training: TrainingStep,
+    name: str,
+    axes: Sequence[str],
+    cell: Index,
+    gradient: float,
+    shares: Sequence[Push],
+    rounding: float,
 ) -> list[Line]:
     """The gradient before clipping, the factor, and what the optimizer gets."""
     known = Cell(cell_name(name, "grad", axes, cell), gradient)
     lines = []
     if shares:
         pushing = [share for share in shares if share.value] or shares[:1]
-        terms = [Cell(f"{known.address}({share.name})", share.value) for share in pushing]
+        terms: list[Expression] = [Cell(f"{known.address}({share.name})", share.value) for share in pushing]
+        if abs(rounding) > ROUNDING * abs(gradient):
+            terms.append(Number(rounding))
         lines.append(Line("gradient", "g = sum_i g_i", r"g = \sum_i g_i", Sum(terms)))
     else:
         lines.append(Line("gradient", "g = dL/dw", r"g = \frac{\partial L}{\partial w}", known))
