@@ -133,6 +133,8 @@ def name_parts(trace: Trace) -> None:
     for side in ("source", "target"):
         name_embedding(trace, side)
     for call in trace.attentions():
+        for step in (call.query, call.key, call.value, call.scores, call.scaled, call.masked, call.weights, call.heads):
+            name_head(step)
         for step, name in ((call.query, "queries"), (call.key, "keys"), (call.value, "values")):
             trace.rename(step, f"{call.place}.{name}")
         if call.output is not None:
@@ -154,6 +156,13 @@ def name_parts(trace: Trace) -> None:
     loss.operands["target"].axes = (Axis("position", tuple(trace.about["wanted"])),)
     memory = trace["decoder.0.cross_attention.key"].operands["input"]
     trace.aliases["memory"] = memory.name
+
+
+def name_head(step: Step) -> None:
+    """Where there is one head only, nothing shows that the axis is that of heads."""
+    if step.value.dim() == 4 and step.value.size(1) == 1:
+        batch, _, position, last = step.axes
+        step.axes = (batch, Axis("head"), position, Axis("d_k") if last.name == "model" else last)
 
 
 def name_embedding(trace: Trace, side: str) -> None:
