@@ -112,7 +112,11 @@ def print_why(why: "Why", names: Sequence[str], exact: bool) -> None:
         out.print()
         out.print(Text.assemble((say(f"see.why.{line.name}"), "bold"), "  ", (line.text, "dim")))
         digits = line.digits(DIGITS)
-        numbers = f"{line.exact} = {line.value!r}" if exact else f"{line.expression.text(digits, 4)} = {line.value:.{digits}g}"
+        numbers = (
+            f"{line.exact} = {line.value!r}"
+            if exact
+            else f"{line.expression.text(digits, 4)} = {line.value:.{digits}g}"
+        )
         out.print(Padding(Text(f"= {numbers}"), (0, 0, 0, 2), expand=False))
     if why.skipped:
         out.print(Text(say("see.why.skipped")))

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from pellucid.see.capture import autocast_of, buffers_kept, capture, floats_of
 from pellucid.see.flow import Flow, Row, owner
-from pellucid.see.trace import largest_difference
 from pellucid.see.training import CLIP_EPSILON, RandomState, TrainingStep, remembered, weighted
 
 SHORTENED = 1 - 1e-4  # gradients that reach the optimizer this much shorter than they were have been clipped
@@ -178,6 +177,7 @@ class Microscope:
 
     def _after_update(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         self.step += 1
+        self._calls = []  # of a step that computes its loss within itself
         if due(self.step, self.statistics_every):
             self._finish_measuring()
         self._listen()
@@ -262,10 +262,7 @@ class Microscope:
             reached = float(nn.utils.get_total_norm(list(given.values())))
             if reached < SHORTENED * step.norm:
                 step.clip = reached * (step.norm + CLIP_EPSILON) / step.norm
-        clipped = step.clipped()
-        step.agreement = max(
-            (largest_difference(clipped[name], given[name]) for name in clipped if name in given), default=None
-        )
+        step.agreement = farthest(step.clipped(), given)
         self.captures.append(step)
         self.tell(step)
 
@@ -304,6 +301,15 @@ class Microscope:
 
 def due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
+
+
+def farthest(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float | None:
+    """The largest absolute difference of the tensors that both have, by few passes over them."""
+    names = [name for name in a if name in b]
+    if not names:
+        return None
+    apart = torch._foreach_sub([a[name] for name in names], [b[name] for name in names])
+    return max(float(norm) for norm in torch._foreach_norm(apart, math.inf))
 
 
 def joined(norms: Sequence[float], numbers: Sequence[int]) -> float:
