@@ -143,7 +143,10 @@ def test_operands_are_addresses_that_lead_on_to_a_parameter_or_an_input(pellucid
     assert found["text"].endswith(("a parameter", "an input"))
 
 
-def test_backward_a_number_is_upstream_times_local_added_up(pellucid: Command, saved: str) -> None:
+def test_backward_a_number_is_upstream_times_local_added_up(
+    pellucid: Command, saved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # a line for each
     address = "encoder.1.feed_forward.relu[position=0, unit=3]"
     said = lines(pellucid("see", saved, "--at", address, "--backward", "--exact"))
     start = next(n for n, line in enumerate(said) if "upstream" in line)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from pellucid.data.slots import CHARACTERS
 from pellucid.data.tokenizer import BOS, EOS, Tokenizer
 from pellucid.models.translator import Translator
+from pellucid.nn.attention import MultiHeadAttention, attention
 from pellucid.run import Run
 from pellucid.see.tokens import labels_of, readable
 from pellucid.see.trace import Trace, TraceError
@@ -338,6 +339,49 @@ def test_a_sentence_long_enough_for_the_fused_kernel_is_walked_alike(plain: Run)
     weights = trace["encoder.0.self_attention.weights"].value
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
     assert "encoder.0.self_attention.weights" in stage.steps
+
+
+class Turning(MultiHeadAttention):
+    """Turns queries and keys by an angle that grows with the position (rotary positions)."""
+
+    def keys_and_values(self, asked: Tensor) -> tuple[Tensor, Tensor]:
+        return turned(self.split(self.key(asked))), self.split(self.value(asked))
+
+    def attend(self, asking: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None) -> Tensor:
+        heads = attention(turned(self.split(self.query(asking))), key, value, allowed)
+        return self.output(heads.transpose(1, 2).flatten(2))
+
+
+def turned(x: Tensor) -> Tensor:
+    angle = torch.arange(x.size(-2), dtype=x.dtype)[:, None]
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * angle.cos() - second * angle.sin(), first * angle.sin() + second * angle.cos()], dim=-1)
+
+
+class WithoutVectors(Translator):
+    """Adds no position vectors."""
+
+    def embed(self, ids: Tensor, start: int = 0) -> Tensor:
+        return self.dropout(self.embedding(ids) * math.sqrt(self.config.d_model))
+
+
+def test_positions_that_are_turned_rather_than_added_are_told_so(tmp_path: Path) -> None:
+    run = made(tmp_path / "turning")
+    model = WithoutVectors(run.config.model, run.tokenizer.size)
+    for module in model.modules():
+        if isinstance(module, MultiHeadAttention):
+            module.__class__ = Turning
+    model.load_state_dict(run.model.state_dict())
+    run.__dict__["model"] = model.eval()
+    trace = trace_of(run, SOURCE, TARGET)
+    stage = Walk(trace).stages()[2]
+    assert stage.form == ".rotary"
+    before = trace["encoder.0.self_attention.query"].value
+    first, second = float(before[0, 1, 0]), float(before[0, 1, 2])  # d_k is 4: number 0 is paired with number 2
+    assert stage.facts["word"] == first
+    assert stage.facts["turned"] == pytest.approx(first * math.cos(1) - second * math.sin(1), rel=1e-4)
+    assert all(stage.sentence(language) for stage in Walk(trace).stages() for language in LANGUAGES)
+    assert "source.embedded" not in trace
 
 
 def test_one_token_on_each_side_is_walked_as_well(plain: Run) -> None:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from rich.cells import cell_len
 from rich.text import Text
 from torch import Tensor
 
 from pellucid.cli.console import out, print_json
 from pellucid.cli.matrices import (
     DIGITS,
+    GAP,
     Matrix,
     Window,
     check_window,
@@ -16,6 +18,7 @@ from pellucid.cli.matrices import (
     power_of,
     print_matrix,
     print_table,
+    right,
 )
 from pellucid.cli.opened import Opened, View
 from pellucid.cli.see_json import explanation_as_json, step_as_json
@@ -32,6 +35,7 @@ from pellucid.see.translation import labels_along
 
 OPERANDS = 12  # shown of the cells of which a number was made
 RANKED = 20  # of a long line of labelled numbers
+INDENT = "    "
 LISTED = 100  # addresses of a list
 
 
@@ -170,11 +174,13 @@ def written(value: float, digits: int | None) -> str:
 
 
 def print_addresses(heads: list[str], rows: list[tuple[list[str], str]]) -> None:
-    """Numbers, then where they are; an address that is too long for the line goes on in the next."""
-    widths = [max(len(head), *(len(cells[k]) for cells, _ in rows)) for k, head in enumerate(heads)]
-    for cells, address in ([(heads, say("see.address"))] if rows else []) + rows:
-        before = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        out.print(Text(f"{before}  {address}", style="dim" if cells is heads else ""))
+    """Numbers, then where they are; an address that is too long for the line stands in the next."""
+    columns = [right([head, *cells]) for head, *cells in zip(heads, *(numbers for numbers, _ in rows), strict=True)]
+    addresses = [say("see.address"), *(address for _, address in rows)]
+    for count, (*cells, address) in enumerate(zip(*columns, addresses, strict=True)):
+        line = GAP.join(cells)
+        apart = GAP if cell_len(line + GAP + address) <= out.width else f"\n{INDENT}"
+        out.print(Text(f"{line}{apart}{address}", style="dim" if count == 0 else ""))
 
 
 # --- one tensor -----------------------------------------------------------------------------------------------------

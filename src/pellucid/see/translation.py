@@ -175,7 +175,7 @@ def name_embedding(trace: Trace, side: str) -> None:
         return
     trace.rename(scaled, f"{side}.scaled")
     total = made_of(trace, scaled, "add")
-    if total is None:  # positions are told within attention
+    if total is None or total.place != scaled.place:  # positions are told within attention
         return
     positions = total.operands["other"]
     trace.rename(total, f"{side}.embedded")
@@ -194,12 +194,6 @@ def made_of(trace: Trace, step: Step, op: str) -> Step | None:
 def is_translation(trace: Trace) -> bool:
     """Whether the trace is one that `trace_of` took."""
     return trace.about.get("kind") == KIND
-
-
-def candidates(probabilities: Tensor, most: int) -> list[list[int]]:
-    """For each position the tokens with the largest shares, best first."""
-    found: list[list[int]] = probabilities.topk(min(most, probabilities.size(-1)), dim=-1).indices.tolist()
-    return found
 
 
 def labels_along(step: Step, axis: int) -> Sequence[str]:
