@@ -51,7 +51,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Flow:
-    """Rows in the order of the data; `norm` is that of all gradients before clipping, `factor` what clipping left."""
+    """Rows in the order of the data; `norm` is that of all gradients before clipping, `factor` what clipping left.
+
+    Of statistics the gradients are those that reached the optimizer, and `factor` is None.
+    """
 
     rows: Sequence[Row]
     norm: float | None = None
@@ -79,7 +82,7 @@ class Flow:
         if self.norm is not None and self.clip is not None:
             lines.append(f"norm of all gradients {self.norm:.4g}, clipped at {self.clip:g}: times {self.factor:.4g}")
         elif self.norm is not None:
-            lines.append(f"norm of all gradients {self.norm:.4g}, not clipped")
+            lines.append(f"norm of all gradients {self.norm:.4g}{', not clipped' if self.factor == 1 else ''}")
         return "\n".join(line.rstrip() for line in lines)
 
 
