@@ -10,6 +10,7 @@ import typer
 
 from pellucid.cli.console import err, print_json
 from pellucid.cli.opened import Opened, View
+from pellucid.cli.see_training import show_training
 from pellucid.cli.words import say
 from pellucid.errors import DataError
 
@@ -23,6 +24,12 @@ def see(
     at: Annotated[
         str | None, typer.Option("--at", help="Explain the number, or show the tensor, at an address.")
     ] = None,
+    why: Annotated[
+        str | None, typer.Option("--why", help="Explain the next training step of the weight at an address.")
+    ] = None,
+    flow: Annotated[
+        bool, typer.Option("--flow", help="Show norms of activations, gradients and updates in the next training step.")
+    ] = False,
     layer: Annotated[int, typer.Option(help="The layer whose attention is walked through.")] = 0,
     head: Annotated[int | None, typer.Option(help="Show the attention of this head alone, whole.")] = None,
     backward: Annotated[bool, typer.Option("--backward", help="Show gradients, and where they come from.")] = False,
@@ -39,7 +46,12 @@ def see(
     Example: pellucid see runs/en-zh "Save changes before closing?"
 
     Example: pellucid see runs/en-zh "Save the file" --at "decoder.0.cross_attention.weights[head=0, query=1, key=0]"
+
+    Example: pellucid see runs/en-zh --why "decoder.0.feed_forward.wide.weight[unit=3, input=17]"
     """
+    if why is not None or flow:
+        show_training(run, text, target, why, flow, json, exact)
+        return
     opened = Opened(run, text, target)
     view = View(layer, head, backward, exact, row, column, json)
     if save is not None:

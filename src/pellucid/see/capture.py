@@ -5,6 +5,7 @@ both are gone when the capture ends, however it ends. The model, its buffers, it
 left as they were. Values are copies, so that what a later step writes in place does not change what was seen.
 """
 
+import dataclasses
 import inspect
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,10 +18,11 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from pellucid.see.attention import name_parts
-from pellucid.see.operation import Axis, NotOpenedError, Operation, Role, Step, filled, taken_apart
+from pellucid.see.operation import Axis, Made, NotOpenedError, Operation, Role, Step, filled, taken_apart
 from pellucid.see.ops import OPERATIONS
 from pellucid.see.ops.dropout import drawn
 from pellucid.see.trace import WHOLE, Trace, TraceError, free_name
+from pellucid.see.training import TrainingStep, remembered
 
 Labels = Mapping[str, Sequence[str]]
 
@@ -53,14 +55,22 @@ def capture(
     loss: Callable[[Any], Tensor] | None = None,
     labels: Labels | None = None,
     training_step: int | None = None,
+    objective: Callable[..., Any] | None = None,
+    scale: float = 1.0,
+    clip: float | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
     **named: Any,
 ) -> Trace:
     """What `model(*inputs, **named)` computes, and with `loss` (of its output) all gradients as well.
 
     `labels` names the positions of inputs, by input, and the rows of parameters, such as the tokens of a vocabulary:
-    {"source": ["Hello", "world"], "embedding.weight": [...]}. Raises TraceError if the loss is not one number.
+    {"source": ["Hello", "world"], "embedding.weight": [...]}. `objective` is called in the model's stead where a loop
+    calls more than the model. `scale` is a GradScaler's: gradients are computed with it and shown without it. `clip` is
+    the largest norm that the loop allows, `optimizer` what takes the step: `trace.why_moved` and `trace.flow` tell of
+    them. Raises TraceError if the loss is not one number.
     """
-    bound = inspect.signature(model.forward).bind(*inputs, **named)
+    called = objective or model
+    bound = inspect.signature(objective or model.forward).bind(*inputs, **named)
     tensors: dict[str, Tensor] = {}
 
     def apart(path: str, value: Any) -> Any:
@@ -70,6 +80,9 @@ def capture(
             return Role(path)
         if isinstance(value, dict):
             return {key: apart(str(key), one) for key, one in value.items()}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.init}
+            return Made(type(value), {name: apart(name, one) for name, one in fields.items()})
         if type(value) in (list, tuple):
             return type(value)(apart(f"{path}.{number}", one) for number, one in enumerate(value))
         return value
@@ -79,9 +92,12 @@ def capture(
     def run(replaced: Mapping[str, Tensor]) -> Any:
         arguments = {name: filled(value, replaced) for name, value in given.items()}
         whole = inspect.BoundArguments(bound.signature, arguments)
-        return model(*whole.args, **whole.kwargs)
+        return called(*whole.args, **whole.kwargs)
 
-    return record(model, run, tensors, loss, labels, training_step)
+    trace = record(model, run, tensors, loss, labels, training_step, scale)
+    if clip is not None or scale != 1 or optimizer is not None:
+        TrainingStep([trace], clip, scale != 1, *remembered(model, optimizer), training_step)
+    return trace
 
 
 def record(
@@ -91,6 +107,7 @@ def record(
     loss: Callable[[Any], Tensor] | None = None,
     labels: Labels | None = None,
     training_step: int | None = None,
+    scale: float = 1.0,
 ) -> Trace:
     """As `capture`, where `run` calls the model, given copies of `inputs` by name."""
     recorder = Recorder(model, labels)
@@ -114,12 +131,16 @@ def record(
                 raise TraceError(f"the loss has {total.numel()} numbers, not one", "Take its mean or its sum.")
             wanted = [*parameters, *(leaf for leaf in leaves.values() if leaf.requires_grad)]
             if wanted and total.requires_grad:
-                gradients = torch.autograd.grad(total, wanted, allow_unused=True)
+                gradients = torch.autograd.grad(total * scale, wanted, allow_unused=True)
                 recorder.gradients(dict(zip(map(id, wanted), gradients, strict=True)))
+                recorder.unscale(scale)
         name_parts(recorder.steps, recorder.rename)
-        outputs = [step.name for step in map(recorder.known, floats_of(output)) if step is not None]
+        made = recorder.outputs or list(floats_of(output))
+        outputs = [step.name for step in map(recorder.known, made) if step is not None]
         last = recorder.known(total) if total is not None else None
-    return Trace(recorder.steps, recorder.aliases, outputs, last.name if last else None, training_step)
+    trace = Trace(recorder.steps, recorder.aliases, outputs, last.name if last else None, training_step)
+    trace.parameters = dict(model.named_parameters())
+    return trace
 
 
 class Recorder(TorchFunctionMode):
@@ -141,6 +162,7 @@ class Recorder(TorchFunctionMode):
         self._stack: list[str] = []
         self._leaves: dict[int, Step] = {}  # by the id of the tensor whose gradient is theirs
         self._own = False
+        self.outputs: list[Tensor] = []  # of the model itself, each time it was called
 
     # --- watching --------------------------------------------------------------------------------------------------
 
@@ -163,6 +185,8 @@ class Recorder(TorchFunctionMode):
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
         place = self._stack.pop()
+        if module is self.model:
+            self.outputs += floats_of(output)
         step = self.known(output) if isinstance(output, Tensor) else None
         if not place or step is None:
             return
@@ -386,6 +410,12 @@ class Recorder(TorchFunctionMode):
             step = self._leaves.get(key)
             if step is not None and gradient is not None:
                 step.gradient = gradient.detach().clone()
+
+    def unscale(self, scale: float) -> None:
+        """Gradients of the loss, where they were computed of a multiple of it."""
+        for step in self.steps if scale != 1 else ():
+            if step.gradient is not None:
+                step.gradient = step.gradient * (1 / scale)
 
     def _resolved(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         given, named = (

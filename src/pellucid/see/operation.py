@@ -38,6 +38,14 @@ class Role:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Stands for an argument that is a dataclass: what it is made of, with a Role for each tensor."""
+
+    kind: Callable[..., Any]
+    fields: dict[str, Any]
+
+
 @dataclass(eq=False)
 class Step(Displayed):
     """One computation, or an input, parameter or constant (`op` says which).
@@ -297,6 +305,8 @@ def taken_apart(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
 def filled(setting: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(setting, Role):
         return values[setting.name]
+    if isinstance(setting, Made):
+        return setting.kind(**filled(setting.fields, values))
     if isinstance(setting, dict):
         return {name: filled(one, values) for name, one in setting.items()}
     if isinstance(setting, list | tuple):

@@ -7,7 +7,7 @@ saved to one safetensors file with its graph as JSON in the header.
 import difflib
 import fnmatch
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,10 @@ from pellucid.see.ops import OPERATIONS
 if TYPE_CHECKING:
     from pellucid.see.attention import Attention
     from pellucid.see.explain import Explanation
+    from pellucid.see.flow import Flow
     from pellucid.see.selection import Selection
+    from pellucid.see.training import TrainingStep
+    from pellucid.see.why import Why
 
 FORMAT = "pellucid.trace.1"
 WHOLE = Whole()
@@ -67,6 +70,8 @@ class Trace(Displayed):
         self.outputs = outputs
         self.loss = loss
         self.training_step = training_step
+        self.parameters: dict[str, Tensor] = {}  # the model's own, by name; none in a trace that was loaded
+        self.training: TrainingStep | None = None  # of which this pass is a part, where it is of one
         self.about = dict(about or {})
         self._gradients: dict[Step, Tensor] | None = None
         self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
@@ -300,6 +305,28 @@ class Trace(Displayed):
         from pellucid.see.explain import explain
 
         return explain(self, address, backward)
+
+    # --- training --------------------------------------------------------------------------------------------------
+
+    def why_moved(
+        self, parameter: str, optimizer: torch.optim.Optimizer | None = None, by: Sequence[int] = (0,)
+    ) -> "Why":
+        """How one optimizer step moves a number of a parameter, and which examples pushed it.
+
+        Ask before `optimizer.step()`, or capture with `optimizer=`. `by` are the axes of the model's output whose
+        positions are told apart: 0, its rows, are the examples. Raises TraceError where there is no gradient, the
+        weights have moved since, or the optimizer's arithmetic is not known.
+        """
+        return self._step().why_moved(parameter, optimizer, by)
+
+    def flow(self, optimizer: torch.optim.Optimizer | None = None) -> "Flow":
+        """The norms of activations, gradients and updates, place by place in the order of the data."""
+        return self._step().flow(optimizer)
+
+    def _step(self) -> "TrainingStep":
+        from pellucid.see.training import TrainingStep
+
+        return self.training or TrainingStep([self])
 
     # --- size ------------------------------------------------------------------------------------------------------
 
