@@ -6,7 +6,7 @@ saved to one safetensors file with its graph as JSON in the header.
 
 import fnmatch
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,9 @@ from pellucid.see.ops import OPERATIONS
 
 if TYPE_CHECKING:
     from pellucid.see.attention import Attention
+    from pellucid.see.chain import Paths
     from pellucid.see.explain import Explanation
+    from pellucid.see.replay import Replay
 
 FORMAT = "pellucid.trace.1"
 WHOLE = Whole()
@@ -234,6 +236,18 @@ class Trace:
         from pellucid.see.explain import explain
 
         return explain(self, address, backward)
+
+    def paths(self, address: str | Address, most: int = 300) -> "Paths":
+        """The chain rule from a number (or a tensor) to the loss, path by path, or in groups beyond `most`."""
+        from pellucid.see.chain import all_paths
+
+        return all_paths(self, address, most)
+
+    def replay(self, edits: Mapping[str, Any] | None = None, skip: Sequence[str] = ()) -> "Replay":
+        """What if: the pass once more with cells set, heads or layers off, tokens swapped. The model is not touched."""
+        from pellucid.see.replay import replay
+
+        return replay(self, edits, skip)
 
     # --- size ------------------------------------------------------------------------------------------------------
 
