@@ -124,13 +124,14 @@ def _from_products(trace: Trace, softmax: Step, parts: dict[str, Step], after: d
     if product is parts.get("masked"):  # the mask was added within the product
         turned = product.operands["mat2"]
         product = scores = scaled = trace.aside(softmax, "scaled", "matmul", input=query, other=turned)
+        trace.stands_beside[scaled] = parts["masked"], 1.0
     if "query_scaled" in parts:
         query = next(iter(parts["query_scaled"].operands.values()))
         scores, scaled = trace.aside(softmax, "scores", "scores", query=query, key=key), product
         scale = scale_of(parts["query_scaled"])
         assert scale is not None
         scores.difference = largest_difference(scores.value * scale, product.value)
-        trace.stands_beside[scores] = product, scale
+        trace.stands_beside[scores] = parts["product"], scale
     for step in (product, scaled, parts.get("masked"), softmax):
         if step is not None:
             step.axes = (*scores.axes[:-2], Axis("query", query.axes[-2].labels), Axis("key", key.axes[-2].labels))

@@ -122,7 +122,7 @@ class Paths:
         lines = [f"{'through first':{first}}  past     paths    share {kind:>12}"]
         for name, (way, part, paths, share) in zip(names, rows, strict=True):
             past = str(len(way.past)) if way and way.past else "-"
-            lines.append(f"{name:{first}}  {past:>4} {short(paths):>9} {share:>8.1%} {part:>12.4g}")
+            lines.append(f"{name:{first}}  {past:>4} {short(paths):>9} {percent(share):>8} {part:>12.4g}")
         if any(group.way.past for group in self.groups):
             lines.append("past: layers passed by their residual (skip) on the way there")
         elif len(self.groups) == 1:
@@ -194,6 +194,9 @@ def all_paths(trace: Trace, address: str | Address, most: int = MOST) -> Paths:
     if not step.value.is_floating_point():
         raise TraceError(f"{step.name} holds whole numbers, along which nothing can be differentiated")
     gradient = trace.gradients.get(step)
+    if step in trace.stands_beside:
+        there = trace.stands_beside[step][0].name
+        raise TraceError(f"the model never computed {step.name}; its paths are those of {there}", f"Name {there}.")
     if gradient is None:
         gradient = torch.zeros_like(widened(step.value))
     name = step.name if cell is None else step.address(cell)
@@ -332,6 +335,11 @@ def number(value: Tensor) -> str:
 
 def short(count: float) -> str:
     return f"{count:,.0f}" if count < 1e6 else f"{count:.2e}"
+
+
+def percent(share: float) -> str:
+    """12.3%; a part many times as large as the sum, where parts cancel, as that many times: -78x."""
+    return f"{share:.1%}" if abs(share) < 10 else f"{share:,.0f}x"
 
 
 def written(count: float) -> str:

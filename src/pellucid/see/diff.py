@@ -60,10 +60,14 @@ class Comparison:
     def text(self, width: int = WIDTH, shown: int = SHOWN) -> str:
         if self.first is None:
             head = f"no difference beyond {self.tolerance:g}"
-        elif len(line := f"first difference: {self.first}") <= width:
+        elif len(line := f"first difference: {self.first}") <= width or self.first.shapes:
             head = line
         else:
-            head = "first difference:\n" + str(self.first).replace(", but ", ",\nbut ")
+            part = f"{self.first.part}, " if self.first.part else ""
+            head = (
+                f"first difference: {part}{self.first.difference:.3g} apart\n"
+                f"{self.first.address} = {self.first.first:.6g}\n{self.first.other} = {self.first.second:.6g}"
+            )
         lines = [head, f"{self.compared} pairs of steps, matched by {self.by}"]
         rows = list(self.layers.items())
         names = [name if len(name) <= width - 20 else f"...{name[23 - width :]}" for name, _ in rows[:shown]]

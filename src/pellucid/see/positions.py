@@ -212,11 +212,12 @@ def sinusoids(value: Tensor) -> dict[str, object] | None:
     table = value.detach().double().view(value.shape[-2:])
     if len(table) < 2 or float(table.abs().max()) > 1 + 1e-2:
         return None
-    for kinds, pairs, count in orders(table.size(-1)):
-        for width in {float(count), float(max(count - 1, 1))}:
-            found = fitting(table, kinds, pairs, width)
-            if found:
-                return {"shape": tuple(value.shape), **found, "dtype": value.dtype}
+    for measured in (False, True):  # another base than the paper's is the last guess
+        for kinds, pairs, count in orders(table.size(-1)):
+            for width in dict.fromkeys((float(count), float(max(count - 1, 1)))):
+                found = fitting(table, kinds, pairs, width, measured)
+                if found:
+                    return {"shape": tuple(value.shape), **found, "dtype": value.dtype}
     return None
 
 
@@ -233,27 +234,31 @@ def orders(columns: int) -> Iterator[tuple[tuple[str, ...], tuple[int, ...], int
         yield (kind,) * columns, tuple(range(columns)), columns
 
 
-def fitting(table: Tensor, kinds: tuple[str, ...], pairs: tuple[int, ...], width: float) -> dict[str, object] | None:
-    """Start and base with which a table of these columns is this one."""
+def fitting(
+    table: Tensor, kinds: tuple[str, ...], pairs: tuple[int, ...], width: float, measured: bool
+) -> dict[str, object] | None:
+    """Start and base with which a table of these columns is this one; the base is the paper's, or else measured."""
+    start = start_of(table, kinds, pairs)
+    base = None if start is None else measured_base(table, kinds, pairs, width, start) if measured else BASE
+    if base is None or start is None:
+        return None
+    found: dict[str, object] = {"start": start, "kinds": kinds, "pairs": pairs, "width": width, "base": base}
+    rough = float(torch.finfo(torch.float32).eps) * (start + len(table)) * 4 + 1e-5
+    for rows in (2, len(table)):  # most are ruled out by the first two
+        full = {**found, "shape": (rows, table.size(1)), "dtype": torch.float64}
+        if largest_difference(Sinusoids().forward(**full), table[:rows]) > rough:  # type: ignore[arg-type]
+            return None
+    return found
+
+
+def start_of(table: Tensor, kinds: tuple[str, ...], pairs: tuple[int, ...]) -> int | None:
+    """The position of the first row, by the columns of the fastest pair."""
     fast = [column for column, pair in enumerate(pairs) if pair == 0]
     positions = torch.arange(FARTHEST, dtype=torch.float64)
-    at = [positions.sin() if kinds[column] == "sin" else positions.cos() for column in fast]
-    apart = torch.stack([(line - table[0, column]).abs() for line, column in zip(at, fast, strict=True)]).amax(0)
+    lines = [positions.sin() if kinds[column] == "sin" else positions.cos() for column in fast]
+    apart = torch.stack([(line - table[0, column]).abs() for line, column in zip(lines, fast, strict=True)]).amax(0)
     start = int(apart.argmin())
-    if float(apart[start]) > 1e-2:
-        return None
-    given: dict[str, object] = {"start": start, "kinds": kinds, "pairs": pairs, "width": width}
-    rough = float(torch.finfo(torch.float32).eps) * (start + len(table)) * 4 + 1e-5
-    for base in (BASE, measured_base(table, kinds, pairs, width, start)):
-        if base is None:
-            continue
-        full = {"shape": tuple(table.shape), **given, "base": base, "dtype": torch.float64}
-        first = Sinusoids().forward(**{**full, "shape": (2, table.size(1))})  # type: ignore[arg-type]
-        if largest_difference(first, table[:2]) > rough:
-            continue
-        if largest_difference(Sinusoids().forward(**full), table) <= rough:  # type: ignore[arg-type]
-            return {**given, "base": base}
-    return None
+    return start if float(apart[start]) <= 1e-2 else None
 
 
 def measured_base(

@@ -135,7 +135,11 @@ def replay(trace: Trace, edits: Mapping[str, Any] | None = None, skip: Sequence[
     for text, value in (edits or {}).items():
         address = Address.parse(text)
         step = trace[address.name]
-        changed.setdefault(step, []).append((region(address, step), value))
+        where = region(address, step)
+        if step in trace.stands_beside:  # told beside what the model computed in its place, a multiple of it
+            step, factor = trace.stands_beside[step]
+            value = torch.as_tensor(value) * factor
+        changed.setdefault(step, []).append((where, value))
     left_out: dict[Step, Step | None] = {}
     for text in skip:
         leave_out(trace, Address.parse(text), changed, left_out)
@@ -150,7 +154,7 @@ def replay(trace: Trace, edits: Mapping[str, Any] | None = None, skip: Sequence[
             for where, new in changed.get(step, []):
                 value = value.clone()
                 value[where] = fitting(step, value[where], new)
-            if value is not step.value:
+            if value is not step.value and not torch.equal(value, step.value):
                 values[step] = value
     return Replay(trace, {step.name: value for step, value in values.items()}, tuple(step.name for step in unknown))
 
