@@ -5,10 +5,13 @@ from rich.text import Text
 from pellucid.cli.console import out, print_json
 from pellucid.cli.matrices import number, print_table
 from pellucid.cli.opened import Opened, View
+from pellucid.cli.see_number import shortened
 from pellucid.cli.words import say
 from pellucid.see.chain import Paths, Way, percent, short, size_of
+from pellucid.see.trace import Trace
 
 GROUPS = 20  # rows of a table
+NUMBERS = 40  # columns that a table's numbers take
 
 
 def print_paths(opened: Opened, view: View, address: str) -> None:
@@ -31,12 +34,12 @@ def print_paths(opened: Opened, view: View, address: str) -> None:
         for path in found.listed:
             out.print(Text(path.text()))
     else:
-        print_groups(found)
+        print_groups(opened.trace, found)
 
 
-def print_groups(found: Paths) -> None:
+def print_groups(trace: Trace, found: Paths) -> None:
     rows = [
-        [name_of(found, way), str(len(way.past)) if way and way.past else "", short(paths), percent(share), part]
+        [name_of(trace, found, way), str(len(way.past)) if way and way.past else "", short(paths), percent(share), part]
         for way, part, paths, share in ((w, number(p, 0, 4), c, s) for w, p, c, s in found.rows(GROUPS))
     ]
     heads = [say(key) for key in ("see.through", "see.past", "see.path_count", "see.share")]
@@ -47,8 +50,12 @@ def print_groups(found: Paths) -> None:
         out.print(Text(say("see.name_a_cell"), style="dim"))
 
 
-def name_of(found: Paths, way: Way | None) -> str:
+def name_of(trace: Trace, found: Paths, way: Way | None) -> str:
+    """What the paths of a row have in common; too long a name loses its beginning, as its end tells more."""
     if way is None:
         return say("see.rest", count=len(found.groups) - GROUPS + 1)
     name = way.through or say("see.straight_on")
-    return name if way.by is None else f"{way.by} > {name}"
+    name = shortened(trace, name) if "[" in name else name
+    name = name if way.by is None else f"{way.by} > {name}"
+    room = max(out.width - NUMBERS, NUMBERS)
+    return name if len(name) <= room else f"…{name[1 - room :]}"
