@@ -55,9 +55,3 @@ class Opened:
             return Trace.load(self.given)
         assert self.text is not None
         return trace_of(self.run, self.text, self.target)
-
-    @property
-    def again(self) -> str:
-        """The command line that opens the same once more, to be shown."""
-        words = ["pellucid see", self.given, *(f'"{self.text}"' for _ in (1,) if self.text is not None)]
-        return " ".join([*words, *(f'--target "{self.target}"' for _ in (1,) if self.target is not None)])

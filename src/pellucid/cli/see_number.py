@@ -1,13 +1,25 @@
 """`pellucid see --at`: one number explained, one tensor shown, or a list of all that fits a pattern."""
 
-from collections.abc import Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.text import Text
 from torch import Tensor
 
 from pellucid.cli.console import out, print_json
-from pellucid.cli.matrices import DIGITS, Matrix, Window, in_units, number, power_of, print_matrix, print_table
+from pellucid.cli.matrices import (
+    DIGITS,
+    GAP,
+    Matrix,
+    Window,
+    check_window,
+    in_units,
+    number,
+    power_of,
+    print_matrix,
+    print_table,
+    right,
+)
 from pellucid.cli.opened import Opened, View
 from pellucid.cli.see_json import explanation_as_json, step_as_json
 from pellucid.cli.words import say
@@ -23,6 +35,7 @@ from pellucid.see.translation import labels_along
 
 OPERANDS = 12  # shown of the cells of which a number was made
 RANKED = 20  # of a long line of labelled numbers
+INDENT = "    "
 LISTED = 100  # addresses of a list
 
 
@@ -161,11 +174,13 @@ def written(value: float, digits: int | None) -> str:
 
 
 def print_addresses(heads: list[str], rows: list[tuple[list[str], str]]) -> None:
-    """Numbers, then where they are; an address that is too long for the line goes on in the next."""
-    widths = [max(len(head), *(len(cells[k]) for cells, _ in rows)) for k, head in enumerate(heads)]
-    for cells, address in ([(heads, say("see.address"))] if rows else []) + rows:
-        before = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        out.print(Text(f"{before}  {address}", style="dim" if cells is heads else ""))
+    """Numbers, then where they are; an address that is too long for the line stands in the next."""
+    columns = [right([head, *cells]) for head, *cells in zip(heads, *(numbers for numbers, _ in rows), strict=True)]
+    addresses = [say("see.address"), *(address for _, address in rows)]
+    for count, (*cells, address) in enumerate(zip(*columns, addresses, strict=True)):
+        line = GAP.join(cells)
+        apart = GAP if cell_len(line + GAP + address) <= out.width else f"\n{INDENT}"
+        out.print(Text(f"{line}{apart}{address}", style="dim" if count == 0 else ""))
 
 
 # --- one tensor -----------------------------------------------------------------------------------------------------
@@ -174,10 +189,13 @@ def print_addresses(heads: list[str], rows: list[tuple[list[str], str]]) -> None
 def print_tensor(trace: Trace, view: View, step: Step, where: tuple[Any, ...]) -> None:
     """What it is, its summary, and the part of it that fits."""
     where = one_matrix(step, where, view)
+    window = Window(view.row, view.column)
     if view.json:
         print_json(step_as_json(trace, step, view, where))
         return
     values = trace.gradients.get(step) if view.backward else step.value
+    if values is not None:
+        check_window(part_of(step, values, where, view), window)
     shape = ", ".join(f"{axis.name} {size}" for axis, size in zip(step.axes, step.value.shape, strict=True))
     out.print(Text(f"{step.name}  [{shape}]", style="bold"))
     operation = trace.operation(step)
@@ -194,7 +212,11 @@ def print_tensor(trace: Trace, view: View, step: Step, where: tuple[Any, ...]) -
     if view.backward:
         print_parts(trace, step)
     out.print()
-    print_part(step, values, where, view)
+    matrix = part_of(step, values, where, view)
+    if len(matrix.columns) == 1 and len(matrix.rows) > window.rows and step.axes[-1].labels and not view.row:
+        print_ranking(matrix, view)
+    else:
+        print_matrix(matrix, window, view.exact)
 
 
 def one_matrix(step: Step, where: tuple[Any, ...], view: View) -> tuple[Any, ...]:
@@ -216,7 +238,8 @@ def one_matrix(step: Step, where: tuple[Any, ...], view: View) -> tuple[Any, ...
     return tuple(cut)
 
 
-def print_part(step: Step, values: Tensor, where: tuple[Any, ...], view: View) -> None:
+def part_of(step: Step, values: Tensor, where: tuple[Any, ...], view: View) -> Matrix:
+    """The numbers at a place; a single line of them stands upright."""
     part = values[where]
     fixed = ", ".join(
         f"{axis.name}={index}"
@@ -225,32 +248,23 @@ def print_part(step: Step, values: Tensor, where: tuple[Any, ...], view: View) -
     )
     address = f"{step.name}[{fixed}]" if fixed else step.name
     labels = [labels_along(step, axis) for axis, index in enumerate(where) if isinstance(index, slice)]
-    if part.dim() == 1 and len(part) > Window.rows and step.axes[-1].labels and not view.row:
-        print_ranking(address, part, labels[0], view)
-        return
     if part.dim() == 1:
         part, labels = part[:, None], [labels[0], [""]]
-    title = f"dL/d {address}" if view.backward else address
     rows, columns = labels
-    print_matrix(
-        Matrix(address, part.tolist(), rows, columns, title, dtype_of(values)),
-        Window(view.row, view.column),
-        view.exact,
-    )
-
-
-def print_ranking(address: str, part: Tensor, labels: Sequence[str], view: View) -> None:
-    """Of a long line of labelled numbers the largest; of gradients those of the largest size."""
-    order = (part.abs() if view.backward else part).argsort(descending=True, stable=True)[:RANKED].tolist()
-    values = [float(part[place]) for place in order]
-    power, digits = power_of([values]), DIGITS.get(dtype_of(part), 17) if view.exact else None
     title = f"dL/d {address}" if view.backward else address
-    out.print(Text(title if view.exact else in_units(title, power), style="bold"))
-    rows = [
-        [labels[place], str(place), number(value, power, digits)] for place, value in zip(order, values, strict=True)
-    ]
+    return Matrix(address, part.tolist(), rows, columns, title, dtype_of(values))
+
+
+def print_ranking(matrix: Matrix, view: View) -> None:
+    """Of a long line of labelled numbers the largest; of gradients those of the largest size."""
+    line = [value for (value,) in matrix.values]
+    order = sorted(range(len(line)), key=lambda place: -(abs(line[place]) if view.backward else line[place]))[:RANKED]
+    power = 0 if view.exact else power_of([[line[place] for place in order]])
+    digits = DIGITS.get(matrix.dtype, 17) if view.exact else None
+    out.print(Text(in_units(matrix.title, power), style="bold"))
+    rows = [[matrix.rows[place], str(place), number(line[place], power, digits)] for place in order]
     print_table(["", "", say("see.value")], rows, "lrr")
-    out.print(Text(say("see.ranked", shown=len(rows), whole=f"{len(part):,}"), style="dim"))
+    out.print(Text(say("see.ranked", shown=len(rows), whole=f"{len(line):,}"), style="dim"))
 
 
 def summary(values: Tensor) -> str:

@@ -66,7 +66,9 @@ def index_of(address: Address, axes: Sequence[str], shape: Sequence[int]) -> tup
         cell = (*cell, *single)
     order = "[" + ", ".join(f"{axis}=0..{size - 1}" for axis, size in zip(axes, shape, strict=True)) + "]"
     if len(cell) != len(shape):
-        raise AddressError(f"{address} gives {len(cell)} of {len(shape)} indices", f"Its axes are {order}.")
+        raise AddressError(
+            f"{address} gives {len(address.cell or ())} of {len(shape)} indices", f"Its axes are {order}."
+        )
     found: dict[int, int] = {}
     for number, (axis, index) in enumerate(cell):
         place = number if axis is None else axes.index(axis) if axis in axes else -1

@@ -324,9 +324,11 @@ class Trace:
         try:
             tensors, head = read_tensors(Path(path))
         except RunError as error:
-            raise TraceError(error.message, "Make it anew with trace.save().") from error
+            raise TraceError(error.message, "Make it anew with trace.save() or `pellucid see --save`.") from error
         if head.get("format") != FORMAT:
-            raise TraceError(f"{path}: no trace of this version", "Make it anew with trace.save().")
+            raise TraceError(
+                f"{path}: no trace of this version", "Make it anew with trace.save() or `pellucid see --save`."
+            )
         try:
             steps: dict[str, Step] = {}
             for entry in head["steps"]:
@@ -349,7 +351,9 @@ class Trace:
                 list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"], about
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise TraceError(f"{path}: damaged ({error!r})", "Make it anew with trace.save().") from error
+            raise TraceError(
+                f"{path}: damaged ({error!r})", "Make it anew with trace.save() or `pellucid see --save`."
+            ) from error
 
 
 def free_name(name: str, taken: Mapping[str, Any]) -> str:

@@ -126,6 +126,8 @@ def name_parts(trace: Trace) -> None:
     for side in ("source", "target"):
         name_embedding(trace, side)
     for call in trace.attentions():
+        for step in (call.query, call.key, call.value, call.scores, call.scaled, call.masked, call.weights, call.heads):
+            name_head(step)
         for step, name in ((call.query, "queries"), (call.key, "keys"), (call.value, "values")):
             trace.rename(step, f"{call.place}.{name}")
         if call.output is not None:
@@ -149,6 +151,13 @@ def name_parts(trace: Trace) -> None:
     trace.aliases["memory"] = memory.name
 
 
+def name_head(step: Step) -> None:
+    """Where there is one head only, nothing shows that the axis is that of heads."""
+    if step.value.dim() == 4 and step.value.size(1) == 1:
+        batch, _, position, last = step.axes
+        step.axes = (batch, Axis("head"), position, Axis("d_k") if last.name == "model" else last)
+
+
 def name_embedding(trace: Trace, side: str) -> None:
     """The way of one side's tokens into the network: row of the table, scaled, position added."""
     ids = trace[side]
@@ -159,7 +168,7 @@ def name_embedding(trace: Trace, side: str) -> None:
         return
     trace.rename(scaled, f"{side}.scaled")
     total = made_of(trace, scaled, "add")
-    if total is None:  # positions are told within attention
+    if total is None or total.place != scaled.place:  # positions are told within attention
         return
     positions = total.operands["other"]
     trace.rename(total, f"{side}.embedded")
@@ -178,12 +187,6 @@ def made_of(trace: Trace, step: Step, op: str) -> Step | None:
 def is_translation(trace: Trace) -> bool:
     """Whether the trace is one that `trace_of` took."""
     return trace.about.get("kind") == KIND
-
-
-def candidates(probabilities: Tensor, most: int) -> list[list[int]]:
-    """For each position the tokens with the largest shares, best first."""
-    found: list[list[int]] = probabilities.topk(min(most, probabilities.size(-1)), dim=-1).indices.tolist()
-    return found
 
 
 def labels_along(step: Step, axis: int) -> Sequence[str]:
