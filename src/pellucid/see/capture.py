@@ -20,7 +20,9 @@ from torch.overrides import TorchFunctionMode
 from pellucid.see.attention import name_parts
 from pellucid.see.operation import Axis, Made, NotOpenedError, Operation, Role, Step, filled, taken_apart
 from pellucid.see.ops import OPERATIONS
+from pellucid.see.ops.discrete import followed
 from pellucid.see.ops.dropout import drawn
+from pellucid.see.positions import name_positions
 from pellucid.see.trace import WHOLE, Trace, TraceError, free_name
 from pellucid.see.training import TrainingStep, remembered
 
@@ -134,6 +136,9 @@ def record(
                 gradients = torch.autograd.grad(total * scale, wanted, allow_unused=True)
                 recorder.gradients(dict(zip(map(id, wanted), gradients, strict=True)))
                 recorder.unscale(scale)
+        kept = {step for step in map(recorder.known, floats_of(output)) if step is not None}
+        fixed = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        name_positions(recorder.steps, recorder.rename, kept | recorder.layer_outputs(), fixed)
         name_parts(recorder.steps, recorder.rename)
         made = recorder.outputs or list(floats_of(output))
         outputs = [step.name for step in map(recorder.known, made) if step is not None]
@@ -197,6 +202,10 @@ class Recorder(TorchFunctionMode):
         else:
             self.aliases.setdefault(place, step.name)
 
+    def layer_outputs(self) -> set[Step]:
+        """Steps by which a layer is known that others have computed."""
+        return {self._names[name] for name in self.aliases.values() if name in self._names}
+
     def rename(self, step: Step, name: str) -> None:
         del self._names[step.name]
         self.aliases = {place: name if held == step.name else held for place, held in self.aliases.items()}
@@ -259,6 +268,8 @@ class Recorder(TorchFunctionMode):
         if not found or anew:
             for tensor in [*found, *(one for one in (kwargs.get("out"),) if isinstance(one, Tensor))]:
                 self._known.pop(id(tensor), None)
+            if not found and isinstance(output, Tensor):
+                self._follow(plain, args, kwargs, output, in_place)
             return returned
         given, named = before or self._resolved(args, kwargs)
         if any(isinstance(one, Step) for one in flattened([given, named])):
@@ -266,6 +277,22 @@ class Recorder(TorchFunctionMode):
             if in_place:
                 self._refresh(found[0], base)
         return returned
+
+    def _follow(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], output: Tensor, in_place: bool
+    ) -> None:
+        """Ids and masks that were computed from ids of the input; what is written into is known no more."""
+        if in_place:
+            self._known.pop(id(output), None)
+            return
+        given = [self._known.get(id(one)) for one in flattened([list(args), dict(kwargs)]) if isinstance(one, Tensor)]
+        if not followed(name, output) or not any(one and not one.value.is_floating_point() for one in given):
+            return
+        try:
+            bound = OPERATIONS[name].bind(*self._resolved(args, kwargs))
+        except TypeError:
+            return
+        self._derived(name, bound, output)
 
     def _write(
         self,

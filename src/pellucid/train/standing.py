@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from pellucid.errors import RunError
 from pellucid.run import Run
 from pellucid.tasks.task import Batch, Task
-from pellucid.train.plan import make_optimizer
+from pellucid.train.optimizer import make_optimizer
 from pellucid.train.schedule import learning_rate
 from pellucid.train.state import Counters, MovingAverage, random_state, unpack
 
@@ -36,7 +36,7 @@ def standing(run: Run, model: nn.Module) -> Standing:
     tensors, about, _ = saved
     config = run.config.training
     device = next(model.parameters()).device
-    optimizer = make_optimizer(model, config)
+    optimizer = make_optimizer(model, config, config.precision)
     with torch.random.fork_rng():
         counters = unpack(tensors, about, model, MovingAverage(model, config.average), optimizer, 0, device)
         randomness = random_state(device)

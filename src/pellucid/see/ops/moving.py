@@ -17,6 +17,7 @@ from pellucid.see.expression import Expression, Number
 from pellucid.see.operation import Axis, Call, Index, Operation, Step, cell_of, result
 
 Place = tuple[Step, Index]
+JOINING = ("cat", "concat", "concatenate", "stack", "where", "setitem")  # numbers of several operands
 FEATURES = ("model", "unit", "feature")  # axes that are cut into heads
 
 
@@ -39,7 +40,7 @@ class Moving(Operation):
         """For each cell of the output the number, from 1, of the operands' cell that it comes from; 0 or less: none."""
         values: dict[str, Any] = {role: operand.value for role, operand in call.step.operands.items()}
         start = 1
-        for role, operand in call.differentiable():
+        for role, operand in self.sources(call):
             count = operand.value.numel()
             values[role] = torch.arange(start, start + count, device=operand.value.device).view(operand.value.shape)
             start += count
@@ -50,6 +51,13 @@ class Moving(Operation):
 
     def moved(self, step: Step, values: dict[str, Any]) -> Tensor:
         return result(self, step, values)  # type: ignore[no-any-return]
+
+    def sources(self, call: Call) -> list[tuple[str, Step]]:
+        """The operands whose numbers are moved: real ones, or ids (the first, where others only say which)."""
+        if call.output.is_floating_point():
+            return list(call.differentiable())
+        same = [(role, one) for role, one in call.step.operands.items() if one.value.dtype == call.output.dtype]
+        return same if call.step.op in JOINING else same[:1]
 
     def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
         operands = list(call.differentiable())
@@ -68,7 +76,7 @@ class Moving(Operation):
         number -= 1
         if number < 0:
             return None
-        for _, operand in call.differentiable():
+        for _, operand in self.sources(call):
             if number < operand.value.numel():
                 return operand, unraveled(number, operand.value.shape)
             number -= operand.value.numel()
