@@ -5,7 +5,7 @@ The command only says which view was asked for; each view has a file of its own 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,8 @@ from pellucid.cli.opened import Opened, View
 from pellucid.cli.see_training import show_training
 from pellucid.cli.words import say
 from pellucid.errors import DataError
+
+DECODING = "Decoding"
 
 
 def see(
@@ -50,6 +52,36 @@ def see(
     against: Annotated[
         str | None, typer.Option("--against", help="Another run, or a saved trace: where the two part.")
     ] = None,
+    decode: Annotated[
+        bool,
+        typer.Option("--decode", help="Show decoding step by step, and every hypothesis.", rich_help_panel=DECODING),
+    ] = False,
+    step: Annotated[
+        int | None, typer.Option(help="Decoding at this position alone, from 0.", rich_help_panel=DECODING)
+    ] = None,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Put this token there instead, as POSITION=TOKEN; may be given again.",
+            rich_help_panel=DECODING,
+            show_default=False,
+        ),
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="greedy, beam or sample.", rich_help_panel=DECODING)] = None,
+    beam: Annotated[
+        int | None, typer.Option(help="Hypotheses kept side by side; 1 is greedy.", rich_help_panel=DECODING)
+    ] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(help="Above 1 favours longer translations.", rich_help_panel=DECODING)
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Of sampling; below 1 is more certain.", rich_help_panel=DECODING)
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Sample among this many tokens.", rich_help_panel=DECODING)] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Sample among the tokens that hold this share.", rich_help_panel=DECODING)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of sampling.", rich_help_panel=DECODING)] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
     save: Annotated[
         Path | None, typer.Option(help="Keep the trace in this file, to be opened without the run.")
@@ -64,12 +96,27 @@ def see(
     Example: pellucid see runs/en-zh --why "decoder.0.feed_forward.wide.weight[unit=3, input=17]"
 
     Example: pellucid see runs/en-zh "Save the file" --skip "decoder.1.cross_attention[head=2]"
+
+    Example: pellucid see runs/en-zh "Save the file" --decode --beam 3
     """
     if why is not None or flow:
         show_training(run, text, target, why, flow, json, exact)
         return
     opened = Opened(run, text, target)
     view = View(layer, head, backward, exact, row, column, json)
+    dials = {
+        "method": method or ("sample" if temperature or top_k or top_p else "beam" if beam else None),
+        "beam": beam,
+        "length_penalty": length_penalty,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+    }
+    dials = {name: value for name, value in dials.items() if value is not None}
+    if decode or dials or force or step is not None:
+        show_decoding(opened, view, step, force or [], dials, save)
+        return
     if save is not None:
         keep(opened, save)
     if edits or skip:
@@ -128,3 +175,21 @@ def show_against(opened: Opened, view: View, other: str) -> None:
     from pellucid.cli.see_change import print_against
 
     print_against(opened, view, other)
+
+
+def show_decoding(
+    opened: Opened, view: View, position: int | None, force: Sequence[str], dials: dict[str, Any], save: Path | None
+) -> None:
+    """How the target came about; of a saved trace, the decoding that was kept with it."""
+    from pellucid.cli.decoding import decoding_as_json, decoding_of, print_decoding
+    from pellucid.see.decode import trace_of_decoding
+
+    decoding = decoding_of(opened, force, dials)
+    if save is not None:
+        if not opened.saved:
+            opened.trace = trace_of_decoding(opened.run, decoding)
+        keep(opened, save)
+    if view.json:
+        print_json(decoding_as_json(decoding, view, position))
+    else:
+        print_decoding(decoding, view, position)

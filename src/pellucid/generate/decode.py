@@ -4,9 +4,10 @@ All methods share the model's cache and the stop rule: a hypothesis ends with th
 Rows that are finished leave the batch, so that short sentences do not wait for long ones.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -46,6 +47,38 @@ class Stepper(Protocol[Memory, Cache]):
     def step(self, tokens: Tensor, cache: Cache) -> Tensor: ...
 
 
+Stop = Literal["", "enough", "limit", "nothing left"]
+
+
+class Candidate(NamedTuple):
+    """One way to go on with the hypothesis in row `row`; `total` is log p of all tokens up to `token`."""
+
+    row: int
+    token: int
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a search did with one sentence at one position.
+
+    `candidates` are those it looked at, best first. `going` are the numbers of those that go on: number `going[j]`
+    stands in row j at the next position. `ended` are those that ended, with what they became; cut at the longest
+    length, one holds no end token. `stop` says why the sentence was done: as many had ended as were wanted, the
+    longest length was reached, or no way to go on was left.
+    """
+
+    position: int
+    candidates: tuple[Candidate, ...]
+    going: tuple[int, ...]
+    ended: Mapping[int, Hypothesis] = field(default_factory=dict)
+    stop: Stop = ""
+
+
+# Is told of every decision on a sentence, given by its number; a search without one does nothing for it.
+Observer = Callable[[int, Decision], None]
+
+
 class TorchEngine:
     """A model of ours as an Engine, on whatever device it stands. It is to be used, not trained on."""
 
@@ -62,7 +95,7 @@ class TorchEngine:
     def log_probabilities(
         self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
     ) -> list[list[float]]:
-        with _without_dropout(self.model):
+        with without_dropout(self.model):
             return log_probabilities(self.model, sources, targets, next(self.model.parameters()).device)
 
 
@@ -84,12 +117,13 @@ def translate_ids(
     model: Translator, sources: Sequence[Sequence[int]], config: DecodingConfig
 ) -> list[list[Hypothesis]]:
     """`decode` with a model of ours, without dropout, where the model stands."""
-    with _without_dropout(model):
+    with without_dropout(model):
         return decode(model, sources, config, model.config.max_length, next(model.parameters()).device)
 
 
 @contextmanager
-def _without_dropout(model: Translator) -> Iterator[None]:
+def without_dropout(model: Translator) -> Iterator[None]:
+    """The model as it is used rather than trained, and afterwards as it was."""
     was_training = model.training
     model.eval()
     try:
@@ -104,11 +138,14 @@ def decode(
     config: DecodingConfig,
     max_length: int,
     device: torch.device | None = None,
+    prefix: Sequence[int] = (),
+    observer: Observer | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses for each source, best first: as many as the beam is wide, one for greedy and sampling.
 
     Sources are sorted by length and decoded in batches; the order of the result is the order of the sources.
-    A source holds its end token and is at most `max_length` long. An empty list gives an empty one.
+    A source holds its end token and is at most `max_length` long. An empty list gives an empty one. Every hypothesis
+    begins with `prefix`, which is no longer than the longest translation may be.
     """
     order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
     results: list[list[Hypothesis]] = [[] for _ in sources]
@@ -118,19 +155,31 @@ def decode(
             rows = order[start : start + config.batch]
             source = padded([sources[i] for i in rows], PADDING).to(device)
             limits = torch.tensor([longest(len(sources[i]), config, max_length) for i in rows])
-            for i, hypotheses in zip(rows, _decode(model, source, limits.to(device), config, generator), strict=True):
+            told = _renumbered(observer, rows) if observer else None
+            found = _decode(model, source, limits.to(device), config, generator, prefix, told)
+            for i, hypotheses in zip(rows, found, strict=True):
                 results[i] = hypotheses
     return results
 
 
+def _renumbered(observer: Observer, rows: Sequence[int]) -> Observer:
+    return lambda i, decision: observer(rows[i], decision)
+
+
 def _decode(
-    model: Stepper[Memory, Cache], source: Tensor, limits: Tensor, config: DecodingConfig, generator: torch.Generator
+    model: Stepper[Memory, Cache],
+    source: Tensor,
+    limits: Tensor,
+    config: DecodingConfig,
+    generator: torch.Generator,
+    prefix: Sequence[int],
+    observer: Observer | None,
 ) -> list[list[Hypothesis]]:
     if config.method == "beam" and config.beam > 1:
-        return beam_search(model, source, limits, config.beam, config.length_penalty)
+        return beam_search(model, source, limits, config.beam, config.length_penalty, prefix, observer)
     if config.method == "sample":
-        return one_by_one(model, source, limits, lambda scores: draw(scores, config, generator))
-    return one_by_one(model, source, limits, lambda scores: scores.argmax(dim=-1))
+        return one_by_one(model, source, limits, lambda scores: draw(scores, config, generator), prefix, observer)
+    return one_by_one(model, source, limits, lambda scores: scores.argmax(dim=-1), prefix, observer)
 
 
 def one_by_one(
@@ -138,6 +187,8 @@ def one_by_one(
     source: Int[Tensor, "batch source"],
     limits: Int[Tensor, " batch"],
     choose: Callable[[Float[Tensor, "batch vocabulary"]], Int[Tensor, " batch"]],
+    prefix: Sequence[int] = (),
+    observer: Observer | None = None,
 ) -> list[list[Hypothesis]]:
     """Greedy or sampled: one token chosen for each sentence at each position."""
     cache = model.begin(model.encode(source), capacity=int(limits.max()))
@@ -146,11 +197,18 @@ def one_by_one(
     written = torch.full((len(source), int(limits.max())), PADDING, device=source.device)
     log_probability = torch.zeros(len(source), device=source.device)
     while len(alive):
-        scores = _next_scores(model, tokens, cache)
+        scores = _next_scores(model, tokens, cache, prefix)
         tokens = choose(scores)
         written[alive, cache.length - 1] = tokens
         log_probability[alive] += scores.gather(1, tokens[:, None])[:, 0]
         going = ((tokens != END) & (cache.length < limits[alive])).nonzero()[:, 0]
+        if observer:
+            for i, token in zip(alive.tolist(), tokens.tolist(), strict=True):
+                total, stays = float(log_probability[i]), token != END and cache.length < int(limits[i])
+                ended = {} if stays else {0: _hypothesis(written[i].tolist(), total, 1.0)}
+                stop: Stop = "" if stays else "enough" if token == END else "limit"
+                chosen = (Candidate(0, token, total),)
+                observer(i, Decision(cache.length - 1, chosen, (0,) if stays else (), ended, stop))
         if len(going) < len(alive):
             alive, tokens = alive[going], tokens[going]
             cache.select(going)
@@ -191,6 +249,8 @@ def beam_search(
     limits: Int[Tensor, " batch"],
     width: int,
     length_penalty: float,
+    prefix: Sequence[int] = (),
+    observer: Observer | None = None,
 ) -> list[list[Hypothesis]]:
     """Keep the `width` best unfinished hypotheses of each sentence; a sentence is done when `width` have ended.
 
@@ -211,7 +271,7 @@ def beam_search(
     total[:, 0] = 0.0
     finished: list[list[Hypothesis]] = [[] for _ in range(sentences)]
     while alive:
-        scores = _next_scores(model, tokens, cache)
+        scores = _next_scores(model, tokens, cache, prefix)
         vocabulary = scores.size(-1)
         candidates = (total.view(-1, 1) + scores).view(len(alive), width * vocabulary)
         # Twice the width: even if `width` of them end here, as many go on.
@@ -220,39 +280,57 @@ def beam_search(
         length = cache.length
         ends = token == END
         at_limit = length >= limits[torch.tensor(alive, device=device)]
+        nothing_left = length == len(prefix) and prefix[-1] == END
         rank = torch.arange(2 * width, device=device)
+        ended: list[dict[int, Hypothesis]] = [{} for _ in alive]  # by candidate
         for i, j in (ends & (rank < width) & best.isfinite()).nonzero().tolist():
             row = [*written[i, origin[i, j], : length - 1].tolist(), END]
-            finished[alive[i]].append(_hypothesis(row, float(best[i, j]), length_penalty))
+            ended[i][j] = _hypothesis(row, float(best[i, j]), length_penalty)
+            finished[alive[i]].append(ended[i][j])
         # The `width` best that do not end go on.
         going = ends.long().mul(2 * width).add(rank).argsort(dim=-1)[:, :width]
-        total, origin, token = best.gather(1, going), origin.gather(1, going), token.gather(1, going)
-        total = total.masked_fill(token == END, -torch.inf)
-        written = written.gather(1, origin[:, :, None].expand(-1, -1, capacity))
-        written[:, :, length - 1] = token
-        done = [bool(at_limit[i]) or len(finished[sentence]) >= width for i, sentence in enumerate(alive)]
+        total, parent, last = best.gather(1, going), origin.gather(1, going), token.gather(1, going)
+        total = total.masked_fill(last == END, -torch.inf)
+        written = written.gather(1, parent[:, :, None].expand(-1, -1, capacity))
+        written[:, :, length - 1] = last
+        done = [
+            bool(at_limit[i]) or nothing_left or len(finished[sentence]) >= width for i, sentence in enumerate(alive)
+        ]
         for i, sentence in enumerate(alive):
             if at_limit[i]:
-                finished[sentence] += [
-                    _hypothesis(written[i, j, :length].tolist(), float(total[i, j]), length_penalty)
-                    for j in range(width)
-                    if total[i, j].isfinite()
-                ]
+                for j in total[i].isfinite().nonzero()[:, 0].tolist():
+                    cut = _hypothesis(written[i, j, :length].tolist(), float(total[i, j]), length_penalty)
+                    ended[i][int(going[i, j])] = cut
+                    finished[sentence].append(cut)
+            if observer:
+                columns = (column[i][best[i].isfinite()].tolist() for column in (origin, token, best))
+                why: Stop = "limit" if at_limit[i] else "nothing left" if nothing_left else "enough"
+                on = () if at_limit[i] else tuple(going[i][total[i].isfinite()].tolist())
+                observer(
+                    sentence,
+                    Decision(length - 1, tuple(map(Candidate, *columns)), on, ended[i], why if done[i] else ""),
+                )
         stay = torch.tensor([i for i, end in enumerate(done) if not end], device=device, dtype=torch.long)
-        rows = (torch.arange(len(alive), device=device)[:, None] * width + origin)[stay].flatten()
+        rows = (torch.arange(len(alive), device=device)[:, None] * width + parent)[stay].flatten()
         if len(stay) == len(alive):
             cache.reorder(rows)
         else:
             cache.select(rows)
         alive = [alive[i] for i in stay.tolist()]
-        tokens, total, written = token[stay].flatten(), total[stay], written[stay]
+        tokens, total, written = last[stay].flatten(), total[stay], written[stay]
     return [sorted(hypotheses, key=lambda h: -h.score)[:width] for hypotheses in finished]
 
 
-def _next_scores(model: Stepper[Memory, Cache], tokens: Tensor, cache: Cache) -> Tensor:
+def _next_scores(model: Stepper[Memory, Cache], tokens: Tensor, cache: Cache, prefix: Sequence[int]) -> Tensor:
+    """log p of every next token; where the prefix is still being written, of its own alone."""
+    position = cache.length
     scores = model.step(tokens, cache).float()
     scores[:, NEVER] = -torch.inf
-    return scores.log_softmax(dim=-1)
+    scores = scores.log_softmax(dim=-1)
+    if position < len(prefix):
+        others = torch.arange(scores.size(-1), device=scores.device) != prefix[position]
+        scores = scores.masked_fill(others, -torch.inf)
+    return scores
 
 
 def _hypothesis(row: Sequence[int], log_probability: float, length_penalty: float) -> Hypothesis:

@@ -19,6 +19,14 @@ class Translation:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A text as the model reads it: ids with the end token, and the strings that its slots stand for."""
+
+    ids: tuple[int, ...]
+    strings: tuple[str, ...]
+
+
 def translate_texts(
     engine: Engine, tokenizer: Tokenizer, texts: Sequence[str], config: DecodingConfig
 ) -> list[list[Translation]]:
@@ -26,16 +34,20 @@ def translate_texts(
 
     A text longer than the model's longest sentence is cut there.
     """
-    slotted = [take_out(text.strip(), tokenizer.is_word) for text in texts]
     wanted = [number for number, text in enumerate(texts) if text.strip()]
-    limit = engine.max_length - 1
-    ids = tokenizer.encode_all([slotted[number].text for number in wanted])
-    hypotheses = engine.translate_ids([[*row[:limit], EOS] for row in ids], config)
+    prepared = prepare(tokenizer, [texts[number] for number in wanted], engine.max_length)
+    hypotheses = engine.translate_ids([one.ids for one in prepared], config)
     results = [[Translation(text, 0.0)] for text in texts]
-    for number, found in zip(wanted, hypotheses, strict=True):
-        strings = slotted[number].strings
-        results[number] = [Translation(text_of(tokenizer.decode(h.tokens), strings), h.score) for h in found]
+    for number, one, found in zip(wanted, prepared, hypotheses, strict=True):
+        results[number] = [Translation(text_of(tokenizer.decode(h.tokens), one.strings), h.score) for h in found]
     return results
+
+
+def prepare(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> list[Prepared]:
+    """Each text, stripped, with slots for what must be copied, as at most `max_length` ids."""
+    slotted = [take_out(text.strip(), tokenizer.is_word) for text in texts]
+    ids = tokenizer.encode_all([one.text for one in slotted])
+    return [Prepared((*row[: max_length - 1], EOS), one.strings) for row, one in zip(ids, slotted, strict=True)]
 
 
 def text_of(decoded: str, strings: Sequence[str]) -> str:

@@ -39,6 +39,7 @@ from pellucid.see.ops import OPERATIONS
 if TYPE_CHECKING:
     from pellucid.see.attention import Attention
     from pellucid.see.chain import Paths
+    from pellucid.see.decoding import Decoding
     from pellucid.see.explain import Explanation
     from pellucid.see.flow import Flow
     from pellucid.see.replay import Replay
@@ -75,6 +76,7 @@ class Trace(Displayed):
         self.parameters: dict[str, Tensor] = {}  # the model's own, by name; none in a trace that was loaded
         self.training: TrainingStep | None = None  # of which this pass is a part, where it is of one
         self.about = dict(about or {})
+        self.decoding: Decoding | None = None  # how its target was decoded, for one who wants it kept with the trace
         self._gradients: dict[Step, Tensor] | None = None
         self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
         self._made: dict[Step, list[Step]] = {}
@@ -384,6 +386,11 @@ class Trace(Displayed):
             "about": self.about,
             "steps": graph,
         }
+        if self.decoding is not None:
+            from pellucid.see.decoding import stored
+
+            head["decoding"], kept = stored(self.decoding)
+            tensors |= kept
         write_tensors(Path(path), {name: tensor.clone() for name, tensor in tensors.items()}, head)
 
     @classmethod
@@ -415,9 +422,14 @@ class Trace(Displayed):
                     autocast=getattr(torch, entry["autocast"]) if entry["autocast"] else None,
                 )
             about = head.get("about", {})
-            return cls(
+            trace = cls(
                 list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"], about
             )
+            if "decoding" in head:
+                from pellucid.see.decoding import restored
+
+                trace.decoding = restored(head["decoding"], tensors)
+            return trace
         except (KeyError, TypeError, ValueError) as error:
             raise TraceError(
                 f"{path}: damaged ({error!r})", "Make it anew with trace.save() or `pellucid see --save`."
