@@ -6,8 +6,9 @@ left as they were. Values are copies, so that what a later step writes in place 
 """
 
 import inspect
+import random
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -20,12 +21,16 @@ from pellucid.see.attention import name_parts
 from pellucid.see.operation import Axis, NotOpenedError, Operation, Role, Step, filled, taken_apart
 from pellucid.see.ops import OPERATIONS
 from pellucid.see.ops.dropout import drawn
+from pellucid.see.ops.recurrent import masks_between_layers, rate_between_layers
 from pellucid.see.trace import WHOLE, Trace, TraceError, free_name
 
 Labels = Mapping[str, Sequence[str]]
 
 # Their values do not depend on the values that go in, or not smoothly: what comes out is a constant to the trace.
-STARTS_ANEW = ("new_", "empty", "zeros", "ones", "rand", "full", "bernoulli", "normal", "uniform", "zero_", "fill_")
+STARTS_ANEW = (
+    *("new_", "empty", "zeros", "ones", "rand", "full", "bernoulli", "normal", "uniform", "zero_", "fill_"),
+    *("exponential", "log_normal", "cauchy", "geometric"),
+)
 WITHOUT_GRADIENT = {
     *("ge", "gt", "le", "lt", "eq", "ne", "greater", "less", "sign", "floor", "ceil", "round", "trunc", "argmax"),
     *("argmin", "argsort", "isnan", "isinf", "isfinite", "one_hot", "item", "tolist", "multinomial"),
@@ -215,8 +220,10 @@ class Recorder(TorchFunctionMode):
         base = args[0]._base if in_place and args and isinstance(args[0], Tensor) and args[0]._is_view() else None
         if base is not None:
             self._step_of(base)
-        state = torch.get_rng_state() if plain in DROPOUTS or rate_in_attention(plain, args, kwargs) else None
-        if plain not in OPERATIONS and isinstance(func, types.FunctionType) and func.__module__ == F.__name__:
+        draws = plain in DROPOUTS or rate_in_attention(plain, args, kwargs) or rate_between_layers(plain, args)
+        state = torch.get_rng_state() if draws else None
+        known = plain in OPERATIONS and func is not F.unfold  # which is not what Tensor.unfold does
+        if not known and isinstance(func, types.FunctionType) and func.__module__ == F.__name__:
             return self._reentered(func, args, kwargs)
         self._own = True
         try:
@@ -233,6 +240,9 @@ class Recorder(TorchFunctionMode):
         if not found or anew:
             for tensor in [*found, *(one for one in (kwargs.get("out"),) if isinstance(one, Tensor))]:
                 self._known.pop(id(tensor), None)
+            if in_place and found:  # what looks at the same memory has constants there from now on
+                self._step_of(found[0])
+                self._refresh(found[0], base)
             return returned
         given, named = before or self._resolved(args, kwargs)
         if any(isinstance(one, Step) for one in flattened([given, named])):
@@ -261,6 +271,10 @@ class Recorder(TorchFunctionMode):
                 rate = rate_in_attention(name, args, kwargs)
                 mask = drawn("dropout", torch.ones(shape, dtype=raw[0].dtype), rate, state)
             kwargs["drawn"] = self._constant("dropout_mask", mask)
+        elif state is not None:
+            with self._unseen():
+                masks = masks_between_layers(raw, state)
+            kwargs["drawn"] = [self._constant(f"dropout_mask_{layer}", mask) for layer, mask in enumerate(masks)]
         operation: Operation = OPERATIONS.get(op, WHOLE)
         try:
             bound = operation.bind(args, kwargs)
@@ -499,11 +513,20 @@ def flattened(value: Any) -> Iterator[Any]:
 
 @contextmanager
 def buffers_kept(model: nn.Module) -> Iterator[None]:
-    """What a pass writes into buffers (running means) is undone."""
-    kept: Iterable[tuple[Tensor, Tensor]] = [(one, one.detach().clone()) for one in model.buffers()]
+    """What a pass writes into buffers (running means) or puts in their places is undone; so is Python's chance."""
+    kept = [
+        (module, name, one, one.detach().clone())
+        for module in model.modules()
+        for name, one in module._buffers.items()
+        if one is not None
+    ]
+    chance = random.getstate()
     try:
         yield
     finally:
+        random.setstate(chance)
         with torch.no_grad():
-            for buffer, before in kept:
-                buffer.copy_(before)
+            for module, name, buffer, before in kept:
+                module._buffers[name] = buffer
+                if not torch.equal(buffer, before):
+                    buffer.copy_(before)

@@ -103,6 +103,7 @@ class Trace:
         return True
 
     def __iter__(self) -> Iterator[Step]:
+        self.name_axes()
         return iter(self.steps)
 
     def __len__(self) -> int:

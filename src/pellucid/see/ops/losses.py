@@ -185,7 +185,7 @@ class CrossEntropy(Opened):
 class NegativeLogLikelihood(CrossEntropy):
     """Cross-entropy of logarithms of shares."""
 
-    names = ("nll_loss", "nll_loss_nd")
+    names = ("nll_loss",)
     normalized = True
 
     def forward(  # type: ignore[override]
