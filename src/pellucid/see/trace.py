@@ -166,15 +166,14 @@ class Trace:
 
     def aside(self, beside: Step, name: str, op: str, /, **operands: Step) -> Step:
         """A value that the model never computed, beside those it did; nothing flows through it."""
-        full = f"{beside.place}.{name}" if beside.place else name
-        if full not in self._named:
-            settings, found = taken_apart(operands)
-            step = Step(full, op, beside.value, found, settings, place=beside.place, how="opened")
-            with torch.no_grad():
-                step.value = result(OPERATIONS[op], step, {role: one.value for role, one in found.items()})
-            step.axes = axes_of(OPERATIONS[op], step)
-            self._named[full] = step
-        return self._named[full]
+        full = free_name(f"{beside.place}.{name}" if beside.place else name, self._named)
+        settings, found = taken_apart(operands)
+        step = Step(full, op, beside.value, found, settings, place=beside.place, how="opened")
+        with torch.no_grad():
+            step.value = result(OPERATIONS[op], step, {role: one.value for role, one in found.items()})
+        step.axes = axes_of(OPERATIONS[op], step)
+        self._named[full] = step
+        return step
 
     def attentions(self) -> list["Attention"]:
         """Every call of attention, in order, with the parts that the textbook has."""
