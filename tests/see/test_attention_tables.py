@@ -1,4 +1,4 @@
-"""Every table of attention: rows are shares of 1, what is hidden gets exactly nothing, and heads add up to the output."""
+"""Every table of attention: rows sum to 1, what is hidden gets exactly nothing, and heads add up to the output."""
 
 import math
 
