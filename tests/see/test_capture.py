@@ -104,6 +104,37 @@ def test_under_autocast_gradients_are_near_those_of_float32() -> None:
         assert float((ours - exact).norm()) <= 1.5 * float((theirs - exact).norm()) + 0.01 * scale, name
 
 
+class Complex(nn.Module):
+    """Pairs of numbers turned as complex ones, as some write rotary positions; and a spectrum."""
+
+    turns: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.register_buffer("turns", torch.polar(torch.ones(3, 2), torch.arange(6.0).view(3, 2)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pairs = torch.view_as_complex(self.layer(x).view(2, 3, 2, 2))
+        turned = torch.view_as_real(pairs * self.turns).flatten(2)
+        spectrum = torch.fft.rfft(turned, dim=1)
+        return turned[:, :2] * spectrum.abs() + spectrum.real
+
+
+def test_what_goes_through_complex_numbers_is_one_operation_kept_whole() -> None:
+    torch.manual_seed(0)
+    model, x = Complex(), torch.randn(2, 3, 4)
+    trace = capture(model, x, loss=squares)
+    whole = ["whole:view_as_real_of_complex", "whole:abs_of_complex", "whole:real_of_complex"]
+    assert [step.op for step in trace if step.how == "whole"] == whole
+    assert not [step.name for step in trace if step.value.is_complex()]
+    torch.testing.assert_close(trace[trace.outputs[0]].value, model(x))
+    expected = torch.autograd.grad(squares(model(x)), list(model.parameters()))
+    for (name, _), gradient in zip(model.named_parameters(), expected, strict=True):
+        torch.testing.assert_close(trace.gradients[trace[name]], gradient)
+    assert "whole" in trace.explain(trace[whole[0].removeprefix("whole:")].address((0, 0, 0, 0))).formula
+
+
 def test_an_operation_that_is_not_opened_is_kept_whole_with_its_gradient() -> None:
     class Sorted(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from pellucid.see.attention import name_parts
+from pellucid.see.imaginary import Imaginary
 from pellucid.see.operation import Axis, NotOpenedError, Operation, Role, Step, filled, taken_apart
 from pellucid.see.ops import OPERATIONS
 from pellucid.see.ops.dropout import drawn
@@ -138,6 +139,7 @@ class Recorder(TorchFunctionMode):
         self.aliases: dict[str, str] = {}
         self._names: dict[str, Step] = {}
         self._known: dict[int, Step] = {}
+        self._imaginary: dict[int, Imaginary] = {}
         self._alive: list[Tensor] = []  # so that no id is given twice
         self._parameters = {id(one): name for name, one in model.named_parameters()}
         self._buffers = {id(one): name for name, one in model.named_buffers()}
@@ -236,6 +238,10 @@ class Recorder(TorchFunctionMode):
             returned = output
         if not in_place and any(output is one for one in args):  # nothing was to do, as for x.float() of a float
             return output
+        if isinstance(output, Tensor) and output.is_complex():
+            self._imaginary[id(output)] = Imaginary(func, *(before or self._resolved(args, kwargs)))
+            self._alive.append(output)
+            return returned
         found = list(floats_of(output))
         if not found or anew:
             for tensor in [*found, *(one for one in (kwargs.get("out"),) if isinstance(one, Tensor))]:
@@ -245,6 +251,9 @@ class Recorder(TorchFunctionMode):
                 self._refresh(found[0], base)
             return returned
         given, named = before or self._resolved(args, kwargs)
+        if any(isinstance(one, Imaginary) for one in flattened([given, named])):
+            through = Imaginary(func, given, named)
+            func, plain, given, named = through.function_of_steps(), f"{plain}_of_complex", through.steps(), {}
         if any(isinstance(one, Step) for one in flattened([given, named])):
             self._write(func, plain, given, named, output, state, args)
             if in_place:
@@ -407,6 +416,8 @@ class Recorder(TorchFunctionMode):
         return tuple(given), named
 
     def _resolve(self, value: Any) -> Any:
+        if isinstance(value, Tensor) and value.is_complex():
+            return self._imaginary.get(id(value), value)
         if isinstance(value, Tensor):
             return self._step_of(value)
         if isinstance(value, list | tuple):
@@ -452,7 +463,7 @@ def name_of(func: Any) -> str:
     name = getattr(func, "__name__", str(func))
     if name == "__get__":
         attribute = str(getattr(func.__self__, "__name__", ""))
-        return attribute if attribute in ("T", "mT") else f"__get__:{attribute}"
+        return attribute if attribute in ("T", "mT", "real", "imag") else f"__get__:{attribute}"
     return str(name)
 
 

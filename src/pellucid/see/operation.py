@@ -231,7 +231,8 @@ class Whole(Operation):
         leaves = {role: one.value.detach().clone().requires_grad_() for role, one in operands.items()}
         with torch.enable_grad():
             found = result(operation or self, step, {**values, **leaves})
-            gradients = torch.autograd.grad(found, list(leaves.values()), upstream.to(found.dtype), allow_unused=True)
+            whole = upstream.to(found.dtype).clone()  # not a part of other memory, which complex numbers refuse
+            gradients = torch.autograd.grad(found, list(leaves.values()), whole, allow_unused=True)
         return {role: one for role, one in zip(leaves, gradients, strict=True) if one is not None}
 
     def compute(self, step: Step, values: Mapping[str, Any]) -> Any:
