@@ -82,6 +82,15 @@ CASES: dict[str, Case] = {
     "hardtanh": (nn.Hardtanh(-0.5, 0.8), (normal(3, 4),)),
     "relu6": (lambda a: F.relu6(a * 9), (normal(3, 4),)),
     "ReLU6": (nn.ReLU6(), (normal(3, 4) * 9,)),
+    "softplus": (lambda a: F.softplus(a * 9) + F.softplus(a, 2.0, 1.5), (normal(3, 4),)),
+    "elu": (lambda a: F.elu(a) + F.elu(a, 0.7) + F.selu(a), (normal(3, 4),)),
+    "prelu": (lambda a, w, v: F.prelu(a, w) * F.prelu(a, v), (normal(2, 3, 4), normal(3), normal(1))),
+    "glu": (lambda a: F.glu(a, 1), (normal(3, 4),)),
+    "logsigmoid": (lambda a: F.logsigmoid(a * 30), (normal(3, 4),)),
+    "mish": (F.mish, (normal(3, 4),)),
+    "hardsigmoid": (lambda a: F.hardsigmoid(a * 3), (normal(3, 4),)),
+    "hardswish": (lambda a: F.hardswish(a * 3), (normal(3, 4),)),
+    "log1p": (lambda a: torch.log1p(a) + torch.log2(a) * torch.expm1(a), (positive(3, 4),)),
     "subtract": (torch.subtract, (normal(3, 4), normal(4))),
     "multiply": (torch.multiply, (normal(3, 4), normal(4))),
     "multiply by a number that is a tensor": (lambda a, b: a * b.sum(), (normal(3, 4), normal(4))),
@@ -124,6 +133,10 @@ CASES: dict[str, Case] = {
     "max along": (lambda a: a.max(1).values, (normal(3, 4),)),
     "var": (lambda a: a.var(1), (normal(3, 4),)),
     "std": (lambda a: a.std(-1, unbiased=False, keepdim=True), (normal(3, 4),)),
+    "prod": (lambda a: a.prod(1) * a.prod(), (normal(2, 3),)),
+    "cumsum": (lambda a: a.cumsum(1), (normal(3, 4),)),
+    "norm": (lambda a: a.norm() * a.norm(dim=1, keepdim=True) + torch.norm(a, 1, 0), (normal(3, 4),)),
+    "normalize": (lambda a: F.normalize(a, dim=-1), (normal(3, 4),)),
     "logsumexp": (lambda a: a.logsumexp(1), (normal(3, 4),)),
     # moving
     "view": (lambda a: a.view(2, 6), (normal(3, 4),)),
@@ -220,6 +233,10 @@ CASES: dict[str, Case] = {
         (normal(5, 3),),
     ),
     "group_norm": (lambda a, w, b: F.group_norm(a, 2, w, b), (normal(2, 4, 3), normal(4), normal(4))),
+    "instance_norm": (
+        lambda a, w, b: F.instance_norm(a, weight=w, bias=b),
+        (normal(2, 3, 4), normal(3), normal(3)),
+    ),
     "dropout": (lambda a: F.dropout(a, 0.4), (normal(30, 4),)),
     "dropout of whole channels": (
         lambda a: F.dropout1d(a, 0.4) + F.dropout2d(a[..., None], 0.4)[..., 0] + torch.feature_dropout(a, 0.4, True),
@@ -236,6 +253,7 @@ CASES: dict[str, Case] = {
         (normal(2, 4, 5, 5), normal(6, 2, 2, 2), normal(6)),
     ),
     "conv2d keeping the size": (lambda x, w: F.conv2d(x, w, padding="same"), (normal(1, 1, 4, 4), normal(2, 1, 3, 3))),
+    "conv3d": (lambda x, w, b: F.conv3d(x, w, b, padding=1), (normal(1, 2, 3, 3, 2), normal(2, 2, 2, 2, 2), normal(2))),
     "max_pool1d": (lambda x: F.max_pool1d(x, 3, 2, 1), (normal(2, 3, 7),)),
     "max_pool2d": (lambda x: F.max_pool2d(x, 2, ceil_mode=True), (normal(2, 3, 5, 5),)),
     "avg_pool1d": (lambda x: F.avg_pool1d(x, 3, 2, 1), (normal(2, 3, 7),)),
@@ -327,6 +345,14 @@ CASES: dict[str, Case] = {
         (normal(2, 5, 2),),
     ),
     "cross_entropy of shares": (lambda a, b: F.cross_entropy(a, b.softmax(1)), (normal(3, 5), normal(3, 5))),
+    "kl_div": (
+        lambda a, b: (
+            F.kl_div(a.log_softmax(1), b.softmax(1), reduction="batchmean")
+            + F.kl_div(a.log_softmax(1), b.log_softmax(1), log_target=True)
+        ),
+        (normal(3, 5), normal(3, 5)),
+    ),
+    "cosine_similarity": (F.cosine_similarity, (normal(3, 5), normal(3, 5))),
     "fused cross-entropy of training": (
         lambda h, w: projected_cross_entropy(h, w, torch.tensor([1, 5, 9]), 0.1),
         (normal(3, 4), normal(11, 4)),

@@ -2,6 +2,7 @@
 
 from pellucid.see.operation import Operation
 from pellucid.see.ops import (
+    activations,
     attention,
     convolution,
     dropout,
@@ -17,6 +18,7 @@ from pellucid.see.ops import (
 
 FAMILIES = (
     elementwise,
+    activations,
     linear,
     reduction,
     moving,
