@@ -55,11 +55,20 @@ class Address:
 
 
 def index_of(address: Address, axes: Sequence[str], shape: Sequence[int]) -> tuple[int, ...]:
-    """The position of the cell in a tensor of those axes. Raises AddressError if there is none."""
+    """The position of the cell in a tensor of those axes. Raises AddressError if there is none.
+
+    Where all indices are given by name, an axis with one position only, such as the batch, may be left out.
+    """
     cell = address.cell or ()
+    named = {axis for axis, _ in cell}
+    if None not in named:
+        single = ((axis, 0) for axis, size in zip(axes, shape, strict=True) if size == 1 and axis not in named)
+        cell = (*cell, *single)
     order = "[" + ", ".join(f"{axis}=0..{size - 1}" for axis, size in zip(axes, shape, strict=True)) + "]"
     if len(cell) != len(shape):
-        raise AddressError(f"{address} gives {len(cell)} of {len(shape)} indices", f"Its axes are {order}.")
+        raise AddressError(
+            f"{address} gives {len(address.cell or ())} of {len(shape)} indices", f"Its axes are {order}."
+        )
     found: dict[int, int] = {}
     for number, (axis, index) in enumerate(cell):
         place = number if axis is None else axes.index(axis) if axis in axes else -1

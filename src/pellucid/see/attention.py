@@ -123,12 +123,14 @@ def _from_products(trace: Trace, softmax: Step, parts: dict[str, Step], after: d
     scores, scaled = product, parts.get("scaled", product)
     if product is parts.get("masked"):
         scores = scaled = trace.aside(softmax, "scaled", "scores", query=query, key=key)
+        trace.stands_beside[scaled] = product, 1.0
     if "query_scaled" in parts:
         query = next(iter(parts["query_scaled"].operands.values()))
         scores = trace.aside(softmax, "scores", "scores", query=query, key=key)
         scale = scale_of(parts["query_scaled"])
         assert scale is not None
         scores.difference = largest_difference(scores.value * scale, scaled.value)
+        trace.stands_beside[scores] = product, scale
     for step in (product, scaled, scores, parts.get("masked"), softmax):
         if step is not None:
             step.axes = (*scores.axes[:-2], Axis("query", query.axes[-2].labels), Axis("key", key.axes[-2].labels))

@@ -63,8 +63,8 @@ def capture(
 ) -> Trace:
     """What `model(*inputs, **named)` computes, and with `loss` (of its output) all gradients as well.
 
-    `labels` names the positions of inputs, by input: {"source": ["Hello", "world"]}. Raises TraceError if the loss is
-    not one number.
+    `labels` names the positions of inputs, by input, and the rows of parameters, such as the tokens of a vocabulary:
+    {"source": ["Hello", "world"], "embedding.weight": [...]}. Raises TraceError if the loss is not one number.
     """
     bound = inspect.signature(model.forward).bind(*inputs, **named)
     tensors: dict[str, Tensor] = {}
@@ -99,7 +99,7 @@ def record(
     training_step: int | None = None,
 ) -> Trace:
     """As `capture`, where `run` calls the model, given copies of `inputs` by name."""
-    recorder = Recorder(model)
+    recorder = Recorder(model, labels)
     leaves = {
         name: value.detach().clone().requires_grad_(loss is not None) if value.is_floating_point() else value
         for name, value in inputs.items()
@@ -131,9 +131,10 @@ def record(
 class Recorder(TorchFunctionMode):
     """Writes down each function call as a step while it watches."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, labels: Labels | None = None) -> None:
         super().__init__()
         self.model = model
+        self.labels = labels or {}
         self.places = {module: name for name, module in model.named_modules()}
         self.steps: list[Step] = []
         self.aliases: dict[str, str] = {}
@@ -142,6 +143,7 @@ class Recorder(TorchFunctionMode):
         self._imaginary: dict[int, Imaginary] = {}
         self._alive: list[Tensor] = []  # so that no id is given twice
         self._parameters = {id(one): name for name, one in model.named_parameters()}
+        self._tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
         self._buffers = {id(one): name for name, one in model.named_buffers()}
         self._stack: list[str] = []
         self._leaves: dict[int, Step] = {}  # by the id of the tensor whose gradient is theirs
@@ -432,9 +434,10 @@ class Recorder(TorchFunctionMode):
             return step
         with self._unseen():
             if id(tensor) in self._parameters:
-                step = Step("", "parameter", tensor.detach().clone(), axes=axes_of_parameter(tensor))
-                self._leaves[id(tensor)] = step
                 name = self._parameters[id(tensor)]
+                axes = axes_of_parameter(tensor, id(tensor) in self._tables, self.labels.get(name))
+                step = Step("", "parameter", tensor.detach().clone(), axes=axes)
+                self._leaves[id(tensor)] = step
             else:
                 place = "" if id(tensor) in self._buffers else self._stack[-1] if self._stack else ""
                 step = Step("", "constant", tensor.detach().clone(), place=place)
@@ -443,14 +446,18 @@ class Recorder(TorchFunctionMode):
         return step
 
 
-def axes_of_parameter(tensor: Tensor) -> tuple[Axis, ...]:
+def axes_of_parameter(tensor: Tensor, table: bool = False, labels: Sequence[str] | None = None) -> tuple[Axis, ...]:
+    """Of a layer's weights or, if it is a `table`, of embeddings; `labels` are those of its rows."""
     names: dict[int, tuple[str, ...]] = {
         1: ("unit",),
         2: ("unit", "input"),
         3: ("channel", "input", "position"),
         4: ("channel", "input", "row", "column"),
     }
-    return tuple(map(Axis, names.get(tensor.dim(), tuple(f"d{d}" for d in range(tensor.dim())))))
+    chosen = ("token", "model") if table else names.get(tensor.dim(), tuple(f"d{d}" for d in range(tensor.dim())))
+    if labels is not None and (not tensor.dim() or len(labels) != tensor.size(0)):
+        raise TraceError(f"a parameter has shape {tuple(tensor.shape)}, not {len(labels)} labels")
+    return tuple(Axis(name, tuple(labels) if labels and d == 0 else None) for d, name in enumerate(chosen))
 
 
 def note_gradient(step: Step, gradient: Tensor | None) -> None:
