@@ -16,6 +16,7 @@ from pellucid.see.operation import Axis, Role, Step
 from pellucid.see.trace import Trace, largest_difference
 
 PRODUCTS = ("matmul", "bmm")
+FACTORS = {False: ("input", "other"), True: ("mat1", "mat2")}  # of a product, of one with something added
 TURNED = ("transpose", "mT", "permute", "swapaxes", "movedim", "t", "T")
 HIDING = ("masked_fill", "add", "where")
 PASSING = ("to", "float", "dropout", "type_as", "alias")
@@ -122,21 +123,19 @@ def attentions(trace: Trace) -> Iterator[Attention]:
 
 
 def _from_products(trace: Trace, softmax: Step, parts: dict[str, Step], after: dict[Step, list[Step]]) -> Attention:
-    product = parts["product"]
-    query, key = parts["query"], parts["key"]
+    product, query, key = parts["product"], parts["query"], parts["key"]
     scores, scaled = product, parts.get("scaled", product)
-    if product is parts.get("masked"):  # the mask was added within the product
-        turned = product.operands["mat2"]
-        product = scores = scaled = trace.aside(softmax, "scaled", "matmul", input=query, other=turned)
-        trace.stands_beside[scaled] = parts["masked"], 1.0
+    if product is parts.get("masked"):
+        scores = scaled = trace.aside(softmax, "scaled", "scores", query=query, key=key)
+        trace.stands_beside[scaled] = product, 1.0
     if "query_scaled" in parts:
         query = next(iter(parts["query_scaled"].operands.values()))
-        scores, scaled = trace.aside(softmax, "scores", "scores", query=query, key=key), product
+        scores = trace.aside(softmax, "scores", "scores", query=query, key=key)
         scale = scale_of(parts["query_scaled"])
         assert scale is not None
-        scores.difference = largest_difference(scores.value * scale, product.value)
-        trace.stands_beside[scores] = parts["product"], scale
-    for step in (product, scaled, parts.get("masked"), softmax):
+        scores.difference = largest_difference(scores.value * scale, scaled.value)
+        trace.stands_beside[scores] = product, scale
+    for step in (product, scaled, scores, parts.get("masked"), softmax):
         if step is not None:
             step.axes = (*scores.axes[:-2], Axis("query", query.axes[-2].labels), Axis("key", key.axes[-2].labels))
     value = parts["heads"].operands["other"]
@@ -159,7 +158,10 @@ def parts_of(softmax: Step, after: dict[Step, list[Step]]) -> dict[str, Step] | 
     """The steps around a softmax that make it an attention; None if it is none."""
     parts: dict[str, Step] = {}
     step = softmax.operands.get("input")
-    while step is not None and step.op not in (*PRODUCTS, "baddbmm"):
+    while step is not None and step.op not in PRODUCTS:
+        if step.op == "baddbmm":  # a product with the mask added at once
+            parts["masked"] = step
+            break
         if step.op in HIDING and "masked" not in parts:
             parts["masked"] = step
         elif step.op in ("mul", "div", "truediv") and scale_of(step) is not None:
@@ -176,13 +178,10 @@ def parts_of(softmax: Step, after: dict[Step, list[Step]]) -> dict[str, Step] | 
         )
     if step is None:
         return None
-    roles = ("mat1", "mat2") if step.op == "baddbmm" else ("input", "other")
-    query, turned = (step.operands[role] for role in roles)
-    if turned.op not in TURNED:
+    query, other = (step.operands.get(role) for role in FACTORS[step.op == "baddbmm"])
+    if query is None or other is None or other.op not in TURNED:
         return None
-    if step.op == "baddbmm":
-        parts["masked"] = step
-    parts["product"], parts["query"], parts["key"] = step, query, next(iter(turned.operands.values()))
+    parts["product"], parts["query"], parts["key"] = step, query, next(iter(other.operands.values()))
     if query.op in ("mul", "div", "truediv") and "scaled" not in parts and scale_of(query) is not None:
         parts["query_scaled"] = query
     found = following(softmax, (*PASSING, "mul"), PRODUCTS, after)

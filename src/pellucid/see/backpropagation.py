@@ -50,7 +50,7 @@ def contributions(trace: Trace, step: Step, upstream: Tensor) -> list[tuple[Step
     operation = trace.operation(step)
     call = Call(step, widen=True)
     if isinstance(operation, Whole) or type(operation).backward is Operation.backward:
-        found = Whole().gradients(step, call, upstream)
+        found = Whole().gradients(step, call, upstream, operation)
     else:
         found = operation.backward(call, upstream)
     return [(step.operands[role], gradient) for role, gradient in found.items() if role in step.operands]

@@ -7,8 +7,9 @@ left as they were. Values are copies, so that what a later step writes in place 
 
 import dataclasses
 import inspect
+import random
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -18,10 +19,12 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from pellucid.see.attention import name_parts
+from pellucid.see.imaginary import Imaginary
 from pellucid.see.operation import Axis, Made, NotOpenedError, Operation, Role, Step, filled, taken_apart
 from pellucid.see.ops import OPERATIONS
 from pellucid.see.ops.discrete import followed
 from pellucid.see.ops.dropout import drawn
+from pellucid.see.ops.recurrent import masks_between_layers, rate_between_layers
 from pellucid.see.positions import name_positions
 from pellucid.see.trace import WHOLE, Trace, TraceError, free_name
 from pellucid.see.training import TrainingStep, remembered
@@ -29,7 +32,10 @@ from pellucid.see.training import TrainingStep, remembered
 Labels = Mapping[str, Sequence[str]]
 
 # Their values do not depend on the values that go in, or not smoothly: what comes out is a constant to the trace.
-STARTS_ANEW = ("new_", "empty", "zeros", "ones", "rand", "full", "bernoulli", "normal", "uniform", "zero_", "fill_")
+STARTS_ANEW = (
+    *("new_", "empty", "zeros", "ones", "rand", "full", "bernoulli", "normal", "uniform", "zero_", "fill_"),
+    *("exponential", "log_normal", "cauchy", "geometric"),
+)
 WITHOUT_GRADIENT = {
     *("ge", "gt", "le", "lt", "eq", "ne", "greater", "less", "sign", "floor", "ceil", "round", "trunc", "argmax"),
     *("argmin", "argsort", "isnan", "isinf", "isfinite", "one_hot", "item", "tolist", "multinomial"),
@@ -160,6 +166,7 @@ class Recorder(TorchFunctionMode):
         self.aliases: dict[str, str] = {}
         self._names: dict[str, Step] = {}
         self._known: dict[int, Step] = {}
+        self._imaginary: dict[int, Imaginary] = {}
         self._alive: list[Tensor] = []  # so that no id is given twice
         self._parameters = {id(one): name for name, one in model.named_parameters()}
         self._tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
@@ -250,8 +257,10 @@ class Recorder(TorchFunctionMode):
         base = args[0]._base if in_place and args and isinstance(args[0], Tensor) and args[0]._is_view() else None
         if base is not None:
             self._step_of(base)
-        state = torch.get_rng_state() if plain in DROPOUTS or rate_in_attention(plain, args, kwargs) else None
-        if plain not in OPERATIONS and isinstance(func, types.FunctionType) and func.__module__ == F.__name__:
+        draws = plain in DROPOUTS or rate_in_attention(plain, args, kwargs) or rate_between_layers(plain, args)
+        state = torch.get_rng_state() if draws else None
+        known = plain in OPERATIONS and func is not F.unfold  # which is not what Tensor.unfold does
+        if not known and isinstance(func, types.FunctionType) and func.__module__ == F.__name__:
             return self._reentered(func, args, kwargs)
         self._own = True
         try:
@@ -264,14 +273,24 @@ class Recorder(TorchFunctionMode):
             returned = output
         if not in_place and any(output is one for one in args):  # nothing was to do, as for x.float() of a float
             return output
+        if isinstance(output, Tensor) and output.is_complex():
+            self._imaginary[id(output)] = Imaginary(func, *(before or self._resolved(args, kwargs)))
+            self._alive.append(output)
+            return returned
         found = list(floats_of(output))
         if not found or anew:
             for tensor in [*found, *(one for one in (kwargs.get("out"),) if isinstance(one, Tensor))]:
                 self._known.pop(id(tensor), None)
             if not found and isinstance(output, Tensor):
                 self._follow(plain, args, kwargs, output, in_place)
+            if in_place and found:  # what looks at the same memory has constants there from now on
+                self._step_of(found[0])
+                self._refresh(found[0], base)
             return returned
         given, named = before or self._resolved(args, kwargs)
+        if any(isinstance(one, Imaginary) for one in flattened([given, named])):
+            through = Imaginary(func, given, named)
+            func, plain, given, named = through.function_of_steps(), f"{plain}_of_complex", through.steps(), {}
         if any(isinstance(one, Step) for one in flattened([given, named])):
             self._write(func, plain, given, named, output, state, args)
             if in_place:
@@ -314,6 +333,10 @@ class Recorder(TorchFunctionMode):
                 rate = rate_in_attention(name, args, kwargs)
                 mask = drawn("dropout", torch.ones(shape, dtype=raw[0].dtype), rate, state)
             kwargs["drawn"] = self._constant("dropout_mask", mask)
+        elif state is not None:
+            with self._unseen():
+                masks = masks_between_layers(raw, state)
+            kwargs["drawn"] = [self._constant(f"dropout_mask_{layer}", mask) for layer, mask in enumerate(masks)]
         operation: Operation = OPERATIONS.get(op, WHOLE)
         try:
             bound = operation.bind(args, kwargs)
@@ -452,6 +475,8 @@ class Recorder(TorchFunctionMode):
         return tuple(given), named
 
     def _resolve(self, value: Any) -> Any:
+        if isinstance(value, Tensor) and value.is_complex():
+            return self._imaginary.get(id(value), value)
         if isinstance(value, Tensor):
             return self._step_of(value)
         if isinstance(value, list | tuple):
@@ -502,7 +527,7 @@ def name_of(func: Any) -> str:
     name = getattr(func, "__name__", str(func))
     if name == "__get__":
         attribute = str(getattr(func.__self__, "__name__", ""))
-        return attribute if attribute in ("T", "mT") else f"__get__:{attribute}"
+        return attribute if attribute in ("T", "mT", "real", "imag") else f"__get__:{attribute}"
     return str(name)
 
 
@@ -563,11 +588,20 @@ def flattened(value: Any) -> Iterator[Any]:
 
 @contextmanager
 def buffers_kept(model: nn.Module) -> Iterator[None]:
-    """What a pass writes into buffers (running means) is undone."""
-    kept: Iterable[tuple[Tensor, Tensor]] = [(one, one.detach().clone()) for one in model.buffers()]
+    """What a pass writes into buffers (running means) or puts in their places is undone; so is Python's chance."""
+    kept = [
+        (module, name, one, one.detach().clone())
+        for module in model.modules()
+        for name, one in module._buffers.items()
+        if one is not None
+    ]
+    chance = random.getstate()
     try:
         yield
     finally:
+        random.setstate(chance)
         with torch.no_grad():
-            for buffer, before in kept:
-                buffer.copy_(before)
+            for module, name, buffer, before in kept:
+                module._buffers[name] = buffer
+                if not torch.equal(buffer, before):
+                    buffer.copy_(before)

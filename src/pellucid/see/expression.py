@@ -155,7 +155,7 @@ class Quotient:
         return f"{enclosed(self.of, digits, shown, Quotient)} / {enclosed(self.by, digits, shown, Quotient)}"
 
     def exact(self) -> str:
-        return f"({self.of.exact()} / {self.by.exact()})"
+        return f"({self.of.exact()} / {grouped(self.by)})"
 
     def cells(self) -> Iterator[Cell]:
         yield from self.of.cells()
@@ -177,7 +177,7 @@ class Power:
         return f"{enclosed(self.base, digits, shown, Power)}^{enclosed(self.exponent, digits, shown, Power)}"
 
     def exact(self) -> str:
-        return f"({self.base.exact()}) ** {self.exponent.exact()}"
+        return f"({self.base.exact()}) ** {grouped(self.exponent)}"
 
     def cells(self) -> Iterator[Cell]:
         yield from self.base.cells()
@@ -227,9 +227,14 @@ def signed(text: str) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
+def grouped(part: Expression) -> str:
+    """The exact form of a part that stands after a division or a power."""
+    return f"({part.exact()})" if isinstance(part, Product | Power) else part.exact()
+
+
 def enclosed(part: Expression, digits: int, shown: int, within: type) -> str:
     """The text of a part, in brackets where the reading would otherwise change."""
     text = part.text(digits, shown)
     loose = (isinstance(part, Sum) and len(part.terms) > 1) or isinstance(part, Difference)
-    tight = within in (Quotient, Power) and isinstance(part, Product | Quotient)
+    tight = within in (Quotient, Power) and isinstance(part, Product | Quotient | Power)
     return f"({text})" if (loose and within is not Sum) or tight else text

@@ -125,6 +125,7 @@ class Trace(Displayed):
         return True
 
     def __iter__(self) -> Iterator[Step]:
+        self.name_axes()
         return iter(self.steps)
 
     def __len__(self) -> int:
@@ -235,15 +236,14 @@ class Trace(Displayed):
 
         Its gradient is that of the step it stands beside, if `stands_beside` says so.
         """
-        full = f"{beside.place}.{name}" if beside.place else name
-        if full not in self._named:
-            settings, found = taken_apart(operands)
-            step = Step(full, op, beside.value, found, settings, place=beside.place, how="opened")
-            with torch.no_grad():
-                step.value = result(OPERATIONS[op], step, {role: one.value for role, one in found.items()})
-            step.axes = axes_of(OPERATIONS[op], step)
-            self._named[full] = step
-        return self._named[full]
+        full = free_name(f"{beside.place}.{name}" if beside.place else name, self._named)
+        settings, found = taken_apart(operands)
+        step = Step(full, op, beside.value, found, settings, place=beside.place, how="opened")
+        with torch.no_grad():
+            step.value = result(OPERATIONS[op], step, {role: one.value for role, one in found.items()})
+        step.axes = axes_of(OPERATIONS[op], step)
+        self._named[full] = step
+        return step
 
     def attentions(self) -> "Listed[Attention]":
         """Every call of attention, in order, with the parts that the textbook has."""

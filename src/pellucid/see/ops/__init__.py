@@ -2,6 +2,7 @@
 
 from pellucid.see.operation import Operation
 from pellucid.see.ops import (
+    activations,
     attention,
     convolution,
     discrete,
@@ -19,6 +20,7 @@ from pellucid.see.ops import (
 
 FAMILIES = (
     elementwise,
+    activations,
     linear,
     reduction,
     moving,
