@@ -13,9 +13,16 @@ from pellucid.see.expression import FUNCTIONS
 from pellucid.see.trace import Trace, TraceError
 from pellucid.see.training import TrainingStep, capture_step
 from pellucid.see.why import Why
+from pellucid.train.optimizer import Muon
 
 X, WANTED = torch.randn(10, 3, generator=torch.Generator().manual_seed(1)), torch.tensor([0, 1] * 5)
 CELLS = ("0.weight[2, 1]", "1.weight[3]", "4.bias[unit=1]")
+
+
+def muon(parameters: list[nn.Parameter]) -> Muon:
+    matrices, rest = ([one for one in parameters if (one.dim() == 2) is matrix] for matrix in (True, False))
+    return Muon(matrices, rest, learning_rate=0.02, weight_decay=0.1)
+
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "SGD": lambda p, **o: torch.optim.SGD(p, lr=0.1, **o),
@@ -27,6 +34,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "Adam, L2": lambda p, **o: torch.optim.Adam(p, lr=0.01, weight_decay=0.1, betas=(0.8, 0.9), **o),
     "AMSGrad": lambda p, **o: torch.optim.Adam(p, lr=0.01, amsgrad=True, betas=(0.5, 0.6), **o),
     "AdamW": lambda p, **o: torch.optim.AdamW(p, lr=0.01, weight_decay=0.3, **o),
+    "Muon": lambda p, **_: muon(list(p)),
     "AdamW, AMSGrad, climbing": lambda p, **o: torch.optim.AdamW(p, lr=0.01, amsgrad=True, maximize=True, **o),
 }
 FORMS = {"plain": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
@@ -118,6 +126,28 @@ def test_every_number_in_a_line_is_the_value_of_the_line_that_it_names(kind: str
     cells = [cell for line in why.lines for cell in line.expression.cells() if cell.address in lines]
     assert len(why.lines) == 2 or cells
     assert all(cell.value == lines[cell.address] for cell in cells)
+
+
+@pytest.mark.parametrize("adjust", ["original", "match_rms_adamw"])
+def test_pytorchs_own_muon_is_told_in_numbers_up_to_bfloat16(adjust: str) -> None:
+    model = nn.Sequential(nn.Linear(3, 6, bias=False), nn.Tanh(), nn.Linear(6, 2, bias=False))
+    optimizer = torch.optim.Muon(model.parameters(), lr=0.02, adjust_lr_fn=adjust)
+    for _ in range(3):
+        before = model[0].weight.detach().clone()
+        why = capture(model, X, loss=loss_of).why_moved("0.weight[2, 1]", optimizer)
+        take_step(model, optimizer)
+        moved = (model[0].weight - before).abs().max().item()
+        assert abs(why.new - model[0].weight[2, 1].item()) < 0.02 * moved
+        assert evaluated(why.line("orthogonal").exact) == pytest.approx(why.line("orthogonal").value, rel=1e-12)
+
+
+def test_what_muon_makes_orthogonal_is_the_direction_of_its_singular_vectors() -> None:
+    model = nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 2))
+    optimizer = muon(list(model.parameters()))
+    why = capture(model, X, loss=loss_of).why_moved("2.weight[1, 2]", optimizer)
+    loss_of(model(X)).backward()
+    u, _, v = torch.linalg.svd(model[2].weight.grad, full_matrices=False)
+    assert why.line("orthogonal").value == pytest.approx((u @ v)[1, 2].item(), abs=0.3)
 
 
 def test_a_learning_rate_that_is_a_tensor_is_read() -> None:

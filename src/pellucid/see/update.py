@@ -1,10 +1,11 @@
 """The arithmetic of one optimizer step for one number: gradient, clipping, moments, decay, new value.
 
 SGD (Robbins & Monro, 1951) with momentum (Polyak, 1964) and Nesterov's (1983), Adam (Kingma & Ba, 2014) with AMSGrad
-(Reddi et al., 2018), AdamW (Loshchilov & Hutter, 2017), each as torch.optim computes it.
+(Reddi et al., 2018), AdamW (Loshchilov & Hutter, 2017), Muon (Jordan et al., 2024), each as torch.optim computes it.
 """
 
 import copy
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from pellucid.see.trace import TraceError
 
 KINDS = {torch.optim.SGD: "SGD", torch.optim.Adam: "Adam", torch.optim.AdamW: "AdamW"}
 ONE = Number(1.0)
+SETTINGS_OF_MUON = ("momentum", "ns_steps", "ns_coefficients")  # of a group of matrices
+AS_ADAM = 0.2  # of Muon's updates, where they are to be as large as Adam's (Liu et al., 2025)
+ROUNDING = 1e-6  # of a number; a larger part by the number format is shown as a term of its sum
 WEIGHT_DIGITS = 3  # more than of other numbers: a step is often a thousandth of its weight
 
 
@@ -26,8 +30,8 @@ WEIGHT_DIGITS = 3  # more than of other numbers: a step is often a thousandth of
 class Line:
     """One quantity: its formula in plain text and LaTeX, the numbers in it, its value.
 
-    `name` is gradient, clipped, negated, decayed, buffer, step, exp_avg, exp_avg_sq, max_exp_avg_sq, exp_avg_hat,
-    exp_avg_sq_hat or new: what PyTorch calls it where it has a name.
+    `name` is gradient, clipped, negated, decayed, buffer, ahead, orthogonal, step, exp_avg, exp_avg_sq,
+    max_exp_avg_sq, exp_avg_hat, exp_avg_sq_hat or new: what PyTorch calls it where it has a name.
     """
 
     name: str
@@ -74,25 +78,34 @@ class Rule:
 
 
 def rule_of(optimizer: torch.optim.Optimizer, parameter: Tensor) -> Rule:
-    """Raises TraceError for another optimizer than SGD, Adam and AdamW, or if it does not hold the parameter."""
-    kind = KINDS.get(type(optimizer))
-    if kind is None:
-        known = ", ".join(KINDS.values())
-        raise TraceError(
-            f"the arithmetic of {type(optimizer).__name__} is not told in numbers",
-            f"It is for {known}; flow() measures the updates of every optimizer.",
-        )
+    """Raises TraceError for another optimizer than SGD, Adam, AdamW and Muon, or if it does not hold the parameter."""
     for group in optimizer.param_groups:
         if any(one is parameter for one in group["params"]):
-            return Rule(kind, group, optimizer.state.get(parameter, {}))
+            return Rule(kind_of(optimizer, group), group, optimizer.state.get(parameter, {}))
     raise TraceError("the optimizer does not hold this parameter", "Give the one that trains it.")
 
 
-def update_lines(rule: Rule, name: str, axes: Sequence[str], index: Index, weight: float, gradient: Cell) -> list[Line]:
-    """From the gradient as the optimizer gets it to the new value of `name` at `index`."""
+def kind_of(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> str:
+    """Muon is known by the settings of its matrices; what else it holds goes by AdamW."""
+    kind = KINDS.get(type(optimizer))
+    if kind is None and any(set(SETTINGS_OF_MUON) <= set(one) for one in optimizer.param_groups):
+        kind = "Muon" if "ns_steps" in group else "AdamW"
+    if kind is None:
+        raise TraceError(
+            f"the arithmetic of {type(optimizer).__name__} is not told in numbers",
+            f"It is for {', '.join(KINDS.values())} and Muon; flow() measures the updates of every optimizer.",
+        )
+    return kind
+
+
+def update_lines(
+    rule: Rule, name: str, axes: Sequence[str], index: Index, weight: float, gradient: Cell, whole: Tensor
+) -> list[Line]:
+    """From the gradient as the optimizer gets it, `whole` and at `index`, to the new value of `name` there."""
     arithmetic = Arithmetic(rule, name, axes, index, Cell(cell_name(name, "", axes, index), weight))
-    lines = arithmetic.sgd(gradient) if rule.kind == "SGD" else arithmetic.adam(gradient)
-    return list(lines)
+    if rule.kind == "Muon":
+        return list(arithmetic.muon(gradient, whole))
+    return list(arithmetic.sgd(gradient) if rule.kind == "SGD" else arithmetic.adam(gradient))
 
 
 def cell_name(name: str, part: str, axes: Sequence[str], index: Index) -> str:
@@ -218,6 +231,65 @@ class Arithmetic:
         moved = Difference(weight, Quotient(Product([self.number("lr"), corrected[0]]), below))
         latex = r"w \leftarrow w - \eta \hat m / (\sqrt{\hat v} + \epsilon)"
         yield Line("new", "w = w - lr m^ / (sqrt(v^) + eps)", latex, moved)
+
+    def muon(self, gradient: Cell, whole: Tensor) -> Iterator[Line]:
+        """m <- mu m + (1 - mu) g;  d = mu m + (1 - mu) g;  o = orthogonal(d);  w <- w (1 - lr wd) - lr s o.
+
+        The number at one cell of o depends on all of d: of the iteration that makes it so, the last round is shown.
+        """
+        rule, settings, weight = self.rule, self.rule.settings, self.weight
+        momentum = rule.setting("momentum")
+        fresh = Product([Difference(ONE, Number(momentum)), gradient])
+        before = self.held("momentum_buffer") or Number(0.0)
+        averaged = Sum([Product([Number(momentum), before]), fresh])
+        line = Line("buffer", "m = mu m + (1 - mu) g", r"m \leftarrow \mu m + (1 - \mu) g", averaged)
+        yield line
+        whole = whole.float()
+        ahead = torch.lerp(rule.state.get("momentum_buffer", torch.zeros_like(whole)).float(), whole, 1 - momentum)
+        if settings["nesterov"]:
+            looking = Sum([Product([Number(momentum), self.cell(line)]), fresh])
+            yield Line("ahead", "d = mu m + (1 - mu) g", r"d = \mu m + (1 - \mu) g", looking)
+            ahead = torch.lerp(whole, ahead, momentum)
+        line = self.orthogonal(ahead)
+        yield line
+        turned = self.cell(line)
+        if rule.setting("weight_decay"):
+            kept = Difference(ONE, Product([self.number("lr"), self.number("weight_decay")]))
+            line = Line("decayed", "w = w (1 - lr wd)", r"w \leftarrow w (1 - \eta \lambda)", Product([weight, kept]))
+            yield line
+            weight = self.cell(line)
+        rows, columns = whole.shape
+        as_adam = settings["adjust_lr_fn"] == "match_rms_adamw"
+        size = AS_ADAM * math.sqrt(max(rows, columns)) if as_adam else math.sqrt(max(1, rows / columns))
+        moved = Difference(weight, Product([self.number("lr"), Number(size), turned]))
+        text = "0.2 sqrt(max(out, in))" if as_adam else "sqrt(max(1, out / in))"
+        latex = r"0.2 \sqrt{\max(out, in)}" if as_adam else r"\sqrt{\max(1, out / in)}"
+        yield Line("new", f"w = w - lr {text} o", rf"w \leftarrow w - \eta {latex}\, o", moved)
+
+    def orthogonal(self, ahead: Tensor) -> Line:
+        """The last round of x <- a x + (b A + c A A) x with A = x x^T, from x = d / |d| on, a tall d on its side."""
+        a, b, c = self.rule.settings["ns_coefficients"]
+        tall = ahead.size(0) > ahead.size(1)
+        row, column = reversed(self.index) if tall else self.index
+        x = ahead.to(self.rule.settings.get("dtype", torch.bfloat16))
+        x = x.mT if tall else x
+        x = x / x.norm().clamp(min=1e-7)
+        for left in reversed(range(self.rule.settings["ns_steps"])):
+            square = x @ x.mT
+            turn = torch.addmm(square, square, square, beta=b, alpha=c)
+            if left:
+                x = torch.addmm(x, turn, x, beta=a)
+        found = float(torch.addmm(x, turn, x, beta=a)[row, column])
+
+        def cell(part: str, i: int, j: int, value: Tensor) -> Cell:
+            return Cell(f"{self.name}.{part}[{i}, {j}]", float(value[i, j]))
+
+        terms: list[Expression] = [Product([Number(a), cell("x", row, column, x)])]
+        terms += [Product([cell("B", row, k, turn), cell("x", k, column, x)]) for k in range(x.size(0))]
+        rounding = found - Sum(terms).value
+        if abs(rounding) > ROUNDING * abs(found):
+            terms.append(Number(rounding))
+        return Line("orthogonal", "o = a x + sum_k B_k x_k", r"o = a x + \sum_k B_{k} x_{k}", Sum(terms))
 
 
 # --- PyTorch's own step, on copies ------------------------------------------------------------------------------------

@@ -144,13 +144,13 @@ def why_moved(
     lines = gradient_lines(training, name, axes, cell, gradient, shares, rounding)
     part = "grad" if training.clip is None else "clipped"
     given = Cell(cell_name(name, part, axes, cell), float(training.clipped()[name][cell]))
-    lines += update_lines(rule, name, axes, cell, old, given)
+    lines += update_lines(rule, name, axes, cell, old, given, training.clipped()[name])
     torchs = old if training.skipped else float(stepped(optimizer, {live: training.clipped()[name]})[live][cell])
     new = old if training.skipped else lines[-1].value
     return Why(
         step.address(cell),
         rule.kind,
-        training.number if rule.kind == "SGD" else rule.step,
+        rule.step if "step" in rule.state or rule.kind.startswith("Adam") else training.number,
         old,
         gradient,
         training.norm,

@@ -20,12 +20,12 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose matrix is made orthogonal, so that all directions of a layer learn at one speed, not the few alone
     that dominate its gradient.
 
-        m <- 0.95 m + g,    O = orthogonal(g + 0.95 m),    W <- W - r (0.2 sqrt(max(out, in)) O + decay W)
+        m <- 0.95 m + 0.05 g,    o = orthogonal(0.05 g + 0.95 m),    w <- w (1 - lr wd) - lr 0.2 sqrt(max(out, in)) o
 
     The factor makes an update as large as one of Adam's, so that one learning rate serves both. Parameters that are no
     matrix between layers (embeddings, biases, norms) go by AdamW. PyTorch's own `torch.optim.Muon` makes the same
-    update, one matrix at a time; here those of one shape are made orthogonal together, which takes a quarter of the
-    time on a CPU at d = 128 (bench/optimizers.py).
+    update, one matrix at a time, and its groups have the same settings; here those of one shape are made orthogonal
+    together, which takes a quarter of the time on a CPU at d = 128 (bench/optimizers.py).
     Sources: Jordan et al., "Muon", 2024; Liu et al., "Muon is scalable for LLM training", 2025; Loshchilov & Hutter,
     2017 (AdamW).
     """
@@ -43,9 +43,17 @@ class Muon(torch.optim.Optimizer):
         """`dtype` is what matrices are made orthogonal in. Raises ValueError for one that has not two dimensions."""
         if any(matrix.dim() != 2 for matrix in matrices):
             raise ValueError("Muon takes matrices: all others belong into `rest`")
-        self.dtype = dtype
-        groups = [{"params": list(matrices), "is_matrix": True}, {"params": list(rest), "is_matrix": False}]
-        defaults = {"lr": learning_rate, "betas": betas, "weight_decay": weight_decay}
+        turned = {
+            "momentum": MOMENTUM,
+            "nesterov": True,
+            "ns_steps": ITERATIONS,
+            "ns_coefficients": QUINTIC,
+            "adjust_lr_fn": "match_rms_adamw",
+            "dtype": dtype,
+        }
+        adapted = {"betas": betas, "eps": EPSILON, "amsgrad": False}
+        groups = [{"params": list(matrices), **turned}, {"params": list(rest), **adapted}]
+        defaults = {"lr": learning_rate, "weight_decay": weight_decay}
         super().__init__([group for group in groups if group["params"]], defaults)
 
     @torch.no_grad()
@@ -57,19 +65,18 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             given = [parameter for parameter in group["params"] if parameter.grad is not None]
             if given:
-                (self._turn if group["is_matrix"] else self._adapt)(group, given)
+                (self._turn if "momentum" in group else self._adapt)(group, given)
         return loss
 
     def _turn(self, group: dict[str, Any], given: list[Tensor]) -> None:
-        gradients = [parameter.grad for parameter in given]
-        momenta = [self._kept(parameter, "momentum") for parameter in given]
-        torch._foreach_mul_(momenta, MOMENTUM)
-        torch._foreach_add_(momenta, gradients)  # type: ignore[arg-type]
-        ahead = torch._foreach_add(gradients, momenta, alpha=MOMENTUM)  # type: ignore[arg-type]
-        updates = orthogonal_together(ahead, self.dtype)
-        torch._foreach_mul_(given, 1 - group["lr"] * group["weight_decay"])
+        momentum, rate = group["momentum"], group["lr"]
+        gradients: Any = [parameter.grad for parameter in given]
+        buffers = [self._kept(parameter, "momentum_buffer") for parameter in given]
+        torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        updates = orthogonal_together(torch._foreach_lerp(gradients, buffers, momentum), group["dtype"])
+        torch._foreach_mul_(given, 1 - rate * group["weight_decay"])
         for parameter, update in zip(given, updates, strict=True):
-            parameter.add_(update, alpha=-group["lr"] * AS_ADAM * max(parameter.shape) ** 0.5)
+            parameter.add_(update, alpha=-rate * AS_ADAM * max(parameter.shape) ** 0.5)
 
     def _adapt(self, group: dict[str, Any], given: list[Tensor]) -> None:
         beta1, beta2 = group["betas"]
@@ -86,7 +93,7 @@ class Muon(torch.optim.Optimizer):
             beta2=beta2,
             lr=group["lr"],
             weight_decay=group["weight_decay"],
-            eps=EPSILON,
+            eps=group["eps"],
             maximize=False,
         )
 
