@@ -46,6 +46,7 @@ bench: setup  ## speed, quality and cost beside our peers, written into docs/ben
 	$(BIN)/python bench/translate.py --write docs/benchmarks.md
 	$(BIN)/python bench/quality_per_minute.py --joeynmt $(JOEYNMT) --write docs/benchmarks.md
 	$(BIN)/python bench/number_format.py --write docs/benchmarks.md
+	$(BIN)/python bench/optimizers.py --write docs/benchmarks.md
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/python tools/make_config_reference.py

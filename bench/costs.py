@@ -33,7 +33,7 @@ from pellucid.nn import attention
 from pellucid.tasks.task import Batch
 from pellucid.tasks.translate import collated, token_lengths, translation_loss
 from pellucid.train.memory import keep_freed_memory
-from pellucid.train.plan import make_optimizer
+from pellucid.train.optimizer import make_optimizer
 from pellucid.train.precision import faster, matrix_rates
 
 SIZES = (  # width, heads, blocks on each side: 1 to 60 M parameters
@@ -72,7 +72,7 @@ class Training:
         torch.manual_seed(0)
         self.bfloat16 = bfloat16
         self.model = Translator(TranslatorConfig.parse({"max_length": 1024, **model}), VOCABULARY)
-        self.optimizer = make_optimizer(self.model, TrainingConfig())
+        self.optimizer = make_optimizer(self.model, TrainingConfig(optimizer="adamw"))
         self.optimizer.param_groups[0]["lr"] = 1e-4
 
     def step(self, batch: Batch) -> int:

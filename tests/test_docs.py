@@ -22,7 +22,7 @@ from tests.conftest import shapes_unchecked
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TWINS = [("README.md", "README.zh-CN.md"), ("docs/index.md", "docs/zh/index.md")]
-TWINS += [("docs/first-steps.md", "docs/zh/first-steps.md")]
+TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in ("first-steps", "by-hand")]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`(pellucid [^`\n]+|make [^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
@@ -35,6 +35,16 @@ def name(page: Path) -> str:
 
 def blocks(page: Path, language: str) -> list[str]:
     return [body for kind, body in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def pieces_of_python(page: Path) -> Iterator[tuple[str, str | None]]:
+    """Each block of Python, and what it prints, where a block of text stands directly below it."""
+    text = page.read_text(encoding="utf-8")
+    found = list(BLOCK.finditer(text))
+    for piece, below in zip(found, [*found[1:], None], strict=True):
+        told = below is not None and below[1] == "text" and not text[piece.end() : below.start()].strip()
+        if piece[1] == "python":
+            yield piece[2], below[2] if below is not None and told else None
 
 
 def with_blocks(language: str) -> list[Path]:
@@ -61,13 +71,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("page", with_blocks("python"), ids=name)
-def test_python_in_the_docs_runs(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_python_in_the_docs_runs_and_prints_what_stands_below_it(
+    page: Path, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     shutil.copytree(place, tmp_path / "place")
     monkeypatch.chdir(tmp_path / "place")
     names: dict[str, Any] = {"__name__": "docs"}
+    torch.set_printoptions(profile="default")
     with shapes_unchecked():  # a page may export
-        for code in blocks(page, "python"):
-            exec(compile(code, name(page), "exec"), names)
+        for code, told in pieces_of_python(page):
+            printed = io.StringIO()
+            with redirect_stdout(printed):
+                exec(compile(code, name(page), "exec"), names)
+            assert told is None or printed.getvalue() == told
+    torch.set_printoptions(profile="default")
 
 
 def test_the_python_example_runs(

@@ -67,7 +67,10 @@ class TrainingConfig(Config):
     )
     schedule: Literal["cosine", "inverse-sqrt", "constant"] = Field("cosine", description="after the warm-up")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises from 0")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay")
+    optimizer: Literal["muon", "adamw"] = Field(
+        "muon", description="muon: for the matrices between layers, AdamW for all else; adamw: for everything"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
     beta1: float = Field(0.9, ge=0, lt=1, description="AdamW: memory of the mean gradient")
     beta2: float = Field(0.98, ge=0, lt=1, description="AdamW: memory of the mean squared gradient")
     clip: float = Field(1.0, gt=0, description="largest gradient norm; a longer gradient is scaled down to it")

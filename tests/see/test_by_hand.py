@@ -1,5 +1,7 @@
 """Small sums that a person can do on paper, done by the glass."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -32,9 +34,11 @@ class TwoTokens(nn.Module):
 
 def test_two_tokens_attend_as_on_paper() -> None:
     (call,) = capture(TwoTokens(), TOKENS).attentions()
-    first = call.scaled.value[0, 0]
-    assert abs(float(first[0] - first[1])) == pytest.approx(2.5)
-    assert sorted(call.weights.value[0, 0].tolist()) == pytest.approx([0.076, 0.924], abs=5e-4)
+    assert call.scores.value[0].tolist() == [[-1.0, 4.0], [-2.0, 0.0]]
+    assert call.scaled.value[0].tolist() == [[-0.5, 2.0], [-1.0, 0.0]]
+    assert float(call.scaled.value[0, 0, 1] - call.scaled.value[0, 0, 0]) == 2.5
+    assert [round(share, 3) for share in call.weights.value[0, 0].tolist()] == [0.076, 0.924]
+    assert float(call.weights.value[0, 0, 0]) == pytest.approx(1 / (1 + math.exp(2.5)))
 
 
 def test_two_heads_are_joined_and_projected_back() -> None:
@@ -42,11 +46,48 @@ def test_two_heads_are_joined_and_projected_back() -> None:
     trace = capture(model, TOKENS)
     (call,) = trace.attentions()
     assert call.query.value.shape == (2, 2, 2)  # head, token, d_k
+    query, key = TOKENS @ W_QUERY, TOKENS @ W_KEY
+    for head, columns in enumerate((slice(0, 2), slice(2, 4))):
+        expected = torch.softmax(query[:, columns] @ key[:, columns].T / math.sqrt(2), dim=-1)
+        torch.testing.assert_close(call.weights.value[head], expected)
+        torch.testing.assert_close(call.heads.value[head], expected @ TOKENS[:, columns])
     joined = torch.cat([call.heads.value[0], call.heads.value[1]], dim=-1)
+    assert joined.shape == TOKENS.shape  # n x d_model
     torch.testing.assert_close(trace["output"].value, joined @ model.output.weight.T)
     shares = call.shares()
     assert shares is not None
+    torch.testing.assert_close(shares[0], joined[:, :2] @ model.output.weight.T[:2])
     torch.testing.assert_close(shares.sum(0), trace["output"].value)
+
+
+class TwoWays(nn.Module):
+    """Three layers and four weights: h = tanh(w1 x), then u = tanh(w2 h) and v = tanh(w3 h), then y = u + w4 v."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w1, self.w2, self.w3, self.w4 = (nn.Parameter(torch.tensor(w)) for w in (0.5, -1.2, 0.8, 0.3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.w1 * x)
+        return torch.tanh(self.w2 * h) + self.w4 * torch.tanh(self.w3 * h)
+
+
+def test_the_ways_from_the_first_weight_to_the_loss_add_up_to_its_gradient() -> None:
+    model, x = TwoWays().double(), torch.tensor(0.7, dtype=torch.float64)
+    trace = capture(model, x, loss=lambda y: (y - 1) ** 2)
+    w1, w2, w3, w4 = (float(one) for one in model.parameters())
+    h = math.tanh(w1 * 0.7)
+    u, v = math.tanh(w2 * h), math.tanh(w3 * h)
+    common = 2 * (u + w4 * v - 1) * (1 - h * h) * 0.7
+    expected = [common * (1 - u * u) * w2, common * (1 - v * v) * w3 * w4]
+    assert [path.product for path in paths(trace, "w1")] == pytest.approx(expected, rel=1e-12)
+    (gradient,) = torch.autograd.grad((model(x) - 1) ** 2, [model.w1])
+    assert sum(path.product for path in paths(trace, "w1")) == pytest.approx(float(gradient), rel=1e-12)
+    assert float(trace.gradients[trace["w1"]]) == pytest.approx(float(gradient), rel=1e-12)
+    for name, count in (("w2", 1), ("w3", 1), ("w4", 1), ("x", 2)):
+        found = paths(trace, name)
+        assert len(found) == count
+        assert sum(path.product for path in found) == pytest.approx(float(trace[name].gradient), rel=1e-12)
 
 
 class ThreeLayers(nn.Module):
@@ -92,13 +133,15 @@ def test_too_many_paths_are_not_listed() -> None:
         paths(trace, "0.weight[0, 0]")
 
 
-def test_scaling_keeps_the_variance_of_a_score_at_one() -> None:
+@pytest.mark.parametrize("d_k", [1, 4, 16, 64])
+def test_scaling_keeps_the_variance_of_a_score_at_one(d_k: int) -> None:
+    """Measured on 100,000 draws; four standard deviations of what such a measurement is off by are allowed."""
     torch.manual_seed(0)
-    query, key = torch.randn(100_000, 1, 64), torch.randn(100_000, 1, 64)
-    trace = capture(Attend(), query, key, key)
-    (call,) = trace.attentions()
-    assert float(call.scores.value.var()) == pytest.approx(64, rel=0.02)
-    assert float(call.scaled.value.var()) == pytest.approx(1, rel=0.02)
+    query, key = torch.randn(100_000, 1, d_k), torch.randn(100_000, 1, d_k)
+    (call,) = capture(Attend(), query, key, key).attentions()
+    off = 4 * math.sqrt((2 + 6 / d_k) / 100_000)
+    assert float(call.scores.value.var()) == pytest.approx(d_k, rel=off)
+    assert float(call.scaled.value.var()) == pytest.approx(1, rel=off)
 
 
 class Attend(nn.Module):
@@ -111,13 +154,20 @@ def test_the_gradient_of_softmax_vanishes_where_its_input_is_large() -> None:
         def forward(self, scores: Tensor) -> Tensor:
             return scores.softmax(-1)
 
-    def slope(size: float) -> float:
+    def norms(size: float) -> tuple[float, float]:
         scores = size * torch.tensor([0.3, -0.2, 1.0, 0.5], dtype=torch.float64)
-        trace = capture(Shares(), scores, loss=lambda shares: shares[0])
-        return float(trace.gradients[trace["scores"]].abs().max())
+        trace = capture(Shares(), scores, loss=lambda shares: shares.max())
+        shares = torch.softmax(scores, dim=0)
+        jacobian = torch.diag(shares) - torch.outer(shares, shares)
+        return float(trace.gradients[trace["scores"]].norm()), float(jacobian[2].norm())
 
-    assert slope(1) > 0.1
-    assert slope(100) < 1e-12
+    found = [norms(size) for size in (1, 5, 10, 20, 50, 100)]
+    for ours, closed_form in found:
+        assert ours == pytest.approx(closed_form, rel=1e-9)
+    ours = [one for one, _ in found]
+    assert ours == sorted(ours, reverse=True)
+    assert ours[0] > 0.1
+    assert ours[-1] < 1e-20
 
 
 def test_without_scaling_attention_is_sharper() -> None:

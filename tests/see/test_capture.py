@@ -1,121 +1,21 @@
 """Whole networks, unmodified, captured: every float operation, PyTorch's gradients, and nothing left behind."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from pellucid.models.translator import Translator, TranslatorConfig
 from pellucid.nn.loss import projected_cross_entropy
 from pellucid.see.capture import capture
+from pellucid.see.operation import Step, result
 from pellucid.see.replay import replay
 from pellucid.see.trace import Trace, TraceError, largest_difference
-
-SOURCE, TARGET = torch.tensor([[3, 4, 5, 0], [6, 7, 8, 9]]), torch.tensor([[1, 3, 4], [1, 5, 6]])
-WANTED = torch.tensor([3, 4, 2, 5, 6, 2])
-
-
-def squares(output: Any) -> Tensor:
-    return (output**2).mean()
-
-
-def next_tokens(logits: Tensor) -> Tensor:
-    return F.cross_entropy(logits.flatten(0, 1), WANTED, label_smoothing=0.1)
-
-
-class Sequence(nn.Module):
-    """A recurrent layer, and what it says last."""
-
-    def __init__(self, kind: Callable[..., nn.Module]) -> None:
-        super().__init__()
-        self.recurrent = kind(3, 4, num_layers=2, batch_first=True, bidirectional=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.recurrent(x)[0]
-
-
-class Branching(nn.Module):
-    """An if and a loop."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(4, 4)
-
-    def forward(self, x: Tensor, times: int = 3) -> Tensor:
-        for _ in range(times):
-            x = self.layer(x).tanh() if x.sum() > 0 else -x + self.layer(x)
-        return x
-
-
-class InPlace(nn.Module):
-    """Writes into its own results, directly and through a view."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(4, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.layer(x)
-        y += 1
-        y[:, 0] = y[:, 1] * 2
-        y[0].mul_(3)
-        return F.relu_(y) * y
-
-
-def translator(**changes: Any) -> Translator:
-    sizes = {"d_model": 16, "heads": 4, "feed_forward": 32, "encoder_layers": 2, "decoder_layers": 2, "dropout": 0.1}
-    return Translator(TranslatorConfig.parse({**sizes, **changes}), 50)
-
-
-NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[Tensor, ...], Callable[[Any], Tensor]]] = {
-    "neuron": (lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()), (torch.randn(2, 3),), squares),
-    "MLP": (
-        lambda: nn.Sequential(nn.Linear(3, 5), nn.GELU(), nn.LayerNorm(5), nn.Dropout(0.5), nn.Linear(5, 2)),
-        (torch.randn(4, 3),),
-        squares,
-    ),
-    "CNN": (
-        lambda: nn.Sequential(
-            nn.Conv2d(1, 4, 3, padding=1),
-            nn.BatchNorm2d(4),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-            nn.Conv2d(4, 6, 3, stride=2, groups=2),
-            nn.AvgPool2d(2),
-            nn.Flatten(),
-            nn.Linear(6, 3),
-        ),
-        (torch.randn(2, 1, 12, 12),),
-        lambda output: F.cross_entropy(output, torch.tensor([0, 2])),
-    ),
-    "RNN": (lambda: Sequence(nn.RNN), (torch.randn(2, 5, 3),), squares),
-    "LSTM": (lambda: Sequence(nn.LSTM), (torch.randn(2, 5, 3),), squares),
-    "GRU": (lambda: Sequence(nn.GRU), (torch.randn(2, 5, 3),), squares),
-    "translator": (translator, (SOURCE, TARGET), next_tokens),
-    "post-norm translator": (lambda: translator(norm="post", positions="learned"), (SOURCE, TARGET), next_tokens),
-    "nn.Transformer": (
-        lambda: nn.Transformer(16, 4, 2, 2, 32, batch_first=True),
-        (torch.randn(2, 4, 16), torch.randn(2, 3, 16)),
-        squares,
-    ),
-    "if and loop": (Branching, (torch.randn(2, 4),), squares),
-    "in place": (InPlace, (torch.randn(2, 4),), squares),
-}
-
-
-def network(name: str, dtype: torch.dtype) -> tuple[nn.Module, tuple[Tensor, ...], Callable[[Any], Tensor]]:
-    build, inputs, loss = NETWORKS[name]
-    torch.manual_seed(0)
-    given = tuple(one.to(dtype) if one.is_floating_point() else one for one in inputs)
-    return build().to(dtype), given, loss
+from tests.see.networks import NETWORKS, next_tokens, squares
 
 
 def traced(name: str, dtype: torch.dtype = torch.float64) -> tuple[nn.Module, Trace]:
-    model, inputs, loss = network(name, dtype)
-    return model, capture(model, *inputs, loss=loss)
+    return NETWORKS[name].traced(dtype)
 
 
 @pytest.mark.parametrize(("dtype", "value", "slope"), [(torch.float64, 1e-12, 1e-9), (torch.float32, 1e-5, 1e-4)])
@@ -127,74 +27,69 @@ def test_values_and_gradients_are_pytorchs(name: str, dtype: torch.dtype, value:
     for step in trace.flat():
         if not step.value.is_floating_point():
             continue
-        assert (step.difference or 0) <= value * max(1, float(step.value.abs().nan_to_num(posinf=0).max())), step.name
-        if step.gradient is None:
-            continue
-        ours = gradients.get(step, torch.zeros_like(step.gradient))
-        largest = max(float(step.gradient.abs().max()), 1e-2)  # some are 0 but for rounding
-        assert largest_difference(ours, step.gradient) <= slope * largest, step.name
+        assert (step.difference or 0) <= value * max(1, largest(step.value)), step.name
+        if step.gradient is not None:
+            ours = gradients.get(step, torch.zeros_like(step.gradient))
+            assert largest_difference(ours, step.gradient) <= slope * max(largest(step.gradient), 1e-2), step.name
     seen = {step.name for step in trace if step.op == "parameter" and step.gradient is not None}
     assert seen == {parameter for parameter, _ in model.named_parameters()}
 
 
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "in place"])
+def test_every_captured_result_has_pytorchs_gradient_beside_ours(name: str) -> None:
+    """All that is made of parameters and inputs and leads to the loss. (PyTorch loses track where memory is reused.)"""
+    _, trace = traced(name)
+    learned = {step for step in trace if step.op in ("parameter", "input") and step.value.is_floating_point()}
+    for step in trace:
+        if not learned.isdisjoint(step.operands.values()):
+            learned.add(step)
+    both = [step for step in trace if step in learned and step in trace.gradients]
+    assert len(both) > 3
+    assert [step.name for step in both if step.gradient is None] == []
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_gradients_of_opened_steps_are_autograds_of_the_same_steps(name: str) -> None:
+    """Inside a fused operation PyTorch has no gradients; there autograd goes through the opened steps themselves."""
+    _, trace = traced(name)
+    assert trace.loss is not None
+    computed: dict[Step, Tensor] = {}
+    for step in trace.flat():
+        if not step.value.is_floating_point():
+            continue
+        if step.leaf:
+            computed[step] = step.value.detach().clone().requires_grad_()
+        elif step.inside:
+            computed[step] = computed[step.inside[-1]]
+        else:
+            values = {role: computed.get(one, one.value) for role, one in step.operands.items()}
+            computed[step] = result(trace.operation(step), step, values).view(step.value.shape)
+        torch.testing.assert_close(computed[step], step.value, rtol=1e-12, atol=1e-12)
+    wanted = [step for step, tensor in computed.items() if step in trace.gradients and tensor.requires_grad]
+    found = torch.autograd.grad(computed[trace[trace.loss]], [computed[step] for step in wanted], allow_unused=True)
+    assert len(wanted) > 3
+    for step, expected in zip(wanted, found, strict=True):
+        expected = torch.zeros_like(step.value) if expected is None else expected
+        difference = largest_difference(trace.gradients[step], expected)
+        assert difference <= 1e-9 * max(largest(expected), 1e-2), step.name
+
+
+def largest(tensor: Tensor) -> float:
+    return float(tensor.abs().nan_to_num(posinf=0).max()) if tensor.numel() else 0.0
+
+
 def test_the_gradient_of_parameters_is_that_of_a_plain_backward_pass() -> None:
-    model, inputs, loss = network("translator", torch.float64)
-    model.eval()
+    model, inputs = NETWORKS["translator in evaluation"].made(torch.float64)
+    loss = next_tokens
     trace = capture(model, *inputs, loss=loss)
     loss(model(*inputs)).backward()
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(trace.gradients[trace[name]], parameter.grad, rtol=1e-9, atol=1e-12)
 
 
-def test_a_capture_leaves_nothing_behind() -> None:
-    model, inputs, loss = network("CNN", torch.float32)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    random_state, hooks = torch.get_rng_state(), hook_count(model)
-    capture(model, *inputs, loss=loss)
-    assert hook_count(model) == hooks
-    assert torch.equal(torch.get_rng_state(), random_state)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
-def test_a_capture_that_fails_leaves_nothing_behind() -> None:
-    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 2))
-    fast, apply = torch.backends.mha.get_fastpath_enabled(), torch.autograd.Function.apply
-    with pytest.raises(RuntimeError):
-        capture(model, torch.randn(2, 3))
-    assert hook_count(model) == 0
-    assert torch.backends.mha.get_fastpath_enabled() == fast
-    assert torch.autograd.Function.apply == apply
-    assert not torch.overrides._get_current_function_mode_stack()
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_llama_of_hugging_face_is_seen_through() -> None:
-    transformers = pytest.importorskip("transformers")
-    config = transformers.LlamaConfig(
-        vocab_size=30,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-    )
-    torch.manual_seed(0)
-    model = transformers.LlamaForCausalLM(config).double()
-    ids = torch.tensor([[3, 4, 5, 6], [7, 8, 9, 2]])
-    trace = capture(model, input_ids=ids, use_cache=False, loss=lambda output: (output.logits**2).mean())
-    assert [step.name for step in trace if step.how == "whole"] == []
-    for name, parameter in model.named_parameters():
-        expected = trace[name].gradient
-        assert expected is not None
-        torch.testing.assert_close(trace.gradients[trace[name]], expected, rtol=1e-8, atol=1e-12)
-        assert expected.shape == parameter.shape
-    assert [call.reason for call in trace.attentions()] == ["causal", "causal"]
-
-
 def test_under_autocast_gradients_are_near_those_of_float32() -> None:
-    model, inputs, loss = network("translator", torch.float32)
-    model.eval()
+    model, inputs = NETWORKS["translator in evaluation"].made(torch.float32)
+    loss = next_tokens
     with torch.autocast("cpu", torch.bfloat16):
         narrow = capture(model, *inputs, loss=loss)
     wide = capture(model, *inputs, loss=loss)
@@ -209,6 +104,37 @@ def test_under_autocast_gradients_are_near_those_of_float32() -> None:
         assert float((ours - exact).norm()) <= 1.5 * float((theirs - exact).norm()) + 0.01 * scale, name
 
 
+class Complex(nn.Module):
+    """Pairs of numbers turned as complex ones, as some write rotary positions; and a spectrum."""
+
+    turns: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.register_buffer("turns", torch.polar(torch.ones(3, 2), torch.arange(6.0).view(3, 2)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pairs = torch.view_as_complex(self.layer(x).view(2, 3, 2, 2))
+        turned = torch.view_as_real(pairs * self.turns).flatten(2)
+        spectrum = torch.fft.rfft(turned, dim=1)
+        return turned[:, :2] * spectrum.abs() + spectrum.real
+
+
+def test_what_goes_through_complex_numbers_is_one_operation_kept_whole() -> None:
+    torch.manual_seed(0)
+    model, x = Complex(), torch.randn(2, 3, 4)
+    trace = capture(model, x, loss=squares)
+    whole = ["whole:view_as_real_of_complex", "whole:abs_of_complex", "whole:real_of_complex"]
+    assert [step.op for step in trace if step.how == "whole"] == whole
+    assert not [step.name for step in trace if step.value.is_complex()]
+    torch.testing.assert_close(trace[trace.outputs[0]].value, model(x))
+    expected = torch.autograd.grad(squares(model(x)), list(model.parameters()))
+    for (name, _), gradient in zip(model.named_parameters(), expected, strict=True):
+        torch.testing.assert_close(trace.gradients[trace[name]], gradient)
+    assert "whole" in trace.explain(trace[whole[0].removeprefix("whole:")].address((0, 0, 0, 0))).formula
+
+
 def test_an_operation_that_is_not_opened_is_kept_whole_with_its_gradient() -> None:
     class Sorted(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -219,48 +145,6 @@ def test_an_operation_that_is_not_opened_is_kept_whole_with_its_gradient() -> No
     expected = trace["x"].gradient
     assert expected is not None
     torch.testing.assert_close(trace.gradients[trace["x"]], expected)
-
-
-def hook_count(model: nn.Module) -> int:
-    return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in model.modules())
-
-
-def test_captures_during_a_training_do_not_disturb_it() -> None:
-    def weights_after(every: int | None) -> list[Tensor]:
-        model, inputs, loss = network("translator", torch.float32)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-        torch.manual_seed(1)
-        for step in range(40):
-            if every and step % every == 0:
-                capture(model, *inputs, loss=loss)
-            loss(model(*inputs)).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-        return [parameter.detach() for parameter in model.parameters()]
-
-    assert all(torch.equal(a, b) for a, b in zip(weights_after(None), weights_after(10), strict=True))
-
-
-def test_attention_has_the_parts_of_the_textbook() -> None:
-    for name in ("translator", "nn.Transformer"):
-        model, inputs, loss = network(name, torch.float64)
-        trace = capture(model.eval(), *inputs, loss=loss)
-        found = trace.attentions()
-        assert len(found) == 6
-        for call in found:
-            torch.testing.assert_close(call.scores.value, call.query.value @ call.key.value.transpose(-2, -1))
-            torch.testing.assert_close(call.scaled.value, call.scores.value / call.query.value.size(-1) ** 0.5)
-            sums = call.weights.value.sum(-1)
-            torch.testing.assert_close(sums, torch.ones_like(sums))
-            assert (call.weights.value[call.hidden.expand_as(call.weights.value)] == 0).all()
-            shares, output = call.shares(), call.output
-            assert shares is not None
-            assert output is not None
-            whole = shares.sum(-3) + output.operands["bias"].value  # batch query model
-            theirs = output.value
-            if theirs.dim() == 2:  # nn.MultiheadAttention projects (query batch, model)
-                theirs = theirs.view(whole.size(1), whole.size(0), -1).transpose(0, 1)
-            torch.testing.assert_close(whole, theirs)
 
 
 def test_the_reason_of_a_mask_is_told() -> None:
@@ -289,8 +173,7 @@ def test_a_damaged_trace_is_refused(tmp_path: Any) -> None:
 
 
 def test_a_head_switched_off_is_that_head_missing() -> None:
-    model, inputs, loss = network("translator", torch.float64)
-    trace = capture(model.eval(), *inputs, loss=loss)
+    _, trace = traced("translator in evaluation")
     again = replay(trace)
     assert again.values == {}
     place = "decoder.1.cross_attention"

@@ -13,7 +13,8 @@ from pellucid.generate.config import DecodingConfig
 from pellucid.run import Run
 from pellucid.tasks.translate import TranslateTask
 from pellucid.train.loop import Trainer
-from pellucid.train.plan import make_optimizer, make_plan, parse_budget
+from pellucid.train.optimizer import make_optimizer
+from pellucid.train.plan import make_plan, parse_budget
 from pellucid.train.schedule import learning_rate
 from pellucid.train.state import MovingAverage
 
@@ -83,7 +84,7 @@ def test_one_step_of_the_optimizer_is_adamw_by_hand() -> None:
     weight, gradient = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 0.1]])
     model.weight.data.copy_(weight)
     model.weight.grad = gradient.clone()
-    config = TrainingConfig.parse({"weight_decay": 0.1, "beta1": 0.9, "beta2": 0.98})
+    config = TrainingConfig.parse({"optimizer": "adamw", "weight_decay": 0.1, "beta1": 0.9, "beta2": 0.98})
     optimizer = make_optimizer(model, config)
     optimizer.param_groups[0]["lr"] = 0.01
     optimizer.step()

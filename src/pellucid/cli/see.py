@@ -11,6 +11,7 @@ import typer
 
 from pellucid.cli.console import err, print_json
 from pellucid.cli.opened import Opened, View
+from pellucid.cli.see_training import show_training
 from pellucid.cli.words import say
 from pellucid.errors import DataError
 
@@ -26,12 +27,31 @@ def see(
     at: Annotated[
         str | None, typer.Option("--at", help="Explain the number, or show the tensor, at an address.")
     ] = None,
+    why: Annotated[
+        str | None, typer.Option("--why", help="Explain the next training step of the weight at an address.")
+    ] = None,
+    flow: Annotated[
+        bool, typer.Option("--flow", help="Show norms of activations, gradients and updates in the next training step.")
+    ] = False,
     layer: Annotated[int, typer.Option(help="The layer whose attention is walked through.")] = 0,
     head: Annotated[int | None, typer.Option(help="Show the attention of this head alone, whole.")] = None,
     backward: Annotated[bool, typer.Option("--backward", help="Show gradients, and where they come from.")] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Show all digits.")] = False,
     row: Annotated[int, typer.Option(min=0, help="The first row shown of a large matrix.")] = 0,
     column: Annotated[int, typer.Option(min=0, help="The first column shown of a large matrix.")] = 0,
+    paths: Annotated[
+        str | None, typer.Option("--paths", help="The chain rule from a number, or a tensor, to the loss.")
+    ] = None,
+    edits: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="What if: ADDRESS=VALUE, a number or for token ids a token; may be repeated."),
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", help="What if: without this head, layer or step; may be repeated.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Another run, or a saved trace: where the two part.")
+    ] = None,
     decode: Annotated[
         bool,
         typer.Option("--decode", help="Show decoding step by step, and every hypothesis.", rich_help_panel=DECODING),
@@ -79,10 +99,17 @@ def see(
 
     Example: pellucid see runs/en-zh "Save the file" --at "decoder.0.cross_attention.weights[head=0, query=1, key=0]"
 
+    Example: pellucid see runs/en-zh --why "decoder.0.feed_forward.wide.weight[unit=3, input=17]"
+
+    Example: pellucid see runs/en-zh "Save the file" --skip "decoder.1.cross_attention[head=2]"
+
     Example: pellucid see runs/en-zh "Save the file" --decode --beam 3
 
     Example: pellucid see runs/en-zh "Save the file" --html page.html
     """
+    if why is not None or flow:
+        show_training(run, text, target, why, flow, json, exact)
+        return
     opened = Opened(run, text, target)
     view = View(layer, head, backward, exact, row, column, json)
     dials = {
@@ -103,7 +130,13 @@ def see(
         return
     if save is not None:
         keep(opened, save)
-    if at is not None:
+    if edits or skip:
+        show_replay(opened, view, edits or [], skip or [], at)
+    elif paths is not None:
+        show_paths(opened, view, paths)
+    elif against is not None:
+        show_against(opened, view, against)
+    elif at is not None:
         show_address(opened, view, at)
     else:
         show_walk(opened, view)
@@ -149,6 +182,24 @@ def show_address(opened: Opened, view: View, address: str) -> None:
     from pellucid.cli.see_number import print_address
 
     print_address(opened, view, address)
+
+
+def show_paths(opened: Opened, view: View, address: str) -> None:
+    from pellucid.cli.see_paths import print_paths
+
+    print_paths(opened, view, address)
+
+
+def show_replay(opened: Opened, view: View, edits: Sequence[str], skip: Sequence[str], at: str | None) -> None:
+    from pellucid.cli.see_change import print_replay
+
+    print_replay(opened, view, edits, skip, at)
+
+
+def show_against(opened: Opened, view: View, other: str) -> None:
+    from pellucid.cli.see_change import print_against
+
+    print_against(opened, view, other)
 
 
 def show_decoding(

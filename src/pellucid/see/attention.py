@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pellucid.see.displayed import Displayed
 from pellucid.see.operation import Axis, Role, Step
 from pellucid.see.trace import Trace, largest_difference
 
 PRODUCTS = ("matmul", "bmm")
+FACTORS = {False: ("input", "other"), True: ("mat1", "mat2")}  # of a product, of one with something added
 TURNED = ("transpose", "mT", "permute", "swapaxes", "movedim", "t", "T")
 HIDING = ("masked_fill", "add", "where")
 PASSING = ("to", "float", "dropout", "type_as", "alias")
@@ -22,7 +24,7 @@ JOINING = ("transpose", "permute", "contiguous", "reshape", "view", "flatten", "
 
 
 @dataclass(frozen=True)
-class Attention:
+class Attention(Displayed):
     """One call of attention in a pass; `scores` are before scaling, `output` is after the projection, if there is one.
 
     Axes: query and key (..., position, d_k), scores to weights (..., query, key), heads (..., query, d_k).
@@ -38,6 +40,9 @@ class Attention:
     weights: Step
     heads: Step
     output: Step | None
+
+    def __repr__(self) -> str:
+        return f"Attention({self.place!r}, weights {tuple(self.weights.value.shape)}, hidden: {self.reason})"
 
     @property
     def hidden(self) -> Tensor:
@@ -83,7 +88,8 @@ def name_parts(steps: Sequence[Step], rename: Callable[[Step, str], None]) -> No
         scale_first = "query_scaled" in parts
         if "masked" in parts:
             rename(parts["masked"], f"{base}masked")
-        rename(parts["product"], f"{base}{'scaled' if scale_first else 'scores'}")
+        if parts["product"] is not parts.get("masked"):
+            rename(parts["product"], f"{base}{'scaled' if scale_first else 'scores'}")
         if scale_first:
             rename(parts["query_scaled"], f"{base}query_scaled")
         if "scaled" in parts:
@@ -117,17 +123,19 @@ def attentions(trace: Trace) -> Iterator[Attention]:
 
 
 def _from_products(trace: Trace, softmax: Step, parts: dict[str, Step], after: dict[Step, list[Step]]) -> Attention:
-    product = parts["product"]
-    query, key = product.operands["input"], parts["key"]
+    product, query, key = parts["product"], parts["query"], parts["key"]
     scores, scaled = product, parts.get("scaled", product)
+    if product is parts.get("masked"):
+        scores = scaled = trace.aside(softmax, "scaled", "scores", query=query, key=key)
+        trace.stands_beside[scaled] = product, 1.0
     if "query_scaled" in parts:
         query = next(iter(parts["query_scaled"].operands.values()))
-        scores, scaled = trace.aside(softmax, "scores", "scores", query=query, key=key), product
+        scores = trace.aside(softmax, "scores", "scores", query=query, key=key)
         scale = scale_of(parts["query_scaled"])
         assert scale is not None
-        scores.difference = largest_difference(scores.value * scale, product.value)
+        scores.difference = largest_difference(scores.value * scale, scaled.value)
         trace.stands_beside[scores] = product, scale
-    for step in (product, scaled, parts.get("masked"), softmax):
+    for step in (product, scaled, scores, parts.get("masked"), softmax):
         if step is not None:
             step.axes = (*scores.axes[:-2], Axis("query", query.axes[-2].labels), Axis("key", key.axes[-2].labels))
     value = parts["heads"].operands["other"]
@@ -151,6 +159,9 @@ def parts_of(softmax: Step, after: dict[Step, list[Step]]) -> dict[str, Step] | 
     parts: dict[str, Step] = {}
     step = softmax.operands.get("input")
     while step is not None and step.op not in PRODUCTS:
+        if step.op == "baddbmm":  # a product with the mask added at once
+            parts["masked"] = step
+            break
         if step.op in HIDING and "masked" not in parts:
             parts["masked"] = step
         elif step.op in ("mul", "div", "truediv") and scale_of(step) is not None:
@@ -165,10 +176,12 @@ def parts_of(softmax: Step, after: dict[Step, list[Step]]) -> dict[str, Step] | 
             ),
             None,
         )
-    if step is None or step.operands["other"].op not in TURNED:
+    if step is None:
         return None
-    parts["product"], parts["key"] = step, next(iter(step.operands["other"].operands.values()))
-    query = step.operands["input"]
+    query, other = (step.operands.get(role) for role in FACTORS[step.op == "baddbmm"])
+    if query is None or other is None or other.op not in TURNED:
+        return None
+    parts["product"], parts["query"], parts["key"] = step, query, next(iter(other.operands.values()))
     if query.op in ("mul", "div", "truediv") and "scaled" not in parts and scale_of(query) is not None:
         parts["query_scaled"] = query
     found = following(softmax, (*PASSING, "mul"), PRODUCTS, after)

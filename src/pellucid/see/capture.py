@@ -5,9 +5,11 @@ both are gone when the capture ends, however it ends. The model, its buffers, it
 left as they were. Values are copies, so that what a later step writes in place does not change what was seen.
 """
 
+import dataclasses
 import inspect
+import random
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,15 +19,23 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from pellucid.see.attention import name_parts
-from pellucid.see.operation import Axis, NotOpenedError, Operation, Role, Step, filled, taken_apart
+from pellucid.see.imaginary import Imaginary
+from pellucid.see.operation import Axis, Made, NotOpenedError, Operation, Role, Step, filled, taken_apart
 from pellucid.see.ops import OPERATIONS
+from pellucid.see.ops.discrete import followed
 from pellucid.see.ops.dropout import drawn
+from pellucid.see.ops.recurrent import masks_between_layers, rate_between_layers
+from pellucid.see.positions import name_positions
 from pellucid.see.trace import WHOLE, Trace, TraceError, free_name
+from pellucid.see.training import TrainingStep, remembered
 
 Labels = Mapping[str, Sequence[str]]
 
 # Their values do not depend on the values that go in, or not smoothly: what comes out is a constant to the trace.
-STARTS_ANEW = ("new_", "empty", "zeros", "ones", "rand", "full", "bernoulli", "normal", "uniform", "zero_", "fill_")
+STARTS_ANEW = (
+    *("new_", "empty", "zeros", "ones", "rand", "full", "bernoulli", "normal", "uniform", "zero_", "fill_"),
+    *("exponential", "log_normal", "cauchy", "geometric"),
+)
 WITHOUT_GRADIENT = {
     *("ge", "gt", "le", "lt", "eq", "ne", "greater", "less", "sign", "floor", "ceil", "round", "trunc", "argmax"),
     *("argmin", "argsort", "isnan", "isinf", "isfinite", "one_hot", "item", "tolist", "multinomial"),
@@ -53,14 +63,22 @@ def capture(
     loss: Callable[[Any], Tensor] | None = None,
     labels: Labels | None = None,
     training_step: int | None = None,
+    objective: Callable[..., Any] | None = None,
+    scale: float = 1.0,
+    clip: float | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
     **named: Any,
 ) -> Trace:
     """What `model(*inputs, **named)` computes, and with `loss` (of its output) all gradients as well.
 
     `labels` names the positions of inputs, by input, and the rows of parameters, such as the tokens of a vocabulary:
-    {"source": ["Hello", "world"], "embedding.weight": [...]}. Raises TraceError if the loss is not one number.
+    {"source": ["Hello", "world"], "embedding.weight": [...]}. `objective` is called in the model's stead where a loop
+    calls more than the model. `scale` is a GradScaler's: gradients are computed with it and shown without it. `clip` is
+    the largest norm that the loop allows, `optimizer` what takes the step: `trace.why_moved` and `trace.flow` tell of
+    them. Raises TraceError if the loss is not one number.
     """
-    bound = inspect.signature(model.forward).bind(*inputs, **named)
+    called = objective or model
+    bound = inspect.signature(objective or model.forward).bind(*inputs, **named)
     tensors: dict[str, Tensor] = {}
 
     def apart(path: str, value: Any) -> Any:
@@ -70,6 +88,9 @@ def capture(
             return Role(path)
         if isinstance(value, dict):
             return {key: apart(str(key), one) for key, one in value.items()}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.init}
+            return Made(type(value), {name: apart(name, one) for name, one in fields.items()})
         if type(value) in (list, tuple):
             return type(value)(apart(f"{path}.{number}", one) for number, one in enumerate(value))
         return value
@@ -79,9 +100,12 @@ def capture(
     def run(replaced: Mapping[str, Tensor]) -> Any:
         arguments = {name: filled(value, replaced) for name, value in given.items()}
         whole = inspect.BoundArguments(bound.signature, arguments)
-        return model(*whole.args, **whole.kwargs)
+        return called(*whole.args, **whole.kwargs)
 
-    return record(model, run, tensors, loss, labels, training_step)
+    trace = record(model, run, tensors, loss, labels, training_step, scale)
+    if clip is not None or scale != 1 or optimizer is not None:
+        TrainingStep([trace], clip, scale != 1, *remembered(model, optimizer), training_step)
+    return trace
 
 
 def record(
@@ -91,6 +115,7 @@ def record(
     loss: Callable[[Any], Tensor] | None = None,
     labels: Labels | None = None,
     training_step: int | None = None,
+    scale: float = 1.0,
 ) -> Trace:
     """As `capture`, where `run` calls the model, given copies of `inputs` by name."""
     recorder = Recorder(model, labels)
@@ -114,12 +139,19 @@ def record(
                 raise TraceError(f"the loss has {total.numel()} numbers, not one", "Take its mean or its sum.")
             wanted = [*parameters, *(leaf for leaf in leaves.values() if leaf.requires_grad)]
             if wanted and total.requires_grad:
-                gradients = torch.autograd.grad(total, wanted, allow_unused=True)
+                gradients = torch.autograd.grad(total * scale, wanted, allow_unused=True)
                 recorder.gradients(dict(zip(map(id, wanted), gradients, strict=True)))
+                recorder.unscale(scale)
+        kept = {step for step in map(recorder.known, floats_of(output)) if step is not None}
+        fixed = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        name_positions(recorder.steps, recorder.rename, kept | recorder.layer_outputs(), fixed)
         name_parts(recorder.steps, recorder.rename)
-        outputs = [step.name for step in map(recorder.known, floats_of(output)) if step is not None]
+        made = recorder.outputs or list(floats_of(output))
+        outputs = [step.name for step in map(recorder.known, made) if step is not None]
         last = recorder.known(total) if total is not None else None
-    return Trace(recorder.steps, recorder.aliases, outputs, last.name if last else None, training_step)
+    trace = Trace(recorder.steps, recorder.aliases, outputs, last.name if last else None, training_step)
+    trace.parameters = dict(model.named_parameters())
+    return trace
 
 
 class Recorder(TorchFunctionMode):
@@ -134,6 +166,7 @@ class Recorder(TorchFunctionMode):
         self.aliases: dict[str, str] = {}
         self._names: dict[str, Step] = {}
         self._known: dict[int, Step] = {}
+        self._imaginary: dict[int, Imaginary] = {}
         self._alive: list[Tensor] = []  # so that no id is given twice
         self._parameters = {id(one): name for name, one in model.named_parameters()}
         self._tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
@@ -141,6 +174,7 @@ class Recorder(TorchFunctionMode):
         self._stack: list[str] = []
         self._leaves: dict[int, Step] = {}  # by the id of the tensor whose gradient is theirs
         self._own = False
+        self.outputs: list[Tensor] = []  # of the model itself, each time it was called
 
     # --- watching --------------------------------------------------------------------------------------------------
 
@@ -163,6 +197,8 @@ class Recorder(TorchFunctionMode):
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
         place = self._stack.pop()
+        if module is self.model:
+            self.outputs += floats_of(output)
         step = self.known(output) if isinstance(output, Tensor) else None
         if not place or step is None:
             return
@@ -172,6 +208,10 @@ class Recorder(TorchFunctionMode):
             self.rename(step, place)
         else:
             self.aliases.setdefault(place, step.name)
+
+    def layer_outputs(self) -> set[Step]:
+        """Steps by which a layer is known that others have computed."""
+        return {self._names[name] for name in self.aliases.values() if name in self._names}
 
     def rename(self, step: Step, name: str) -> None:
         del self._names[step.name]
@@ -217,8 +257,10 @@ class Recorder(TorchFunctionMode):
         base = args[0]._base if in_place and args and isinstance(args[0], Tensor) and args[0]._is_view() else None
         if base is not None:
             self._step_of(base)
-        state = torch.get_rng_state() if plain in DROPOUTS or rate_in_attention(plain, args, kwargs) else None
-        if plain not in OPERATIONS and isinstance(func, types.FunctionType) and func.__module__ == F.__name__:
+        draws = plain in DROPOUTS or rate_in_attention(plain, args, kwargs) or rate_between_layers(plain, args)
+        state = torch.get_rng_state() if draws else None
+        known = plain in OPERATIONS and func is not F.unfold  # which is not what Tensor.unfold does
+        if not known and isinstance(func, types.FunctionType) and func.__module__ == F.__name__:
             return self._reentered(func, args, kwargs)
         self._own = True
         try:
@@ -231,17 +273,45 @@ class Recorder(TorchFunctionMode):
             returned = output
         if not in_place and any(output is one for one in args):  # nothing was to do, as for x.float() of a float
             return output
+        if isinstance(output, Tensor) and output.is_complex():
+            self._imaginary[id(output)] = Imaginary(func, *(before or self._resolved(args, kwargs)))
+            self._alive.append(output)
+            return returned
         found = list(floats_of(output))
         if not found or anew:
             for tensor in [*found, *(one for one in (kwargs.get("out"),) if isinstance(one, Tensor))]:
                 self._known.pop(id(tensor), None)
+            if not found and isinstance(output, Tensor):
+                self._follow(plain, args, kwargs, output, in_place)
+            if in_place and found:  # what looks at the same memory has constants there from now on
+                self._step_of(found[0])
+                self._refresh(found[0], base)
             return returned
         given, named = before or self._resolved(args, kwargs)
+        if any(isinstance(one, Imaginary) for one in flattened([given, named])):
+            through = Imaginary(func, given, named)
+            func, plain, given, named = through.function_of_steps(), f"{plain}_of_complex", through.steps(), {}
         if any(isinstance(one, Step) for one in flattened([given, named])):
             self._write(func, plain, given, named, output, state, args)
             if in_place:
                 self._refresh(found[0], base)
         return returned
+
+    def _follow(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], output: Tensor, in_place: bool
+    ) -> None:
+        """Ids and masks that were computed from ids of the input; what is written into is known no more."""
+        if in_place:
+            self._known.pop(id(output), None)
+            return
+        given = [self._known.get(id(one)) for one in flattened([list(args), dict(kwargs)]) if isinstance(one, Tensor)]
+        if not followed(name, output) or not any(one and not one.value.is_floating_point() for one in given):
+            return
+        try:
+            bound = OPERATIONS[name].bind(*self._resolved(args, kwargs))
+        except TypeError:
+            return
+        self._derived(name, bound, output)
 
     def _write(
         self,
@@ -263,6 +333,10 @@ class Recorder(TorchFunctionMode):
                 rate = rate_in_attention(name, args, kwargs)
                 mask = drawn("dropout", torch.ones(shape, dtype=raw[0].dtype), rate, state)
             kwargs["drawn"] = self._constant("dropout_mask", mask)
+        elif state is not None:
+            with self._unseen():
+                masks = masks_between_layers(raw, state)
+            kwargs["drawn"] = [self._constant(f"dropout_mask_{layer}", mask) for layer, mask in enumerate(masks)]
         operation: Operation = OPERATIONS.get(op, WHOLE)
         try:
             bound = operation.bind(args, kwargs)
@@ -387,6 +461,12 @@ class Recorder(TorchFunctionMode):
             if step is not None and gradient is not None:
                 step.gradient = gradient.detach().clone()
 
+    def unscale(self, scale: float) -> None:
+        """Gradients of the loss, where they were computed of a multiple of it."""
+        for step in self.steps if scale != 1 else ():
+            if step.gradient is not None:
+                step.gradient = step.gradient * (1 / scale)
+
     def _resolved(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         given, named = (
             self._resolve(list(args)),
@@ -395,6 +475,8 @@ class Recorder(TorchFunctionMode):
         return tuple(given), named
 
     def _resolve(self, value: Any) -> Any:
+        if isinstance(value, Tensor) and value.is_complex():
+            return self._imaginary.get(id(value), value)
         if isinstance(value, Tensor):
             return self._step_of(value)
         if isinstance(value, list | tuple):
@@ -445,7 +527,7 @@ def name_of(func: Any) -> str:
     name = getattr(func, "__name__", str(func))
     if name == "__get__":
         attribute = str(getattr(func.__self__, "__name__", ""))
-        return attribute if attribute in ("T", "mT") else f"__get__:{attribute}"
+        return attribute if attribute in ("T", "mT", "real", "imag") else f"__get__:{attribute}"
     return str(name)
 
 
@@ -506,11 +588,20 @@ def flattened(value: Any) -> Iterator[Any]:
 
 @contextmanager
 def buffers_kept(model: nn.Module) -> Iterator[None]:
-    """What a pass writes into buffers (running means) is undone."""
-    kept: Iterable[tuple[Tensor, Tensor]] = [(one, one.detach().clone()) for one in model.buffers()]
+    """What a pass writes into buffers (running means) or puts in their places is undone; so is Python's chance."""
+    kept = [
+        (module, name, one, one.detach().clone())
+        for module in model.modules()
+        for name, one in module._buffers.items()
+        if one is not None
+    ]
+    chance = random.getstate()
     try:
         yield
     finally:
+        random.setstate(chance)
         with torch.no_grad():
-            for buffer, before in kept:
-                buffer.copy_(before)
+            for module, name, buffer, before in kept:
+                module._buffers[name] = buffer
+                if not torch.equal(buffer, before):
+                    buffer.copy_(before)

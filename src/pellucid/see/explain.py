@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pellucid.see.address import Address
+from pellucid.see.displayed import Displayed
 from pellucid.see.expression import SHOWN, Cell, Expression, Number, Product, Sum
 from pellucid.see.operation import Call, Index, Step, result
 from pellucid.see.trace import Trace
@@ -18,7 +19,7 @@ DIGITS = 4
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Displayed):
     """`expression` is None for an input, a parameter, a constant, or a number of an operation that is kept whole."""
 
     address: str

@@ -8,13 +8,21 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+WHOLE = 1e6  # constants below it that are whole numbers are written so
 SHOWN = 4  # terms of a sum that are written out before the rest is added up
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
     "abs": abs,
+    "both": lambda a, b: float(bool(a) and bool(b)),
     "cos": math.cos,
+    "either": lambda a, b: float(bool(a) or bool(b)),
+    "equal": lambda a, b: float(a == b),
     "erf": math.erf,
     "exp": math.exp,
+    "greater": lambda a, b: float(a > b),
+    "greater_or_equal": lambda a, b: float(a >= b),
+    "less": lambda a, b: float(a < b),
+    "less_or_equal": lambda a, b: float(a <= b),
     "log": lambda x: math.log(x) if x > 0 else -math.inf,
     "max": lambda *x: max(x),
     "min": lambda *x: min(x),
@@ -22,6 +30,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "sin": math.sin,
     "sqrt": math.sqrt,
     "tanh": math.tanh,
+    "unequal": lambda a, b: float(a != b),
 }
 
 
@@ -32,7 +41,8 @@ class Number:
     value: float
 
     def text(self, digits: int, shown: int) -> str:
-        return rounded(self.value, digits)
+        whole = self.value.is_integer() and abs(self.value) < WHOLE
+        return signed(f"{self.value:.0f}") if whole else rounded(self.value, digits)
 
     def exact(self) -> str:
         return signed(repr(self.value))
@@ -145,7 +155,7 @@ class Quotient:
         return f"{enclosed(self.of, digits, shown, Quotient)} / {enclosed(self.by, digits, shown, Quotient)}"
 
     def exact(self) -> str:
-        return f"({self.of.exact()} / {self.by.exact()})"
+        return f"({self.of.exact()} / {grouped(self.by)})"
 
     def cells(self) -> Iterator[Cell]:
         yield from self.of.cells()
@@ -167,7 +177,7 @@ class Power:
         return f"{enclosed(self.base, digits, shown, Power)}^{enclosed(self.exponent, digits, shown, Power)}"
 
     def exact(self) -> str:
-        return f"({self.base.exact()}) ** {self.exponent.exact()}"
+        return f"({self.base.exact()}) ** {grouped(self.exponent)}"
 
     def cells(self) -> Iterator[Cell]:
         yield from self.base.cells()
@@ -217,9 +227,14 @@ def signed(text: str) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
+def grouped(part: Expression) -> str:
+    """The exact form of a part that stands after a division or a power."""
+    return f"({part.exact()})" if isinstance(part, Product | Power) else part.exact()
+
+
 def enclosed(part: Expression, digits: int, shown: int, within: type) -> str:
     """The text of a part, in brackets where the reading would otherwise change."""
     text = part.text(digits, shown)
     loose = (isinstance(part, Sum) and len(part.terms) > 1) or isinstance(part, Difference)
-    tight = within in (Quotient, Power) and isinstance(part, Product | Quotient)
+    tight = within in (Quotient, Power) and isinstance(part, Product | Quotient | Power)
     return f"({text})" if (loose and within is not Sum) or tight else text

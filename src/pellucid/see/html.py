@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from pellucid.see.blocks import Blocks, Piece, estimated, fit, progressions
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
 from pellucid.see.operation import Operation, Step, result
-from pellucid.see.recipe import Recipe, describe
+from pellucid.see.ops.moving import Moving
+from pellucid.see.recipe import Recipe, describe, described_by_cell, moved
 from pellucid.see.trace import Trace
 from pellucid.see.translation import is_translation
 from pellucid.see.walk import Walk
@@ -112,7 +114,7 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
     aside = [step for step in trace.select("*") if step not in set(steps)]
     gradients: Mapping[Step, Tensor] = trace.gradients if trace.loss is not None else {}
     numbers = {step: number for number, step in enumerate([*steps, *aside])}
-    recipes = {step: recipe_of(trace, step) for step in numbers}
+    recipes = {step: recipe_of(trace, step, numbers) for step in numbers}
     derived = {step: derivable(trace, step, recipes[step]) for step in numbers}
     labels = Labels()
     entries = [
@@ -266,12 +268,42 @@ def entry(
         found["inside"] = [numbers[one] for one in step.inside]
     if recipe is not None:
         found["recipe"] = recipe.body
+        others = steps_read(recipe.body, found["operands"])
+        if others:
+            found["reads"] = others
     if aside:
         found["aside"] = True
     settings = {key: value for key, value in step.settings.items() if plain(value)}
     if settings:
         found["settings"] = settings
     return found
+
+
+def steps_read(body: Any, operands: Sequence[tuple[str, int]]) -> list[int]:
+    """Steps other than its operands that a recipe names, as the angle of a rotation."""
+    if body[0] != "cells":
+        return []
+    known = {number for _, number in operands}
+    found: dict[int, None] = {}
+    for form, *numbers in body[2]:
+        places = iter(numbers)
+        for leaf in leaves(body[1][form]):
+            step = next(places)
+            if leaf == "s":
+                next(places)
+                if step not in known:
+                    found[step] = None
+    return list(found)
+
+
+def leaves(form: Any) -> Iterator[str]:
+    """The kinds of an expression's leaves in order: "s" a cell, "c" a constant."""
+    if form[0] in ("s", "c"):
+        yield form[0]
+    for part in form[1:]:
+        if isinstance(part, list):
+            for one in [part] if part and isinstance(part[0], str) else part:
+                yield from leaves(one)
 
 
 def elementary(trace: Trace, step: Step) -> Operation:
@@ -289,10 +321,26 @@ def plain(value: Any) -> bool:
     return isinstance(value, str | int) and value is not None
 
 
-def recipe_of(trace: Trace, step: Step) -> Recipe | None:
+def recipe_of(trace: Trace, step: Step, numbers: Mapping[Step, int]) -> Recipe | None:
     if step.leaf or step.inside or step.how == "whole":
         return None
-    return describe(step, trace.operation(step))
+    found = describe(step, trace.operation(step))
+    if found is not None:
+        return found
+
+    def place_of(address: str) -> tuple[int, int]:
+        other, cell = trace.cell(address)
+        return numbers[other], sum(i * stride for i, stride in zip(cell, strides(other.value.shape), strict=True))
+
+    operation = trace.operation(step)
+    body = described_by_cell(step, operation, place_of)
+    if body is not None:
+        return Recipe(body)
+    return moved(step, operation) if isinstance(operation, Moving) else None  # as far as the number it was taken from
+
+
+def strides(shape: Sequence[int]) -> list[int]:
+    return [prod(shape[d + 1 :]) for d in range(len(shape))]
 
 
 def pieces_of(

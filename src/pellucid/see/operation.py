@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from pellucid.see.address import cell_address
+from pellucid.see.displayed import Displayed
 from pellucid.see.expression import Cell, Expression, Number
 
 Index = tuple[int, ...]
@@ -37,8 +38,16 @@ class Role:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Stands for an argument that is a dataclass: what it is made of, with a Role for each tensor."""
+
+    kind: Callable[..., Any]
+    fields: dict[str, Any]
+
+
 @dataclass(eq=False)
-class Step:
+class Step(Displayed):
     """One computation, or an input, parameter or constant (`op` says which).
 
     `operands` are the steps that went in, by role; `settings` hold the rest of the arguments, with a Role where an
@@ -222,19 +231,25 @@ class Whole(Operation):
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         return {"given": tuple(args), "named": tuple(kwargs.items())}
 
-    def gradients(self, step: Step, call: Call, upstream: Tensor) -> dict[str, Tensor]:
+    def gradients(
+        self, step: Step, call: Call, upstream: Tensor, operation: Operation | None = None
+    ) -> dict[str, Tensor]:
+        """Of `operation`, where that has no way back of its own."""
         operands = dict(call.differentiable())
         values: dict[str, Any] = {role: operand.value for role, operand in step.operands.items()}
         leaves = {role: one.value.detach().clone().requires_grad_() for role, one in operands.items()}
         with torch.enable_grad():
-            found = result(self, step, {**values, **leaves})
-            gradients = torch.autograd.grad(found, list(leaves.values()), upstream.to(found.dtype), allow_unused=True)
+            found = result(operation or self, step, {**values, **leaves})
+            whole = upstream.to(found.dtype).clone()  # not a part of other memory, which complex numbers refuse
+            gradients = torch.autograd.grad(found, list(leaves.values()), whole, allow_unused=True)
         return {role: one for role, one in zip(leaves, gradients, strict=True) if one is not None}
 
     def compute(self, step: Step, values: Mapping[str, Any]) -> Any:
         if step.function is None:
             raise LookupError(f"{step.name}: {step.op} can only be computed anew while its model is in memory")
-        arguments = step.arguments(values)
+        # A function that writes in place must not write into what the trace holds.
+        copies = {role: one.clone() if isinstance(one, Tensor) else one for role, one in values.items()}
+        arguments = step.arguments(copies)
         return step.function(*arguments["given"], **dict(arguments["named"]))
 
 
@@ -296,6 +311,8 @@ def taken_apart(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
 def filled(setting: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(setting, Role):
         return values[setting.name]
+    if isinstance(setting, Made):
+        return setting.kind(**filled(setting.fields, values))
     if isinstance(setting, dict):
         return {name: filled(one, values) for name, one in setting.items()}
     if isinstance(setting, list | tuple):
@@ -306,4 +323,4 @@ def filled(setting: Any, values: Mapping[str, Any]) -> Any:
 
 def fitted(gradient: Tensor, shape: Sequence[int]) -> Tensor:
     """A gradient added up over the dimensions along which its operand was broadcast."""
-    return gradient.sum_to_size(*shape) if gradient.shape != torch.Size(shape) else gradient
+    return gradient.sum_to_size(tuple(shape)) if gradient.shape != torch.Size(shape) else gradient

@@ -8,6 +8,11 @@ the same arithmetic. Python reads it back with `tell`, by which tests hold it ag
     ["x", 1, 3, [[0, 8], [-1, 1]], [...]]           operand 1 at 3 + 8 cell[0] + the innermost... loop variable -1
     ["+", [...]]  ["*", [...]]  ["-", a, b]  ["/", a, b]  ["^", a, b]  ["f", "exp", [...]]
     ["each", [4, 3], body]                          within a sum or function: body for -1 = 0..3 and -2 = 0..2
+    ["?", of, a, b]                                 a where `of` is above 0, else b
+    ["i", 3, [[0, 1]]]                              the number 3 + cell[0]
+    ["at", 1, [...]]                                the number in this list at cell[1]
+    ["case", 1, [0, 1, ...], [a, b]]                the expression of which the list gives the number at cell[1]
+    ["cells", [...], [...]]                         each by itself: forms, and for each cell one with its numbers
     ["map"]                                         a cell of an operand, by a table that lists one for each cell
 
 A place counts cells of the operand in their order. Where it might lie outside (a window on padding), the fifth entry
@@ -15,8 +20,8 @@ says what has to be within which size; a term of which one lies outside is left 
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -36,10 +41,13 @@ from pellucid.see.expression import (
 )
 from pellucid.see.operation import Call, Index, Operation, Role, Step, cell_of
 from pellucid.see.ops import OPERATIONS
+from pellucid.see.ops.activations import Elu, Selu, Softplus, softplus_of
 from pellucid.see.ops.convolution import AdaptivePooling, AveragePooling
-from pellucid.see.ops.elementwise import LeakyRelu
+from pellucid.see.ops.elementwise import ONE, LeakyRelu
 from pellucid.see.ops.linear import Einsum
 from pellucid.see.ops.moving import Moving, unraveled
+from pellucid.see.ops.positions import Sinusoids
+from pellucid.see.ops.reduction import RunningTotal
 
 Json = Any
 Variable = tuple[int, int]  # a dimension of the cell, and by what its index is divided (rounded down)
@@ -109,6 +117,7 @@ class Leaf:
     operand: int
     index: tuple[Position | int, ...]
     shape: tuple[int, ...]
+    within: tuple[Position, ...] = ()  # not below 0, or the term is left out
 
 
 class OpenCall(Call):
@@ -150,7 +159,7 @@ def describe(step: Step, operation: Operation) -> Recipe | None:
     """The recipe of a step that is a rule; None if what its cells are made of cannot be said for all at once."""
     try:
         if isinstance(operation, Moving):
-            return moved(step, operation)
+            return moved(step, operation) if type(operation).explain is Moving.explain else None
         sizes = tuple(step.value.shape)
         cell: Any = tuple(Position(0, {(d, 1): 1}, sizes) if size > 1 else 0 for d, size in enumerate(sizes))
         call = OpenCall(step)
@@ -245,7 +254,80 @@ def adapted(call: OpenCall, cell: Any) -> Any:
     return Quotient(Sum(terms), Number(float(len(terms))))
 
 
-SPECIAL: dict[type, Any] = {Einsum: einsum, LeakyRelu: leaky, AveragePooling: averaged, AdaptivePooling: adapted}
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A constant that is an index of the cell."""
+
+    position: Position | int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A constant that a list has for each index of a dimension."""
+
+    dim: int
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Of several expressions the one that a list names for the index of a dimension."""
+
+    dim: int
+    which: tuple[int, ...]
+    parts: tuple[Any, ...]
+
+
+def softened(call: OpenCall, cell: Any) -> Any:
+    x = call.cell("input", cell)
+    scaled: Any = x if call.beta == 1 else Product([Number(float(call.beta)), x])
+    bent: Any = softplus_of(scaled)
+    if call.beta != 1:
+        bent = Quotient(bent, Number(float(call.beta)))
+    return Choice(Difference(scaled, Number(float(call.threshold))), x, bent)
+
+
+def bent(call: OpenCall, cell: Any) -> Any:
+    operation = OPERATIONS[call.step.op]
+    assert isinstance(operation, Elu)
+    alpha, scale = operation.constants(call)
+    x: Any = call.cell("input", cell)
+    below: Any = Product([Number(alpha), Difference(Function("exp", [x]), ONE)])
+    if scale == 1:
+        return Choice(x, x, below)
+    return Choice(x, Product([Number(scale), x]), Product([Number(scale), below]))
+
+
+def running(call: OpenCall, cell: Any) -> Any:
+    """The sum of all cells up to this one: of all along the dimension those that are not beyond it."""
+    dim = call.dim % call.input.dim()
+    terms: list[Any] = []
+    for j in range(call.input.size(dim)):
+        leaf = call.cell("input", (*cell[:dim], j, *cell[dim + 1 :]))
+        terms.append(replace(leaf, within=(cell[dim] - j,)) if isinstance(cell[dim], Position) else leaf)
+    return Sum(terms)
+
+
+def waves(call: OpenCall, cell: Any) -> Any:
+    position, dim = cell[-2], call.output.dim() - 1
+    above = Listed(dim, tuple(float(pair * 2) for pair in call.pairs))
+    exponent: Any = Quotient(above, Number(float(call.width * 2)))  # type: ignore[arg-type]
+    angle = Quotient(Counted(position + call.start), Power(Number(float(call.base)), exponent))  # type: ignore[arg-type]
+    kinds = tuple(dict.fromkeys(call.kinds))
+    return Cases(dim, tuple(map(kinds.index, call.kinds)), tuple(Function(kind, [angle]) for kind in kinds))
+
+
+SPECIAL: dict[type, Any] = {
+    Softplus: softened,
+    Elu: bent,
+    Selu: bent,
+    RunningTotal: running,
+    Sinusoids: waves,
+    Einsum: einsum,
+    LeakyRelu: leaky,
+    AveragePooling: averaged,
+    AdaptivePooling: adapted,
+}
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -271,6 +353,12 @@ def written(tree: Any) -> Json:
             return ["n", tree.value if math.isfinite(tree.value) else str(tree.value)]
         case Leaf():
             return flat(tree)
+        case Counted(position):
+            return ["n", position] if isinstance(position, int) else ["i", position.constant, factors_of(position)]
+        case Listed():
+            return ["at", tree.dim, list(tree.values)]
+        case Cases():
+            return ["case", tree.dim, list(tree.which), [written(part) for part in tree.parts]]
     raise UndescribedError(repr(tree))
 
 
@@ -283,6 +371,7 @@ def flat(leaf: Leaf) -> Json:
         low, high = index.range if isinstance(index, Position) else (index, index)
         if isinstance(index, Position) and (low < 0 or high >= size):
             bounds.append([index.constant, factors_of(index), size])
+    bounds += [[one.constant, factors_of(one), one.range[1] + 1] for one in leaf.within if one.range[0] < 0]
     if isinstance(place, int):
         place = Position(place, {}, ())
     found: Json = ["x", leaf.operand, place.constant, factors_of(place)]
@@ -368,6 +457,65 @@ def joined(term: Term) -> Json:
     return ["each", [count for count, _ in outwards], body] if outwards else body
 
 
+# --- cell by cell ----------------------------------------------------------------------------------------------------
+
+MOST = 2048  # cells that are described one by one
+
+
+def described_by_cell(step: Step, operation: Operation, place_of: Callable[[str], tuple[int, int]]) -> Json | None:
+    """Where no rule says it for all cells: what `explain` says of each, expressions of the same form written once.
+
+    `place_of` has for an address the number of its step and the place of the cell. None if there are too many cells.
+    """
+    if step.value.numel() > MOST:
+        return None
+    forms: dict[str, int] = {}
+    bodies: list[Json] = []
+    cells: list[Json] = []
+    try:
+        for number in range(step.value.numel()):
+            numbers: list[float | int] = []
+            form = formed(operation.explain(Call(step), unraveled(number, step.value.shape)), numbers, place_of)
+            key = repr(form)
+            if key not in forms:
+                forms[key] = len(bodies)
+                bodies.append(form)
+            cells.append([forms[key], *numbers])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError, NotImplementedError):
+        return None
+    return ["cells", bodies, cells]
+
+
+def formed(tree: Any, numbers: list[float | int], place_of: Callable[[str], tuple[int, int]]) -> Json:
+    """The form of an expression; its constants and places go to `numbers`, in their order."""
+
+    def of(part: Any) -> Json:
+        return formed(part, numbers, place_of)
+
+    match tree:
+        case Cell():
+            numbers.extend(place_of(tree.address))
+            return ["s"]
+        case Number():
+            if not math.isfinite(tree.value):
+                raise ValueError("a constant that JSON cannot hold")
+            numbers.append(tree.value)
+            return ["c"]
+        case Sum():
+            return ["+", [of(term) for term in tree.terms]]
+        case Function():
+            return ["f", tree.name, [of(argument) for argument in tree.arguments]]
+        case Product():
+            return ["*", [of(factor) for factor in tree.factors]]
+        case Difference():
+            return ["-", of(tree.of), of(tree.less)]
+        case Quotient():
+            return ["/", of(tree.of), of(tree.by)]
+        case Power():
+            return ["^", of(tree.base), of(tree.exponent)]
+    raise ValueError(repr(tree))
+
+
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -396,6 +544,12 @@ def tell(recipe: Recipe, step: Step, cell: Index) -> Expression:
         match body:
             case ["n", value]:
                 return Number(float(value) if isinstance(value, str) else value)
+            case ["i", constant, factors]:
+                return Number(float(place(constant, factors, loops)))
+            case ["at", dim, values]:
+                return Number(values[cell[dim]])
+            case ["case", dim, which, parts]:
+                return one(parts[which[cell[dim]]], loops)
             case ["x", operand, constant, factors, *bounds]:
                 for low, steps, size in bounds[0] if bounds else ():
                     if not 0 <= place(low, steps, loops) < size:

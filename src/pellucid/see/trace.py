@@ -7,7 +7,7 @@ saved to one safetensors file with its graph as JSON in the header.
 import difflib
 import fnmatch
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from pellucid.errors import PellucidError, RunError
 from pellucid.files import read_tensors, write_tensors
 from pellucid.see.address import Address, AddressError, index_of
+from pellucid.see.displayed import Displayed, Listed
 from pellucid.see.operation import (
     Adding,
     Axis,
@@ -37,8 +38,14 @@ from pellucid.see.ops import OPERATIONS
 
 if TYPE_CHECKING:
     from pellucid.see.attention import Attention
+    from pellucid.see.chain import Paths
     from pellucid.see.decoding import Decoding
     from pellucid.see.explain import Explanation
+    from pellucid.see.flow import Flow
+    from pellucid.see.replay import Replay
+    from pellucid.see.selection import Selection
+    from pellucid.see.training import TrainingStep
+    from pellucid.see.why import Why
 
 FORMAT = "pellucid.trace.1"
 WHOLE = Whole()
@@ -48,7 +55,7 @@ class TraceError(PellucidError):
     """A trace cannot be taken, or a file is not one."""
 
 
-class Trace:
+class Trace(Displayed):
     """Steps in the order in which they were computed; inputs, parameters and constants stand among them."""
 
     def __init__(
@@ -66,16 +73,23 @@ class Trace:
         self.outputs = outputs
         self.loss = loss
         self.training_step = training_step
+        self.parameters: dict[str, Tensor] = {}  # the model's own, by name; none in a trace that was loaded
+        self.training: TrainingStep | None = None  # of which this pass is a part, where it is of one
         self.about = dict(about or {})
         self.decoding: Decoding | None = None  # how its target was decoded, for one who wants it kept with the trace
         self._gradients: dict[Step, Tensor] | None = None
         self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
         self._made: dict[Step, list[Step]] = {}
         self.stands_beside: dict[Step, tuple[Step, float]] = {}  # what the model has in place of it: factor times it
-        self._attentions: list[Attention] | None = None
+        self._attentions: Listed[Attention] | None = None
         self._named = {step.name: step for step in steps}
         self._opened: set[Step] = set()
         self._has_axes = False
+
+    def __repr__(self) -> str:
+        computed = sum(not step.leaf for step in self.steps)
+        loss = f", {self.loss} = {float(self[self.loss].value):.6g}" if self.loss else ""
+        return f"Trace({computed} steps from {len(self.steps) - computed} inputs, parameters and constants{loss})"
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
@@ -111,6 +125,7 @@ class Trace:
         return True
 
     def __iter__(self) -> Iterator[Step]:
+        self.name_axes()
         return iter(self.steps)
 
     def __len__(self) -> int:
@@ -143,15 +158,49 @@ class Trace:
         step, index = self.cell(parsed)
         return step.value[index]
 
-    def select(self, pattern: str) -> list[Step]:
-        """Steps whose name fits a shell pattern, such as "decoder.*.scores", opened ones included."""
-        self.attentions()  # names the scores of those computed as products
-        parts = pattern.rpartition(".")[2]
-        for step in list(self._named.values()):
+    def select(self, pattern: str = "*", op: str = "*", axis: str | None = None) -> "Selection":
+        """Steps whose name fits a shell pattern, such as "decoder.*.scores", opened ones included.
+
+        A part may be given as in an address: "*.weights[head=2]". `op` is a pattern of the operation's name; with
+        `axis`, only steps that have it.
+        """
+        from pellucid.see.selection import Selection, taken_apart
+
+        self.name_axes()
+        names, cell = taken_apart(pattern)
+        if names.rpartition(".")[2] != "*" or op != "*":
+            self.attentions()
+            self._open_within(names)
+        found = [
+            step
+            for step in self._all()
+            if fnmatch.fnmatchcase(step.name, names) and fnmatch.fnmatchcase(step.op, op)
+            if axis is None or axis in step.axis_names
+        ]
+        return Selection(self, found, pattern).where(**cell)
+
+    def _open_within(self, pattern: str) -> None:
+        """Open whatever may hold a step whose name fits."""
+        waiting = list(self._named.values())
+        for step in waiting:  # grows as it goes
             operation = self.operation(step)
-            if isinstance(operation, Opened) and step not in self._opened and operation.inline and parts != "*":
-                self.open(step)
-        return [step for name, step in self._named.items() if fnmatch.fnmatchcase(name, pattern)]
+            if not isinstance(operation, Opened) or step in self._opened:
+                continue
+            prefix = prefix_of(step, operation)
+            if any(fnmatch.fnmatchcase(prefix, pattern[:end]) for end in range(len(pattern) + 1)):
+                waiting += self.open(step)
+
+    def _all(self) -> Iterator[Step]:
+        """All steps known so far in the order of the computation; those beside it come last."""
+        found: dict[Step, None] = {}
+
+        def walk(steps: list[Step]) -> None:
+            for step in steps:
+                walk(step.inside)
+                found[step] = None
+
+        walk(self.steps)
+        return iter({**found, **dict.fromkeys(self._named.values())})
 
     # --- opening ---------------------------------------------------------------------------------------------------
 
@@ -187,22 +236,21 @@ class Trace:
 
         Its gradient is that of the step it stands beside, if `stands_beside` says so.
         """
-        full = f"{beside.place}.{name}" if beside.place else name
-        if full not in self._named:
-            settings, found = taken_apart(operands)
-            step = Step(full, op, beside.value, found, settings, place=beside.place, how="opened")
-            with torch.no_grad():
-                step.value = result(OPERATIONS[op], step, {role: one.value for role, one in found.items()})
-            step.axes = axes_of(OPERATIONS[op], step)
-            self._named[full] = step
-        return self._named[full]
+        full = free_name(f"{beside.place}.{name}" if beside.place else name, self._named)
+        settings, found = taken_apart(operands)
+        step = Step(full, op, beside.value, found, settings, place=beside.place, how="opened")
+        with torch.no_grad():
+            step.value = result(OPERATIONS[op], step, {role: one.value for role, one in found.items()})
+        step.axes = axes_of(OPERATIONS[op], step)
+        self._named[full] = step
+        return step
 
-    def attentions(self) -> list["Attention"]:
+    def attentions(self) -> "Listed[Attention]":
         """Every call of attention, in order, with the parts that the textbook has."""
         if self._attentions is None:
             from pellucid.see.attention import attentions
 
-            self._attentions = list(attentions(self))
+            self._attentions = Listed(attentions(self))
         return self._attentions
 
     def flat(self, steps: list[Step] | None = None) -> Iterator[Step]:
@@ -270,6 +318,40 @@ class Trace:
         from pellucid.see.html import MEGABYTES, write_page
 
         return write_page(self, path, title=title, megabytes=MEGABYTES if megabytes is None else megabytes)
+
+    # --- training --------------------------------------------------------------------------------------------------
+
+    def why_moved(
+        self, parameter: str, optimizer: torch.optim.Optimizer | None = None, by: Sequence[int] = (0,)
+    ) -> "Why":
+        """How one optimizer step moves a number of a parameter, and which examples pushed it.
+
+        Ask before `optimizer.step()`, or capture with `optimizer=`. `by` are the axes of the model's output whose
+        positions are told apart: 0, its rows, are the examples. Raises TraceError where there is no gradient, the
+        weights have moved since, or the optimizer's arithmetic is not known.
+        """
+        return self._step().why_moved(parameter, optimizer, by)
+
+    def flow(self, optimizer: torch.optim.Optimizer | None = None) -> "Flow":
+        """The norms of activations, gradients and updates, place by place in the order of the data."""
+        return self._step().flow(optimizer)
+
+    def _step(self) -> "TrainingStep":
+        from pellucid.see.training import TrainingStep
+
+        return self.training or TrainingStep([self])
+
+    def paths(self, address: str | Address, most: int = 300) -> "Paths":
+        """The chain rule from a number (or a tensor) to the loss, path by path, or in groups beyond `most`."""
+        from pellucid.see.chain import all_paths
+
+        return all_paths(self, address, most)
+
+    def replay(self, edits: Mapping[str, Any] | None = None, skip: Sequence[str] = ()) -> "Replay":
+        """What if: the pass once more with cells set, heads or layers off, tokens swapped. The model is not touched."""
+        from pellucid.see.replay import replay
+
+        return replay(self, edits, skip)
 
     # --- size ------------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from pellucid.see.capture import capture
 from pellucid.see.operation import Axis, Step
 from pellucid.see.tokens import labels_of
 from pellucid.see.trace import Trace, TraceError
+from pellucid.tasks.task import Batch
 
 KIND = "translation"
 
@@ -75,6 +76,12 @@ def _check_length(what: str, count: int, longest: int) -> None:
         raise TraceError(
             f"the {what} has {count} tokens with its end, and the model reads at most {longest}", "Give a shorter one."
         )
+
+
+def batch_of(sentence: Sentence) -> Batch:
+    """The pair as the training would read it, were it all of a batch."""
+    target = (BOS, *sentence.target_ids, EOS)
+    return Batch({"source": torch.tensor([sentence.source_ids]), "target": torch.tensor([target])}, padding=0.0)
 
 
 def trace_of_sentence(run: Run, sentence: Sentence) -> Trace:
@@ -133,7 +140,7 @@ def name_parts(trace: Trace) -> None:
         if call.output is not None:
             trace.rename(call.output.operands["input"], f"{call.place}.concatenated")
         for operand in call.masked.operands.values():
-            if operand.op == "constant":
+            if operand.value.dtype == torch.bool:
                 trace.rename(operand, f"{call.place}.mask")
                 operand.axes = call.masked.axes[-operand.value.dim() :]
     (logits,) = (trace[name] for name in trace.outputs)

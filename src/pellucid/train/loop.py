@@ -16,8 +16,9 @@ from pellucid.errors import RunError, TrainingError
 from pellucid.run import Run
 from pellucid.tasks.task import Batch, Task
 from pellucid.train.memory import give_freed_memory_back
+from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
-from pellucid.train.plan import make_optimizer, prepare_device
+from pellucid.train.plan import prepare_device
 from pellucid.train.precision import autocast
 from pellucid.train.schedule import learning_rate
 from pellucid.train.state import Counters, MovingAverage, pack, random_state, unpack
@@ -52,7 +53,7 @@ class Trainer:
         self.model = task.build_model().to(self.device)
         workers.draw_apart(self.config.seed)
         self.average = MovingAverage(self.model, self.config.average)
-        self.optimizer = make_optimizer(self.model, self.config)
+        self.optimizer = make_optimizer(self.model, self.config, self.config.precision)
         self.counters = Counters()
         self._unwritten: list[Event] = []
         self._last_save = self._save_seconds = 0.0

@@ -17,6 +17,7 @@ from pellucid.errors import ConfigError
 from pellucid.models.translator import count_parameters
 from pellucid.tasks.task import Task
 from pellucid.train.memory import keep_freed_memory
+from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.precision import autocast, faster, finish, matrix_rates
 from pellucid.train.schedule import rate_for_width
@@ -119,7 +120,7 @@ def _trial(
 ) -> tuple[float, float]:
     """Mean seconds and mean target tokens of one batch, forward, backward and update included."""
     objective = workers.objective(task, model)
-    optimizer, average = make_optimizer(model, task.training), MovingAverage(model, task.training.average)
+    optimizer, average = make_optimizer(model, task.training, precision), MovingAverage(model, task.training.average)
     began, batches, tokens = clock(), 0, 0.0
     for number, examples in enumerate(task.epoch(0)):
         if number == 2:  # the first two warm the caches up
@@ -140,18 +141,6 @@ def _trial(
         batches, tokens = batches + 1, tokens + count
     finish(device)
     return (clock() - began) / batches, workers.sum(tokens)[0] / batches
-
-
-def make_optimizer(model: torch.nn.Module, training: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW, its update of all weights fused into one pass (Loshchilov & Hutter, 2017)."""
-    return torch.optim.AdamW(
-        model.parameters(),
-        lr=0.0,  # set anew before each step by train/schedule.py
-        betas=(training.beta1, training.beta2),
-        eps=1e-9,
-        weight_decay=training.weight_decay,
-        fused=True,
-    )
 
 
 def _evaluate_every(steps: int, step_seconds: float) -> int:

@@ -2,14 +2,17 @@
 
 from pellucid.see.operation import Operation
 from pellucid.see.ops import (
+    activations,
     attention,
     convolution,
+    discrete,
     dropout,
     elementwise,
     linear,
     losses,
     moving,
     norms,
+    positions,
     recurrent,
     reduction,
     softmax,
@@ -17,6 +20,7 @@ from pellucid.see.ops import (
 
 FAMILIES = (
     elementwise,
+    activations,
     linear,
     reduction,
     moving,
@@ -26,7 +30,9 @@ FAMILIES = (
     convolution,
     recurrent,
     attention,
+    positions,
     losses,
+    discrete,
 )
 OPERATIONS: dict[str, Operation] = {
     name: operation for family in FAMILIES for operation in family.OPERATIONS for name in operation.names

@@ -58,7 +58,7 @@ class ScaledDotProductAttention(Opened):
         blind = (masked.value == -math.inf).all(-1, keepdim=True)
         if blind.any():
             nowhere = add.constant("nowhere", blind)
-            masked = add("masked_or_zero", "masked_fill", given=(masked, nowhere, 0.0))
+            masked = add("blind_to_zero", "masked_fill", given=(masked, nowhere, 0.0))
             weights = add("all_weights", "softmax", input=masked, dim=-1)
             weights = add("weights", "masked_fill", given=(weights, nowhere, 0.0))
         else:

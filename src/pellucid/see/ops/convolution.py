@@ -284,6 +284,7 @@ def around(call: Call, dims: int) -> tuple[Axis, ...]:
 OPERATIONS: tuple[Operation, ...] = (
     Convolution(1),
     Convolution(2),
+    Convolution(3),
     MaxPooling(1),
     MaxPooling(2),
     AveragePooling(1),

@@ -1,7 +1,7 @@
 """Operations on each number by itself: arithmetic of two tensors, functions of one, activations."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -286,28 +286,75 @@ class LeakyRelu(Operation):
 
 
 class Clamp(Operation):
-    """Keeps numbers within bounds; outside no gradient passes."""
+    """Keeps numbers within bounds; where one is outside, the gradient goes to the bound, if that is no constant."""
 
-    names = ("clamp", "clip", "hardtanh", "relu6", "clamp_min", "clamp_max")
+    names: tuple[str, ...] = ("clamp", "clip")
     formula = r"y = \min(\max(x, a), b)"
     text = "y = min(max(x, a), b)"
+    lower, upper = "min", "max"  # the arguments
 
-    def forward(self, input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
+    def forward(self, input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         return torch.clamp(input, min, max)
 
     def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
-        inside = torch.ones_like(call.input, dtype=torch.bool)
-        if call.min is not None:
-            inside &= call.input >= call.min
-        if call.max is not None:
-            inside &= call.input <= call.max
-        return {"input": upstream * inside}
+        low, high = call.given.get(self.lower), call.given.get(self.upper)
+        inside, below = torch.ones_like(call.input, dtype=torch.bool), torch.zeros_like(call.input, dtype=torch.bool)
+        if low is not None:
+            inside, below = inside & (call.input >= low), below | (call.input < low)
+        above = ~inside & ~below
+        if high is not None:
+            above = torch.maximum(call.input, torch.as_tensor(low)) > high if low is not None else call.input > high
+            inside, below = inside & ~above, below & ~above
+        masks = {"input": inside, self.lower: below, self.upper: above}
+        return {role: fitted(upstream * masks[role], one.value.shape) for role, one in call.differentiable()}
 
     def explain(self, call: Call, cell: Index) -> Expression:
-        found = call.cell("input", cell)
-        if call.min is not None:
-            found = Function("max", [found, Number(float(call.min))])
-        return found if call.max is None else Function("min", [found, Number(float(call.max))])
+        found = call.aligned("input", cell)
+        if call.given.get(self.lower) is not None:
+            found = Function("max", [found, call.aligned(self.lower, cell)])
+        return found if call.given.get(self.upper) is None else Function("min", [found, call.aligned(self.upper, cell)])
+
+
+class ClampMin(Clamp):
+    names = ("clamp_min",)
+    formula = r"y = \max(x, a)"
+    text = "y = max(x, a)"
+
+    def forward(self, input: Tensor, min: Any) -> Tensor:  # type: ignore[override]
+        return torch.clamp_min(input, min)
+
+
+class ClampMax(Clamp):
+    names = ("clamp_max",)
+    formula = r"y = \min(x, b)"
+    text = "y = min(x, b)"
+
+    def forward(self, input: Tensor, max: Any) -> Tensor:  # type: ignore[override]
+        return torch.clamp_max(input, max)
+
+
+class HardTanh(Clamp):
+    """As clamp, but nothing passes at the bounds themselves."""
+
+    names = ("hardtanh",)
+    lower, upper = "min_val", "max_val"
+
+    def forward(self, input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+        return F.hardtanh(input, min_val, max_val)
+
+    def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
+        return {"input": upstream * ((call.input > call.min_val) & (call.input < call.max_val))}
+
+
+class Relu6(HardTanh):
+    """ReLU with a ceiling. Source: Howard et al., "MobileNets", 2017."""
+
+    names = ("relu6",)
+    formula = r"y = \min(\max(x, 0), 6)"
+    text = "y = min(max(x, 0), 6)"
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        return super().bind((args[0] if args else kwargs["input"], 0.0, 6.0), {})
 
 
 class Silu(Operation):
@@ -372,6 +419,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Relu(),
     LeakyRelu(),
     Clamp(),
+    ClampMin(),
+    ClampMax(),
+    HardTanh(),
+    Relu6(),
     Silu(),
     Gelu(),
 )

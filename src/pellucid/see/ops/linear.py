@@ -117,30 +117,43 @@ class AddedProduct(MatrixProduct):
     formula = r"y = \beta\,c + \alpha\,a b"
     text = "y[i,j] = beta c[i,j] + alpha sum_k a[i,k] b[k,j]"
 
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """PyTorch calls what is multiplied mat1 and mat2, batch1 and batch2, or mat and vec."""
+        own = {**dict.fromkeys(("batch1", "mat"), "mat1"), **dict.fromkeys(("batch2", "vec"), "mat2")}
+        return super().bind(args, {own.get(name, name): value for name, value in kwargs.items()})
+
     def forward(  # type: ignore[override]
         self, input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
     ) -> Tensor:
         return beta * input + alpha * (mat1 @ mat2)
 
     def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
+        vector = call.mat2.dim() == 1
+        up, b = (one.unsqueeze(-1) if vector else one for one in (upstream, call.mat2))
         found = {
             "input": call.beta * upstream,
-            "mat1": call.alpha * upstream @ call.mat2.transpose(-2, -1),
-            "mat2": call.alpha * call.mat1.transpose(-2, -1) @ upstream,
+            "mat1": call.alpha * up @ b.transpose(-2, -1),
+            "mat2": (call.alpha * call.mat1.transpose(-2, -1) @ up).reshape(call.mat2.shape),
         }
         return {role: fitted(found[role], one.value.shape) for role, one in call.differentiable()}
 
     def explain(self, call: Call, cell: Index) -> Expression:
-        *batch, i, j = cell
-        terms: list[Expression] = [
-            Product([Number(float(call.alpha)), call.cell("mat1", (*batch, i, k)), call.cell("mat2", (*batch, k, j))])
-            for k in range(call.mat1.size(-1))
-        ]
-        return Sum([*terms, Product([Number(float(call.beta)), call.aligned("input", cell)])])
+        index = list(cell)
+        column = [index.pop()] if call.mat2.dim() > 1 else []
+        *batch, i = index
+        terms: list[Expression] = []
+        for k in range(call.mat1.size(-1)):
+            factors: list[Expression] = [
+                call.cell("mat1", (*batch, i, k)),
+                call.cell("mat2", (*batch, k, *column) if column else (k,)),
+            ]
+            terms.append(Product(factors if call.alpha == 1 else [Number(float(call.alpha)), *factors]))
+        added = call.aligned("input", cell)
+        return Sum([*terms, added if call.beta == 1 else Product([Number(float(call.beta)), added])])
 
     def axes(self, call: Call) -> tuple[Axis, ...] | None:
         a, b = call.operand("mat1").axes, call.operand("mat2").axes
-        return (*a[:-1], b[-1])
+        return (*a[:-1], *b[-1:]) if len(b) > 1 else a[:-1]
 
 
 class Einsum(Operation):

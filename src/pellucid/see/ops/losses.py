@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
-from pellucid.see.operation import Adding, Axis, Call, Opened, Operation, Step
+from pellucid.see.operation import Adding, Axis, Call, NotOpenedError, Opened, Operation, Step
 
 
 def reduced(add: Adding, each: Step, reduction: str, count: float | None = None) -> Step:
@@ -138,6 +138,52 @@ def binary(add: Adding, yes: Step, no: Step, target: Step, weight: Step | None, 
     return reduced(add, each, reduction)
 
 
+class Divergence(Opened):
+    """How far one distribution is from another. `input` holds logarithms. Source: Kullback and Leibler, 1951."""
+
+    names = ("kl_div",)
+    formula = r"L = \frac{1}{n}\sum_i t_i (\ln t_i - x_i)"
+    text = "L = mean_i t[i] (log t[i] - x[i])"
+
+    def forward(
+        self, input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+        log_target: bool = False,
+    ) -> Tensor:  # fmt: skip
+        return F.kl_div(input, target, reduction=reduction, log_target=log_target)
+
+    def open(self, add: Adding, call: Call) -> Step:
+        target = call.operand("target")
+        if not call.log_target and bool((call.target <= 0).any()):
+            raise NotOpenedError("a logarithm of nothing")
+        shares = add("target", "exp", input=target) if call.log_target else target
+        logs = target if call.log_target else add("log_target", "log", input=target)
+        apart = add("apart", "sub", input=logs, other=call.operand("input"))
+        each = add("each", "mul", input=shares, other=apart)
+        batch = call.reduction == "batchmean"
+        return reduced(add, each, "mean" if batch else call.reduction, float(call.input.size(0)) if batch else None)
+
+
+class CosineSimilarity(Opened):
+    names = ("cosine_similarity",)
+    formula = r"y = \frac{a \cdot b}{\max(|a|, \epsilon)\max(|b|, \epsilon)}"
+    text = "y = a . b / (max(|a|, eps) max(|b|, eps))"
+
+    def forward(self, x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+        return F.cosine_similarity(x1, x2, dim, eps)
+
+    def open(self, add: Adding, call: Call) -> Step:
+        x1, x2 = call.operand("x1"), call.operand("x2")
+        dot = add("dot", "sum", input=add("products", "mul", input=x1, other=x2), dim=call.dim)
+        lengths = []
+        for number, x in enumerate((x1, x2), start=1):
+            total = add(f"total{number}", "sum", input=add(f"squares{number}", "square", input=x), dim=call.dim)
+            if bool((total.value <= call.eps**2).any()):
+                raise NotOpenedError("a vector of no length")
+            lengths.append(add(f"length{number}", "sqrt", input=total))
+        below = add("lengths", "mul", input=lengths[0], other=lengths[1])
+        return add("cosine", "div", input=dot, other=below)
+
+
 class CrossEntropy(Opened):
     """How surprised the model is by the right class. Smoothing gives a share of the right answer to all classes.
 
@@ -185,7 +231,7 @@ class CrossEntropy(Opened):
 class NegativeLogLikelihood(CrossEntropy):
     """Cross-entropy of logarithms of shares."""
 
-    names = ("nll_loss", "nll_loss_nd")
+    names = ("nll_loss",)
     normalized = True
 
     def forward(  # type: ignore[override]
@@ -221,6 +267,8 @@ OPERATIONS: tuple[Operation, ...] = (
     SmoothL1(),
     BinaryCrossEntropy(),
     BinaryCrossEntropyWithLogits(),
+    Divergence(),
+    CosineSimilarity(),
     CrossEntropy(),
     NegativeLogLikelihood(),
     ProjectedCrossEntropy(),

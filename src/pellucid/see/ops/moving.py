@@ -14,9 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pellucid.see.expression import Expression, Number
-from pellucid.see.operation import Axis, Call, Index, Operation, Step, cell_of, result
+from pellucid.see.operation import Axis, Call, Index, NotOpenedError, Operation, Step, cell_of, result
 
 Place = tuple[Step, Index]
+JOINING = ("cat", "concat", "concatenate", "stack", "where", "setitem")  # numbers of several operands
+BEYOND = 2**40  # cells are numbered from here on, so that no whole number that is filled in is taken for one of them
+ORDINARY = {"index_put": 3, "scatter": 4}  # arguments of a call that neither adds up nor multiplies
 FEATURES = ("model", "unit", "feature")  # axes that are cut into heads
 
 
@@ -38,18 +41,26 @@ class Moving(Operation):
     def numbers(self, call: Call) -> Tensor:
         """For each cell of the output the number, from 1, of the operands' cell that it comes from; 0 or less: none."""
         values: dict[str, Any] = {role: operand.value for role, operand in call.step.operands.items()}
-        start = 1
-        for role, operand in call.differentiable():
+        start = BEYOND + 1
+        for role, operand in self.sources(call):
             count = operand.value.numel()
-            values[role] = torch.arange(start, start + count, device=operand.value.device).view(operand.value.shape)
+            numbers = torch.arange(start, start + count, device=operand.value.device).view(operand.value.shape)
+            values[role] = torch.empty_like(operand.value, dtype=torch.int64).copy_(numbers)  # laid out alike
             start += count
         step = Step(
             call.step.name, call.step.op, call.step.value, settings=unfilled(call.step.settings), part=call.step.part
         )
-        return self.moved(step, values)
+        return self.moved(step, values).long() - BEYOND
 
     def moved(self, step: Step, values: dict[str, Any]) -> Tensor:
         return result(self, step, values)  # type: ignore[no-any-return]
+
+    def sources(self, call: Call) -> list[tuple[str, Step]]:
+        """The operands whose numbers are moved: real ones, or ids (the first, where others only say which)."""
+        if call.output.is_floating_point():
+            return list(call.differentiable())
+        same = [(role, one) for role, one in call.step.operands.items() if one.value.dtype == call.output.dtype]
+        return same if call.step.op in JOINING else same[:1]
 
     def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
         operands = list(call.differentiable())
@@ -68,7 +79,7 @@ class Moving(Operation):
         number -= 1
         if number < 0:
             return None
-        for _, operand in call.differentiable():
+        for _, operand in self.sources(call):
             if number < operand.value.numel():
                 return operand, unraveled(number, operand.value.shape)
             number -= operand.value.numel()
@@ -142,6 +153,15 @@ class Detach(Cast):
         return {}
 
 
+class Placed(Moving):
+    """Numbers put at places that are given one by one, the last of those put at the same place staying."""
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        if len(args) + len(kwargs) > ORDINARY[self.names[0]]:
+            raise NotOpenedError("what is there already is counted in")
+        return super().bind(args, kwargs)
+
+
 class Embedding(Moving):
     """Each token id takes the row of a table: the same as its one-hot vector times the table."""
 
@@ -184,7 +204,7 @@ class Overwrite(Moving):
     names = ("overwrite",)
 
     def __init__(self) -> None:
-        super().__init__(torch.as_strided_scatter, "overwrite")
+        super().__init__(_overwritten, "overwrite")
 
 
 def unfilled(setting: Any) -> Any:
@@ -212,6 +232,23 @@ def _pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float
     return F.pad(input.double(), list(pad), mode).to(input.dtype)
 
 
+def _overwritten(input: Tensor, new: Tensor, size: Sequence[int], stride: Sequence[int], offset: int) -> Tensor:
+    """`input` with the region of its memory that has this size, stride and offset put anew.
+
+    torch.as_strided_scatter does so as well, but its gradient (of PyTorch 2.13) keeps the part that was overwritten.
+    """
+    order = sorted(range(input.dim()), key=lambda d: -input.stride()[d])  # as the numbers lie in memory
+    laid = input.permute(order)
+    places = torch.arange(input.numel(), device=input.device).as_strided(size, stride, offset)
+    flat = laid.reshape(-1).index_put((places.reshape(-1),), new.reshape(-1))
+    return flat.view(laid.shape).permute([order.index(d) for d in range(input.dim())])
+
+
+def _copied(input: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
+    """`input.copy_(source)`, as a function."""
+    return source.expand_as(input).to(input.dtype)
+
+
 def _assigned(input: Tensor, index: Any, value: Any) -> Tensor:
     """`input[index] = value`, as a function."""
     found = input.clone()
@@ -234,7 +271,9 @@ PLACING = (
     ),
     *("t", "swapaxes", "swapdims", "movedim", "expand", "expand_as", "repeat", "repeat_interleave", "tile", "narrow"),
     *("select", "index_select", "gather", "take_along_dim", "diagonal", "as_strided", "unfold", "flip", "roll", "tril"),
-    *("triu", "masked_fill", "chunk", "split", "split_with_sizes", "unbind", "tensor_split"),
+    *("triu", "masked_fill", "chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit"),
+    *("masked_select", "masked_scatter", "index_fill", "index_copy", "select_scatter", "slice_scatter", "broadcast_to"),
+    *("moveaxis", "ravel", "rot90", "diag", "adjoint"),
 )
 COPYING = ("to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous", "clone")
 OPERATIONS: tuple[Operation, ...] = (
@@ -245,6 +284,14 @@ OPERATIONS: tuple[Operation, ...] = (
     Moving(_assigned, "setitem"),
     Moving(torch.cat, "cat", "concat", "concatenate"),
     Moving(torch.stack, "stack"),
+    Moving(torch.vstack, "vstack"),
+    Moving(torch.hstack, "hstack"),
+    Moving(torch.broadcast_tensors, "broadcast_tensors"),
+    Moving(F.pixel_shuffle, "pixel_shuffle"),
+    Moving(F.pixel_unshuffle, "pixel_unshuffle"),
+    Moving(_copied, "copy"),
+    Placed(torch.index_put, "index_put"),
+    Placed(torch.scatter, "scatter"),
     Moving(torch.where, "where"),
     Moving(_pad, "pad"),
     *(Cast(getattr(Tensor, name), name) for name in COPYING),

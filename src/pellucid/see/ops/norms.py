@@ -82,7 +82,7 @@ class BatchNorm(Opened):
     Source: Ioffe and Szegedy, "Batch Normalization", 2015.
     """
 
-    names = ("batch_norm",)
+    names: tuple[str, ...] = ("batch_norm",)
     formula = r"y = \frac{x - \bar x_c}{\sqrt{\mathrm{var}_c(x) + \epsilon}}\,w_c + b_c"
     text = "y = (x - mean of the channel) / sqrt(var of the channel + eps) w + b"
 
@@ -108,14 +108,20 @@ class BatchNorm(Opened):
             operand = call.operand(role)
             return None if operand is None else add(name, "view", given=(operand, shape))
 
-        if call.training or call.running_mean is None:
-            x = normalized(add, x, [d for d in range(call.input.dim()) if d != 1], call.eps)
+        over = self.over(call)
+        if over is not None:
+            x = normalized(add, x, over, call.eps)
         else:
             mean, variance = channels("mean", "running_mean"), channels("variance", "running_var")
             centered = add("centered", "sub", input=x, other=mean)
             safe = add("variance_and_epsilon", "add", input=variance, other=call.eps)
             x = add("normalized", "div", input=centered, other=add("deviation", "sqrt", input=safe))
         return learned(add, x, channels("weights", "weight"), channels("biases", "bias"))
+
+    def over(self, call: Call) -> list[int] | None:
+        """The axes whose mean and variance are taken; None where the kept averages serve."""
+        own = call.training or call.running_mean is None
+        return [d for d in range(call.input.dim()) if d != 1] if own else None
 
 
 class GroupNorm(Opened):
@@ -150,9 +156,35 @@ class GroupNorm(Opened):
         return learned(add, x, weight, bias)
 
 
+class InstanceNorm(BatchNorm):
+    """Each channel of each example by itself. Source: Ulyanov et al., "Instance Normalization", 2016."""
+
+    names = ("instance_norm",)
+    formula = r"y = \frac{x - \bar x_{nc}}{\sqrt{\mathrm{var}_{nc}(x) + \epsilon}}\,w_c + b_c"
+    text = "y = (x - mean of the channel) / sqrt(var of the channel + eps) w + b, for each example"
+
+    def forward(
+        self,
+        input: Tensor,
+        running_mean: Tensor | None = None,
+        running_var: Tensor | None = None,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        use_input_stats: bool = True,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Tensor:
+        """Without what it writes into the running averages."""
+        mean, variance = (None, None) if use_input_stats else (running_mean, running_var)
+        return F.instance_norm(input, mean, variance, weight, bias, use_input_stats, momentum, eps)
+
+    def over(self, call: Call) -> list[int] | None:
+        return list(range(2, call.input.dim())) if call.use_input_stats else None
+
+
 def widened(add: Adding, x: Step) -> Step:
     """In float32 at least: a norm of half-precision numbers is computed so."""
     return x if x.value.dtype in (torch.float32, torch.float64) else add("in_float32", "float", given=(x,))
 
 
-OPERATIONS: tuple[Operation, ...] = (LayerNorm(), RMSNorm(), BatchNorm(), GroupNorm())
+OPERATIONS: tuple[Operation, ...] = (LayerNorm(), RMSNorm(), BatchNorm(), InstanceNorm(), GroupNorm())

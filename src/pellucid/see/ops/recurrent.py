@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from pellucid.see.operation import Adding, Axis, Call, NotOpenedError, Opened, Operation, Step
 
@@ -19,7 +20,7 @@ class Recurrent(Opened):
     states = 1
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        if len(args) > 1 and isinstance(args[1], Tensor) and not args[1].is_floating_point():
+        if len(args) > 1 and isinstance(args[1], Step) and not args[1].value.is_floating_point():
             raise NotOpenedError("a packed sequence")
         return super().bind(args, kwargs)
 
@@ -34,7 +35,9 @@ class Recurrent(Opened):
         training: bool,
         bidirectional: bool,
         batch_first: bool,
+        drawn: Sequence[Tensor] = (),
     ) -> Any:
+        """`drawn` are the masks of the dropout between layers, from the capture; without them dropout draws anew."""
         function: dict[str, Any] = {
             "lstm": torch.lstm,
             "gru": torch.gru,
@@ -46,8 +49,8 @@ class Recurrent(Opened):
         )
 
     def open(self, add: Adding, call: Call) -> Step:
-        if call.dropout and call.training and call.num_layers > 1:
-            raise NotOpenedError("dropout between layers, whose mask is not kept")
+        if call.dropout and call.training and len(call.drawn) < call.num_layers - 1:
+            raise NotOpenedError("dropout between layers, whose masks are not known")
         directions = 2 if call.bidirectional else 1
         per_layer = len(call.weights) // (call.num_layers * directions)
         time_dim = (1 if call.batch_first else 0) if call.input.dim() == 3 else 0
@@ -80,6 +83,8 @@ class Recurrent(Opened):
                     for t in range(len(inputs))
                 ]
             )
+            if call.drawn and layer < call.num_layers - 1:
+                inputs = [self.dropped(add, call, layer, t, one) for t, one in enumerate(inputs)]
         if call.step.part:
             state_number = call.step.part - 1
             return add("final", "stack", given=([state[state_number] for state in finals],))
@@ -87,6 +92,11 @@ class Recurrent(Opened):
         axes = list(call.operand("input").axes[:-1])
         output.axes = (*axes, Axis("hidden"))
         return output
+
+    def dropped(self, add: Adding, call: Call, layer: int, t: int, x: Step) -> Step:
+        """What one layer tells the next at a time, with some of it switched off."""
+        mask = add.constant(f"layer{layer}.t{t}.mask", call.drawn[layer][t].view(x.value.shape), x.axes)
+        return add(f"layer{layer}.t{t}.dropped", "mul", input=x, other=mask)
 
     def weight(self, call: Call, number: int) -> Step:
         return call.step.operands[f"weights.{number}"]
@@ -99,13 +109,33 @@ class Recurrent(Opened):
         raise NotImplementedError
 
 
+def masks_between_layers(args: Sequence[Any], state: Tensor) -> list[Tensor]:
+    """The dropout masks (time, batch, hidden) that a recurrent network of these arguments drew from a random state."""
+    x, hidden, layers, rate = args[0], args[1], args[4], args[5]
+    first = hidden[0] if isinstance(hidden, tuple | list) else hidden
+    times = x.size(1 if args[8] and x.dim() == 3 else 0)
+    batch = first.size(1) if first.dim() == 3 else 1
+    width = first.size(-1) * (2 if args[7] else 1)
+    now = torch.get_rng_state()
+    torch.set_rng_state(state)
+    masks = [F.dropout(x.new_ones(times, batch, width), rate, training=True) for _ in range(layers - 1)]
+    torch.set_rng_state(now)
+    return masks
+
+
+def rate_between_layers(name: str, args: Sequence[Any]) -> float:
+    """The dropout between the layers of a recurrent network that is training."""
+    whole = name in ("lstm", "gru", "rnn_tanh", "rnn_relu") and len(args) == 9 and not isinstance(args[2], Tensor)
+    return float(args[5]) if whole and isinstance(args[3], bool) and args[6] and args[4] > 1 else 0.0
+
+
 def at(layer: int, direction: int) -> str:
     return f"layer{layer}" + ("_reverse" if direction else "")
 
 
 def both(add: Adding, at: str, x: Step, hidden: Step, weights: list[Step]) -> tuple[Step, Step]:
     """What comes from the input, and what comes from the state before."""
-    bias = weights[2:4] if len(weights) > 2 else [None, None]
+    bias = weights[2:4] if len(weights) > 3 else [None, None]
     new = add(at + "from_input", "linear", input=x, weight=weights[0], bias=bias[0])
     old = add(at + "from_state", "linear", input=hidden, weight=weights[1], bias=bias[1])
     return new, old
@@ -142,7 +172,10 @@ class LSTM(Recurrent):
         written = add(at + "written", "mul", input=i, other=g)
         memory = add(at + "c", "add", input=kept, other=written)
         shown = add(at + "squashed", "tanh", input=memory)
-        return add(at + "h", "mul", input=o, other=shown), memory
+        hidden = add(at + ("h" if len(weights) % 2 == 0 else "unprojected"), "mul", input=o, other=shown)
+        if len(weights) % 2:  # proj_size: one matrix more, which makes the state smaller
+            hidden = add(at + "h", "linear", input=hidden, weight=weights[-1])
+        return hidden, memory
 
 
 class GRU(Recurrent):

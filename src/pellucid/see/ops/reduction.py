@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.see.expression import Expression, Function, Number, Quotient, Sum
-from pellucid.see.operation import Adding, Axis, Call, Index, Opened, Operation, Step
+from pellucid.see.expression import Expression, Function, Number, Product, Quotient, Sum
+from pellucid.see.operation import Adding, Axis, Call, Index, NotOpenedError, Opened, Operation, Step
 
 Dims = int | list[int] | tuple[int, ...] | None
 
@@ -199,7 +199,76 @@ class LogSumExp(Opened):
         return add("result", "add", input=logarithm, other=back)
 
 
+class Multiplied(Reduction):
+    """The product of all; of each, the product of the others is its derivative."""
+
+    names = ("prod",)
+    formula = r"y = \prod_i x_i"
+    text = "y = prod_i x[i]"
+
+    def forward(self, input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        if dim is None:
+            return torch.prod(input, dtype=dtype)
+        return torch.prod(input, dim, keepdim, dtype=dtype)
+
+    def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
+        x = call.input if call.dim is not None else call.input.reshape(-1)
+        dim = call.dim if call.dim is not None else 0
+        ones = torch.ones_like(x.narrow(dim, 0, 1))
+        before = torch.cat([ones, x.narrow(dim, 0, x.size(dim) - 1)], dim).cumprod(dim)
+        behind = torch.cat([x.narrow(dim, 1, x.size(dim) - 1), ones], dim).flip(dim).cumprod(dim).flip(dim)
+        return {"input": self.spread(call, upstream) * (before * behind).view(call.input.shape)}
+
+    def explain(self, call: Call, cell: Index) -> Expression:
+        return Product(list(self.group(call, cell)))
+
+
+class RunningTotal(Operation):
+    """Each place has the sum of all up to it."""
+
+    names = ("cumsum",)
+    formula = r"y_i = \sum_{j \le i} x_j"
+    text = "y[i] = sum_{j <= i} x[j]"
+
+    def forward(self, input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+        return torch.cumsum(input, dim, dtype=dtype)
+
+    def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
+        return {"input": upstream.flip(call.dim).cumsum(call.dim).flip(call.dim)}
+
+    def explain(self, call: Call, cell: Index) -> Expression:
+        dim = call.dim % call.input.dim()
+        return Sum([call.cell("input", (*cell[:dim], j, *cell[dim + 1 :])) for j in range(cell[dim] + 1)])
+
+
+class Norm(Opened):
+    """The length of a vector: of its numbers' squares the root of their sum (p = 2), or the sum of their sizes."""
+
+    names: tuple[str, ...] = ("norm",)
+    formula = r"y = \left(\sum_i |x_i|^p\right)^{1/p}"
+    text = "y = (sum_i |x[i]|^p)^(1/p)"
+
+    def forward(self, input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Any:
+        return torch.norm(input, p, dim, keepdim, dtype=dtype)
+
+    def open(self, add: Adding, call: Call) -> Step:
+        power = 2.0 if call.p in ("fro", None) else call.p
+        return self.length(add, call, power)
+
+    def length(self, add: Adding, call: Call, power: Any) -> Step:
+        over = listed(call.dim, call.input.dim())
+        # Where all is zero the root has no slope; PyTorch passes nothing back there.
+        if power not in (1, 2) or call.dtype is not None or (power == 2 and bool((call.output == 0).any())):
+            raise NotOpenedError("a norm of another kind")
+        name, op = ("squares", "square") if power == 2 else ("sizes", "abs")
+        total = add("total", "sum", input=add(name, op, input=call.operand("input")), dim=over, keepdim=call.keepdim)
+        return add("length", "sqrt", input=total) if power == 2 else total
+
+
 OPERATIONS: tuple[Operation, ...] = (
+    Multiplied(),
+    RunningTotal(),
+    Norm(),
     Total(),
     Mean(),
     Largest(),

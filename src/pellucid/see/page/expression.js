@@ -4,11 +4,15 @@ import { exactText, rounded, signed, total } from "pellucid/format.js";
 
 export const SHOWN = 4; // terms of a sum that are written out before the rest is added up
 export const DIGITS = 4;
+const WHOLE = 1e6; // constants below it that are whole numbers are written so
 
 const FUNCTIONS = {
   abs: Math.abs, cos: Math.cos, exp: Math.exp, sin: Math.sin, sqrt: Math.sqrt, tanh: Math.tanh, erf,
   log: x => x > 0 ? Math.log(x) : -Infinity,
   max: (...x) => x.reduce((a, b) => b > a ? b : a),
+  both: (a, b) => Number(Boolean(a) && Boolean(b)), either: (a, b) => Number(Boolean(a) || Boolean(b)),
+  equal: (a, b) => Number(a === b), unequal: (a, b) => Number(a !== b), greater: (a, b) => Number(a > b),
+  greater_or_equal: (a, b) => Number(a >= b), less: (a, b) => Number(a < b), less_or_equal: (a, b) => Number(a <= b),
   min: (...x) => x.reduce((a, b) => b < a ? b : a),
   sigmoid: x => x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)),
 };
@@ -39,7 +43,8 @@ export function textOf(node, digits = DIGITS, shown = SHOWN) {
   const text = part => textOf(part, digits, shown);
   const within = part => enclosed(part, node.kind, digits, shown);
   switch (node.kind) {
-    case "n": case "x": return rounded(node.value, digits);
+    case "n": return Number.isInteger(node.value) && Math.abs(node.value) < WHOLE ? signed(Object.is(node.value, -0) ? "-0" : node.value.toFixed(0)) : rounded(node.value, digits);
+    case "x": return rounded(node.value, digits);
     case "+": {
       if (node.parts.length === 1) return text(node.parts[0]);
       const order = node.parts.length > shown ? bySize(node.parts) : node.parts;
@@ -65,7 +70,7 @@ export function textOf(node, digits = DIGITS, shown = SHOWN) {
 function enclosed(part, within, digits, shown) {
   const text = textOf(part, digits, shown);
   const loose = (part.kind === "+" && part.parts.length > 1) || part.kind === "-";
-  const tight = (within === "/" || within === "^") && (part.kind === "*" || part.kind === "/");
+  const tight = (within === "/" || within === "^") && ["*", "/", "^"].includes(part.kind);
   return (loose && within !== "+") || tight ? `(${text})` : text;
 }
 
@@ -76,11 +81,15 @@ export function exact(node) {
     case "n": case "x": return signed(exactText(node.value));
     case "+": return `(${parts.join(" + ") || "0.0"})`;
     case "*": return parts.join("*");
-    case "-": case "/": return `(${parts.join(` ${node.kind} `)})`;
-    case "^": return `(${parts[0]}) ** ${parts[1]}`;
+    case "-": return `(${parts.join(" - ")})`;
+    case "/": return `(${parts[0]} / ${grouped(node.parts[1])})`;
+    case "^": return `(${parts[0]}) ** ${grouped(node.parts[1])}`;
     case "f": return `${node.name}(${parts.join(", ")})`;
   }
 }
+
+// In brackets where it would be read otherwise, after a sign that binds as tightly.
+const grouped = part => ["*", "^"].includes(part.kind) ? `(${exact(part)})` : exact(part);
 
 export function bySize(parts) {
   return parts.map(part => [part, Math.abs(evaluate(part))]).sort((a, b) => b[1] - a[1]).map(([part]) => part);
@@ -117,7 +126,7 @@ export function slope(node, chosen, op) {
     case "f": {
       if (node.name !== "max" && node.name !== "min") {
         const own = of(node.parts[0]);
-        return own ? own * SLOPES[node.name](evaluate(node.parts[0])) : 0;
+        return own && SLOPES[node.name] ? own * SLOPES[node.name](evaluate(node.parts[0])) : 0;
       }
       const values = node.parts.map(evaluate), best = FUNCTIONS[node.name](...values);
       const first = values.indexOf(best), tied = values.filter(value => value === best).length;

@@ -2,7 +2,7 @@
 // derivative by one cell of an operand, and back from a cell to all cells that it goes into.
 
 import { cellAt } from "pellucid/address.js";
-import { evaluate, slope } from "pellucid/expression.js";
+import { cellsOf, evaluate, slope } from "pellucid/expression.js";
 
 const place = (constant, factors, cell, loops) => {
   let at = constant;
@@ -39,9 +39,24 @@ export function expressionOf(trace, step, cell, offset) {
     return found;
   }
 
+  function formed(form, numbers) {
+    const of = part => formed(part, numbers);
+    switch (form[0]) {
+      case "s": { const one = trace.steps[numbers.shift()]; return leaf(one, numbers.shift()); }
+      case "c": return { kind: "n", value: numbers.shift() };
+      case "+": case "*": return { kind: form[0], parts: form[1].map(of) };
+      case "f": return { kind: "f", name: form[1], parts: form[2].map(of) };
+      default: return { kind: form[0], parts: [of(form[1]), of(form[2])] };
+    }
+  }
+
   function single(body, loops) {
     switch (body[0]) {
       case "n": return { kind: "n", value: constant(body[1]) };
+      case "i": return { kind: "n", value: place(body[1], body[2], cell, loops) };
+      case "at": return { kind: "n", value: body[2][cell[body[1]]] };
+      case "case": return single(body[3][body[2][cell[body[1]]]], loops);
+      case "cells": { const [form, ...numbers] = body[2][offset]; return formed(body[1][form], numbers); }
       case "x": return outside(body, cell, loops) ? null : leaf(operands[body[1]], place(body[2], body[3], cell, loops));
       case "map": {
         let number = (step.tableNumbers ? step.tableNumbers[offset] : 0) - 1;
@@ -111,6 +126,7 @@ export function leavesOf(body, counts = [], found = []) {
     case "each": leavesOf(body[2], body[1], found); break;
     case "+": case "*": for (const one of body[1]) leavesOf(one, counts, found); break;
     case "f": for (const one of body[2]) leavesOf(one, counts, found); break;
+    case "case": for (const one of body[3]) leavesOf(one, counts, found); break;
     case "?": case "-": case "/": case "^": for (const one of body.slice(1)) leavesOf(one, counts, found); break;
   }
   return found;
@@ -129,6 +145,12 @@ export function cellsWith(trace, step, source, offset) {
       start += operands[role].size;
     }
     return [...found].sort((a, b) => a - b);
+  }
+  if (step.recipe[0] === "cells") {
+    for (let at = 0; at < step.size; at++) {
+      if (cellsOf(expressionOf(trace, step, cellAt(step.shape, at), at)).some(one => one.step === source && one.offset === offset)) found.add(at);
+    }
+    return [...found];
   }
   const strides = step.shape.map((_, d) => step.shape.slice(d + 1).reduce((a, b) => a * b, 1));
   for (const { leaf, counts } of leavesOf(step.recipe)) {

@@ -122,14 +122,14 @@ export class Trace {
   async loadForward(step) {
     const inner = this.innermost(step);
     await Promise.all([this.load(step), this.load(inner), inner.recipe?.[0] === "map" && this.load(inner, "table"),
-      ...this.operands(inner).map(one => this.load(one))]);
+      ...[...this.operands(inner), ...(inner.reads ?? []).map(id => this.steps[id])].map(one => this.load(one))]);
   }
 
   async loadBackward(step) {
     const made = this.made.get(step.id) ?? [];
     await Promise.all([this.load(step), step.gradient && !step.gradient.added && this.load(step, "gradient"),
       ...made.flatMap(one => [this.load(one), this.load(one, "gradient"), one.table && this.load(one, "table"),
-        ...this.operands(one).map(other => this.load(other))])]);
+        ...[...this.operands(one), ...(one.reads ?? []).map(id => this.steps[id])].map(other => this.load(other))])]);
   }
 }
 
