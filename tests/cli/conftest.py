@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from pellucid.cli import console
 from pellucid.cli.main import main
 
 PAIRS = Path(__file__).parents[2] / "examples" / "pairs.tsv"
@@ -27,6 +28,8 @@ Command = Callable[..., Result]
 def pellucid(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Run the real entry point in this process."""
     monkeypatch.setenv("COLUMNS", "80")
+    for one in (console.out, console.err):  # they took over the width of whoever imported them
+        monkeypatch.setattr(one, "_width", None)
     monkeypatch.setenv("PELLUCID_LANG", "en")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
 

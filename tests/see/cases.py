@@ -35,6 +35,10 @@ def positive(*shape: int) -> Tensor:
     return torch.rand(*shape, dtype=torch.float64, generator=GENERATOR) + 0.1
 
 
+ANGLES = torch.arange(16.0, dtype=torch.float64)[:, None] / 10000 ** (torch.arange(0.0, 8, 2, dtype=torch.float64) / 8)
+SINUSOIDS = torch.stack((ANGLES.sin(), ANGLES.cos()), dim=-1).flatten(1)
+FREQUENCIES = 10000 ** (-torch.arange(3.0, dtype=torch.float64) / 3)
+COMPARISONS = ("eq", "ne", "not_equal", "lt", "less", "le", "less_equal", "gt", "greater", "ge", "greater_equal")
 IDS = torch.tensor([[0, 3, 3], [2, 1, 0]])
 MASK = torch.tensor([[True, False, True, True], [False, False, True, True], [True, True, True, False]])
 CAUSAL = torch.ones(4, 4, dtype=torch.bool).tril()
@@ -47,6 +51,12 @@ GRU_WEIGHTS = [normal(6, 3), normal(6, 2), normal(6, 2), normal(6, 2)]
 def cell(function: Callable[..., Tensor], gates: int) -> Callable[[Tensor, Tensor], Tensor]:
     weights = [one[: 2 * gates] for one in LSTM_WEIGHTS]
     return lambda x, h: function(x, h, *weights)
+
+
+def hiding(mask: Callable[[Callable[..., Tensor], Tensor], Tensor], name: str) -> "Case":
+    """Numbers hidden where a function of that name says so of ids."""
+    function = getattr(torch, name)
+    return lambda x, ids: x.masked_fill(mask(function, ids), 0.5), (normal(2, 3), IDS)
 
 
 Case = tuple[Callable[..., Any], tuple[Tensor, ...]]
@@ -297,6 +307,14 @@ CASES: dict[str, Case] = {
         ).flatten(-2),
         (normal(2, 3, 4, 6), normal(4, 3), normal(4, 3)),
     ),
+    "sinusoids": (lambda x: x + SINUSOIDS[1:4], (normal(3, 8),)),
+    "frequencies": (lambda x, p: x * torch.cos(p[:, None] * FREQUENCIES), (normal(5, 3), normal(5))),
+    # whole numbers and yes or no
+    **{name: hiding(lambda f, ids: f(ids, 2), name) for name in COMPARISONS},
+    **{name: hiding(lambda f, ids: f(ids > 0, ids < 3), name) for name in ("logical_and", "logical_or")},
+    **{name: hiding(lambda f, ids: f(ids == 3), name) for name in ("logical_not", "bitwise_not")},
+    "invert": (lambda x, ids: x.masked_fill(~(ids == 3), 0.5), (normal(2, 3), IDS)),
+    "one_hot": (lambda x, ids: x * F.one_hot(ids, 4), (normal(2, 3, 4), IDS)),
     # recurrent
     "lstm": (
         lambda x, h, c: torch.lstm(x, (h, c), LSTM_WEIGHTS, True, 1, 0.0, True, False, True)[0],

@@ -160,3 +160,12 @@ NETWORKS: dict[str, Network] = {
     "if and loop": Network(Branching, rows(2, 4)),
     "in place": Network(InPlace, rows(2, 4)),
 }
+
+
+def network(name: str, dtype: torch.dtype) -> tuple[nn.Module, tuple[Tensor, ...], Callable[[Any], Tensor]]:
+    """The model, its inputs and its loss."""
+    return *NETWORKS[name].made(dtype), NETWORKS[name].loss
+
+
+def traced(name: str, dtype: torch.dtype = torch.float64) -> tuple[nn.Module, Trace]:
+    return NETWORKS[name].traced(dtype)

@@ -57,7 +57,7 @@ def test_gradients_of_opened_steps_are_autograds_of_the_same_steps(name: str) ->
     for step in trace.flat():
         if not step.value.is_floating_point():
             continue
-        if step.leaf:
+        if step.leaf or step.how == "recomputed":  # a model's table of sines in float32 is near its formula
             computed[step] = step.value.detach().clone().requires_grad_()
         elif step.inside:
             computed[step] = computed[step.inside[-1]]

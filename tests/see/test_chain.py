@@ -10,7 +10,7 @@ from pellucid.see.capture import capture
 from pellucid.see.chain import paths
 from pellucid.see.residuals import residuals
 from pellucid.see.trace import Trace, TraceError
-from tests.see.test_capture import network, traced
+from tests.see.networks import network, traced
 
 
 class Skipping(nn.Module):

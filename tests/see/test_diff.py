@@ -10,7 +10,7 @@ from pellucid.nn.attention import MultiHeadAttention
 from pellucid.see.capture import capture
 from pellucid.see.diff import compare, diff
 from pellucid.see.trace import Trace, TraceError
-from tests.see.test_capture import network
+from tests.see.networks import network
 
 CAUSAL = torch.ones(5, 5, dtype=torch.bool).tril()
 

@@ -41,7 +41,7 @@ def steps_of_rules() -> dict[str, list[tuple[Trace, Step]]]:
     for name in CASES:
         trace, _ = trace_of(name)
         for step in trace.flat():
-            if not step.leaf and not step.inside and step.value.numel() and step.value.is_floating_point():
+            if not step.leaf and not step.inside and step.value.numel():
                 found.setdefault(trace.operation(step).names[0], []).append((trace, step))
     return found
 

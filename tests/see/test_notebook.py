@@ -279,8 +279,8 @@ def test_a_large_matrix_is_windowed_and_says_so(whole: Trace) -> None:
     assert heads == [*map(str, range(9)), "…", "61", "62", "63"]
     assert [row[0] for row in page.rows[1:14]] == [*map(str, range(9)), "⋮", "47", "48", "49"]
     text = "".join(page.text)
-    assert "12 of 50 along unit" in text
-    assert "12 of 64 along input" in text
+    assert "12 of 50 along token" in text
+    assert "12 of 64 along model" in text
     wide = Reader(show(whole["embedding.weight"], rows=50, columns=64)._repr_html_())
     assert len(wide.rows[0]) == 65
     assert len([row for row in wide.rows if len(row) == 65]) >= 51

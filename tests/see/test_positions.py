@@ -13,7 +13,7 @@ from pellucid.nn.positions import sinusoids
 from pellucid.see.capture import capture
 from pellucid.see.expression import FUNCTIONS
 from pellucid.see.trace import Trace
-from tests.see.test_capture import traced
+from tests.see.networks import traced
 
 
 def angles(length: int, width: int, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -13,7 +13,7 @@ from pellucid.nn.attention import MultiHeadAttention
 from pellucid.see.address import AddressError
 from pellucid.see.capture import capture
 from pellucid.see.trace import Trace, TraceError
-from tests.see.test_capture import network
+from tests.see.networks import network
 
 PLACE = "decoder.1.cross_attention"
 

@@ -25,6 +25,7 @@ ARRANGED_OTHERWISE = {
     "translator": LABEL_SMOOTHING,
     "translator in evaluation": LABEL_SMOOTHING,
     "post-norm translator": LABEL_SMOOTHING,
+    "Llama": {"neg", "cat", "mul"},  # a rotation is one step: x cos + turned(x) sin
     "nn.Transformer": {"mul", "expand", "view"},  # Q and K each by the root of the scale
 }
 

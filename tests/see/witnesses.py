@@ -62,6 +62,14 @@ OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
 FUNCTIONS: dict[str, Callable[..., float]] = {
     **{name: getattr(math, name) for name in ("cos", "erf", "exp", "sin", "sqrt", "tanh", "log1p", "expm1")},
     "abs": abs,
+    "both": lambda a, b: min(abs(a), abs(b), 1.0),  # of 0 and 1
+    "either": lambda a, b: min(abs(a) + abs(b), 1.0),
+    "equal": lambda a, b: float(not a - b),
+    "unequal": lambda a, b: float(bool(a - b)),
+    "greater": lambda a, b: float(a - b > 0),
+    "greater_or_equal": lambda a, b: float(a - b >= 0),
+    "less": lambda a, b: float(b - a > 0),
+    "less_or_equal": lambda a, b: float(b - a >= 0),
     "max": lambda *x: max(x),
     "min": lambda *x: min(x),
     "log": lambda x: math.log(x) if x > 0 else -math.inf,

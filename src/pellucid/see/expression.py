@@ -236,5 +236,6 @@ def enclosed(part: Expression, digits: int, shown: int, within: type) -> str:
     """The text of a part, in brackets where the reading would otherwise change."""
     text = part.text(digits, shown)
     loose = (isinstance(part, Sum) and len(part.terms) > 1) or isinstance(part, Difference)
-    tight = within in (Quotient, Power) and isinstance(part, Product | Quotient | Power)
+    tight = within in (Quotient, Power) and isinstance(part, Product | Quotient)
+    tight = tight or (within is Power and isinstance(part, Power))
     return f"({text})" if (loose and within is not Sum) or tight else text
