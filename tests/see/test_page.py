@@ -153,6 +153,7 @@ EXPLAIN = """async ([cells, backward]) => {
   }
   return found;
 }"""
+GRAPH = re.compile(r'id="graph">(.*?)</script>', re.DOTALL)
 NAMES = ["translator", "network", "picture", "recurrent"]
 
 
@@ -465,6 +466,61 @@ def test_a_number_that_is_guessed_is_hidden_in_its_matrix(
         assert page.evaluate(hidden) == [0, 1]
         page.get_by_role("button", name="Show it").click()
         assert page.evaluate(hidden) is None
+
+
+class Odd(nn.Module):
+    """What models do beside the textbook: half precision, complex numbers, nothing at all, one number, in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.narrow(x).half().float()
+        turned = torch.view_as_real(torch.view_as_complex(y.view(2, 2, 2)) * torch.polar(torch.ones(2), torch.ones(2)))
+        y = turned.flatten(1) * x.sum() + x[:, :0].sum()
+        y[:, 0] = 0.5
+        return y.sigmoid_().cumsum(1)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "odd", "transformer"])
+def test_every_place_opens_forward_and_backward_without_complaint(
+    browser: Browser, pages: dict[str, tuple[Trace, Path]], tmp_path: Path, name: str
+) -> None:
+    if name in NAMES:
+        path = pages[name][1]
+    else:
+        torch.manual_seed(0)
+        if name == "odd":
+            trace = capture(Odd(), torch.randn(2, 4), loss=lambda y: y.sum())
+        else:
+            model = nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
+            trace = capture(model, torch.randn(1, 3, 8), torch.randn(1, 2, 8), loss=lambda y: y.square().sum())
+        path = trace.html(tmp_path / "page.html")
+    with Opened(browser, path) as page:
+        for switch in ("", "&backward"):
+            for address in page.evaluate(
+                "() => pellucid.groups.flatMap(({ steps }) => [steps[0].name, steps.at(-1).name])"
+            ):
+                page.evaluate(
+                    """async hash => { history.replaceState(null, "", hash); await pellucid.read(true); }""",
+                    f"#{address}{switch}",
+                )
+                assert page.evaluate("() => pellucid.state.problem") is None
+                assert page.locator("main h2.title").count() == 1
+
+
+def test_a_saved_trace_makes_the_same_page(walked: tuple[Trace, Path], tmp_path: Path) -> None:
+    trace, path = walked
+    trace.save(tmp_path / "pass.safetensors")
+    again = Trace.load(tmp_path / "pass.safetensors").html(tmp_path / "page.html", title="runs/en-zh")
+    before, after = (json.loads(GRAPH.findall(one.read_text(encoding="utf-8"))[0]) for one in (path, again))
+    for graph in (before, after):
+        for step in graph["steps"]:
+            step.pop("settings", None)  # a list where there was a tuple
+            step.pop("difference", None)  # raw scores are computed anew, which rounds otherwise
+    for part in ("steps", "labels", "walk", "attentions", "about", "decoding"):
+        assert after[part] == before[part], part
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

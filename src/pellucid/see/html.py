@@ -356,6 +356,8 @@ def pieces_of(
             yield Piece((kind, -1), getattr(trace.decoding, kind))
     needed = rows_needed(trace, numbers)
     for step, number in numbers.items():
+        if step.value.is_complex():  # has no place on a scale of numbers; the page says that it is not there
+            continue
         if derived[step] is None:
             yield Piece(("value", number), step.value, needed.get(step, ()))
         recipe = recipes[step]
