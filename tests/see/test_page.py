@@ -567,6 +567,52 @@ def test_a_page_opens_at_once_and_answers_a_pointer_at_once(browser: Browser, wa
         assert slowest < 100
 
 
+class Block(nn.Module):
+    """A block of a decoder that only reads what came before."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
+        self.wide, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.before(x)
+        query, key, value = (
+            layer(y).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value)
+        )
+        heads = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        x = x + self.output(heads.transpose(1, 2).flatten(2))
+        return x + self.narrow(F.gelu(self.wide(self.after(x))))
+
+
+@pytest.mark.slow
+def test_six_layers_of_width_384_and_256_tokens_open_within_two_seconds(browser: Browser, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(2000, 384), *(Block(384, 6) for _ in range(6)), nn.Linear(384, 2000)).eval()
+    path = capture(model, torch.randint(0, 2000, (1, 256))).html(tmp_path / "page.html")
+    assert path.stat().st_size <= 10_000_000
+    with Opened(browser, path) as page:
+        assert page.evaluate("performance.now()") < 2000
+        page.evaluate("() => { location.hash = '#3.weights' }")
+        page.wait_for_selector("figure[data-step='3.weights']")
+        page.wait_for_timeout(1000)
+        slowest = page.evaluate(
+            """async () => {
+              const times = [];
+              for (let i = 0; i < 20; i++) {
+                const start = performance.now();
+                pellucid.preview(pellucid.state.step, [0, 1, 30, i]);
+                await new Promise(requestAnimationFrame);
+                times.push(performance.now() - start);
+              }
+              return times.sort((a, b) => a - b)[15];
+            }"""
+        )
+        assert slowest < 100
+
+
 @pytest.mark.parametrize("damage", ["cut", "foreign", "graph", "block"])
 def test_a_damaged_file_says_so_in_one_sentence(
     browser: Browser, walked: tuple[Trace, Path], tmp_path: Path, damage: str

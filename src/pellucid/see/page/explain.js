@@ -72,7 +72,7 @@ export const difference = explanation =>
 // What adds up to the value, largest first: the terms of its outermost sum, or all there is as one.
 export function termsOf(explanation) {
   let tree = explanation.tree;
-  if (!tree) return [];
+  if (!tree || !cellsOf(tree).length) return [];
   if (tree.kind === "/" && tree.parts[0].kind === "+") tree = tree.parts[0];
   return bySize(tree.kind === "+" ? tree.parts : tree.kind === "f" ? tree.parts : [tree]);
 }
