@@ -21,6 +21,7 @@ UNEVEN = {
     "rotary_halves",
     "rotary_pairs",
     "positions",
+    "frequencies",
 }
 
 

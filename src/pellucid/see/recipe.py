@@ -43,6 +43,7 @@ from pellucid.see.operation import Call, Index, Operation, Role, Step, cell_of
 from pellucid.see.ops import OPERATIONS
 from pellucid.see.ops.activations import Elu, Selu, Softplus, softplus_of
 from pellucid.see.ops.convolution import AdaptivePooling, AveragePooling
+from pellucid.see.ops.discrete import OneHot
 from pellucid.see.ops.elementwise import ONE, LeakyRelu
 from pellucid.see.ops.linear import Einsum
 from pellucid.see.ops.moving import Moving, unraveled
@@ -317,7 +318,13 @@ def waves(call: OpenCall, cell: Any) -> Any:
     return Cases(dim, tuple(map(kinds.index, call.kinds)), tuple(Function(kind, [angle]) for kind in kinds))
 
 
+def hot(call: OpenCall, cell: Any) -> Any:
+    of_class: Any = Counted(cell[-1])
+    return Function("equal", [call.cell("input", cell[:-1]), of_class])
+
+
 SPECIAL: dict[type, Any] = {
+    OneHot: hot,
     Softplus: softened,
     Elu: bent,
     Selu: bent,

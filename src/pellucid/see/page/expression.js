@@ -70,7 +70,7 @@ export function textOf(node, digits = DIGITS, shown = SHOWN) {
 function enclosed(part, within, digits, shown) {
   const text = textOf(part, digits, shown);
   const loose = (part.kind === "+" && part.parts.length > 1) || part.kind === "-";
-  const tight = (within === "/" || within === "^") && ["*", "/", "^"].includes(part.kind);
+  const tight = (within === "/" ? ["*", "/"] : within === "^" ? ["*", "/", "^"] : []).includes(part.kind);
   return (loose && within !== "+") || tight ? `(${text})` : text;
 }
 
