@@ -258,6 +258,26 @@ def test_what_is_wrong_is_told_in_a_sentence(pellucid: Command, saved: str, name
     assert len(result.err.strip().split("\n")) <= 2
 
 
+def test_a_page_is_written_and_holds_the_pass_and_its_decoding(trained: Path, pellucid: Command) -> None:
+    done = pellucid("see", RUN, TEXT, "--html", "page.html", "--megabytes", "4")
+    assert done.code == 0
+    assert done.out == ""
+    assert "Open it in any browser" in done.err
+    whole = (trained / "page.html").read_text(encoding="utf-8")
+    assert len(whole.encode()) <= 4_000_000
+    graph = json.loads(re.search(r'id="graph">(.*?)</script>', whole, re.DOTALL)[1])  # type: ignore[index]
+    assert graph["title"] == RUN
+    assert graph["about"]["source"] == TEXT
+    assert graph["decoding"]["nodes"]
+    assert [stage["key"] for stage in graph["walk"][0]] == list(STAGES)
+
+
+def test_a_page_that_cannot_be_written_says_where(pellucid: Command, saved: str) -> None:
+    done = pellucid("see", saved, "--html", "/proc/nowhere/page.html")
+    assert done.code == 2
+    assert "/proc/nowhere/page.html: cannot be written" in done.err
+
+
 def test_the_paths_of_a_number_add_up_to_its_gradient(pellucid: Command, saved: str) -> None:
     address = "encoder.0.self_attention.value.bias[unit=3]"
     found = json.loads(pellucid("see", saved, "--paths", address, "--json").out)

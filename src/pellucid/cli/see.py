@@ -86,6 +86,12 @@ def see(
     save: Annotated[
         Path | None, typer.Option(help="Keep the trace in this file, to be opened without the run.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one page in which a browser walks through all numbers, offline.")
+    ] = None,
+    megabytes: Annotated[
+        float, typer.Option(min=1, help="Largest size of that page; what does not fit keeps some of its rows.")
+    ] = 10,
 ) -> None:
     """Walk through the eleven stages of a translation, or open any number of it.
 
@@ -98,6 +104,8 @@ def see(
     Example: pellucid see runs/en-zh "Save the file" --skip "decoder.1.cross_attention[head=2]"
 
     Example: pellucid see runs/en-zh "Save the file" --decode --beam 3
+
+    Example: pellucid see runs/en-zh "Save the file" --html page.html
     """
     if why is not None or flow:
         show_training(run, text, target, why, flow, json, exact)
@@ -114,6 +122,9 @@ def see(
         "seed": seed,
     }
     dials = {name: value for name, value in dials.items() if value is not None}
+    if html is not None:
+        write_html(opened, html, megabytes, force or [], dials)
+        return
     if decode or dials or force or step is not None:
         show_decoding(opened, view, step, force or [], dials, save)
         return
@@ -137,6 +148,20 @@ def keep(opened: Opened, path: Path) -> None:
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
     err.print(say("see.saved", path=path), markup=False)
+
+
+def write_html(opened: Opened, path: Path, megabytes: float, force: Sequence[str], dials: dict[str, Any]) -> None:
+    """The page of a trace; where the run decodes the target itself, how it did is on it as well."""
+    from pellucid.cli.decoding import decoding_of
+    from pellucid.see.decode import trace_of_decoding
+
+    if not opened.saved and opened.target is None:
+        opened.trace = trace_of_decoding(opened.run, decoding_of(opened, force, dials))
+    try:
+        opened.trace.html(path, megabytes=megabytes)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+    err.print(say("see.page", path=path), markup=False)
 
 
 def show_walk(opened: Opened, view: View) -> None:

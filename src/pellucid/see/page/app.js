@@ -1,0 +1,417 @@
+// What is chosen, and everything that follows from it: address, sheet, explanation, rings.
+
+import { cellAt, cellOf, parsed, printed } from "pellucid/address.js";
+import { broken, button, el, say } from "pellucid/dom.js";
+import { forgetColours } from "pellucid/colour.js";
+import { text } from "pellucid/explain.js";
+import { cellsOf } from "pellucid/expression.js";
+import { saveView } from "pellucid/export.js";
+import { flow } from "pellucid/flow.js";
+import { sizes } from "pellucid/format.js";
+import { groupsOf } from "pellucid/groups.js";
+import { map } from "pellucid/map.js";
+import { network, smallNetwork } from "pellucid/network.js";
+import { heading, sheet, sheetSteps } from "pellucid/sheet.js";
+import { decoding } from "pellucid/decoding.js";
+import { strip, wordsStep } from "pellucid/strip.js";
+import { Tour } from "pellucid/tour.js";
+import { Why } from "pellucid/why.js";
+import { language, remember, setLanguage, t } from "pellucid/words.js";
+
+const SPECIAL = { "/map": map, "/backward": flow, "/network": network, "/decoding": decoding };
+
+export class App {
+  constructor(trace, root) {
+    this.trace = trace;
+    this.root = root;
+    this.groups = groupsOf(trace);
+    this.walk_ = trace.walk ?? null; // of each layer the eleven stages
+    this.state = { special: null, step: null, cell: null, backward: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [], oneScale: false };
+    this.figures = [];
+    this.headAxis = "head";
+    this.version = 0;
+  }
+
+  async start() {
+    const output = wordsStep(this.trace);
+    if (output) {
+      await this.trace.load(output);
+      for (const one of this.trace.made.get(output.id) ?? []) if (one.op === "softmax") await this.trace.load(one);
+    }
+    this.frame();
+    addEventListener("hashchange", () => this.read(true));
+    addEventListener("resize", () => { clearTimeout(this.resized); this.resized = setTimeout(() => this.redraw(), 120); });
+    addEventListener("keydown", event => { if (event.key === "Escape") this.escape(); });
+    await this.read(false);
+    document.documentElement.dataset.ready = "true";
+  }
+
+  // --- where we are -----------------------------------------------------------------------------------------------
+
+  stages() {
+    return this.walk_?.[Math.min(this.state.layer, this.walk_.length - 1)] ?? [];
+  }
+
+  // The stage whose sheet holds the chosen step, or null.
+  stage() {
+    const { step, stageKey, special } = this.state;
+    if (!step || special) return null;
+    const holds = one => one.steps.includes(step.id) || (step.within && holdsInside(this.trace, one, step));
+    return this.stages().find(one => one.key === stageKey && holds(one)) ?? this.stages().find(holds) ?? null;
+  }
+
+  // The layers that have such a stage of their own.
+  layersOf(key) {
+    const found = [], seen = new Set();
+    (this.walk_ ?? []).forEach((stages, layer) => {
+      const ids = String(stages.find(one => one.key === key)?.steps);
+      if (!seen.has(ids)) { seen.add(ids); found.push(layer); }
+    });
+    return found;
+  }
+
+  toLayer(layer) {
+    const key = this.stage()?.key;
+    const stage = this.walk_[layer].find(one => one.key === key);
+    this.state.layer = layer;
+    this.state.stageKey = key;
+    this.goto(this.trace.steps[stage.show ?? stage.steps[0]].name);
+  }
+
+  // The address in the fragment, decoded: an address of Python, or one of the page's own views; then switches.
+  async read(arrived) {
+    const [address, ...switches] = decoded(location.hash.slice(1)).split("&");
+    const { state, trace } = this;
+    state.backward = switches.includes("backward") && trace.loss !== null;
+    const heads = switches.find(one => one.startsWith("head="))?.slice(5).split(",").map(Number) ?? [];
+    state.heads = { one: heads[0] ?? null, two: heads[1] ?? null };
+    state.problem = null;
+    if (!address || SPECIAL[address]) {
+      state.special = address || "/map";
+      state.cell = null;
+    } else {
+      const found = parsed(address), step = found && trace.find(found.name);
+      const cell = step && (found.indices || !step.shape.length) ? cellOf(step, found.indices) : null;
+      if (!step || (found.indices && !cell)) {
+        Object.assign(state, { special: "/map", cell: null, problem: address });
+      } else {
+        const layer = /^(?:encoder|decoder)\.(\d+)/.exec(step.name);
+        if (layer && this.walk_) state.layer = Math.min(Number(layer[1]), this.walk_.length - 1);
+        Object.assign(state, { special: null, step, cell });
+        (cell ?? []).slice(0, -2).forEach((index, d) => { state.lead[step.axes[d][0]] = index; });
+      }
+    }
+    if (!arrived && !state.step) state.step = trace.steps[trace.outputs[0] ?? trace.steps.length - 1];
+    await this.render();
+  }
+
+  href(address, backward = this.state.backward) {
+    return `#${encodeURI(address).replace(/%5B/g, "[").replace(/%5D/g, "]")}${backward ? "&backward" : ""}`;
+  }
+
+  goto(address, { replace = false, keepHeads = false, backward = this.state.backward } = {}) {
+    const { one, two } = this.state.heads;
+    const heads = keepHeads && one !== null ? `&head=${two === null ? one : `${one},${two}`}` : "";
+    const hash = this.href(address, backward) + heads;
+    if (hash === location.hash) return this.read(true);
+    if (replace) {
+      history.replaceState(null, "", hash);
+      return this.read(true);
+    }
+    location.hash = hash;
+  }
+
+  get address() {
+    const { special, step, cell } = this.state;
+    return special ?? printed(step, cell);
+  }
+
+  // --- choosing ---------------------------------------------------------------------------------------------------
+
+  choose(step, cell, stageKey) {
+    if (stageKey) this.state.stageKey = stageKey;
+    this.state.trail = [];
+    this.goto(printed(step, cell), { keepHeads: true });
+  }
+
+  // To an operand: where we came from stays in the breadcrumbs.
+  walk(step, cell) {
+    const { state } = this, next = printed(step, cell);
+    const known = state.trail.indexOf(next);
+    state.trail = known >= 0 ? state.trail.slice(0, known) : [...state.trail, this.address].slice(-40);
+    this.refocus = this.why.element.contains(document.activeElement);
+    const headAt = step.axes.findIndex(([axis]) => axis === this.headAxis);
+    if (state.heads.one !== null && headAt >= 0 && cell[headAt] !== state.heads.one) state.heads = { one: null, two: null };
+    this.goto(next, { keepHeads: true });
+  }
+
+  lead(axis, index) {
+    const { state } = this;
+    state.lead[axis] = index;
+    if (axis === this.headAxis) state.heads = { one: null, two: null };
+    const d = state.cell ? state.step.axes.findIndex(([name]) => name === axis) : -1;
+    if (d >= 0 && d < state.cell.length - 2) {
+      const cell = [...state.cell];
+      cell[d] = Math.min(index, state.step.shape[d] - 1);
+      this.goto(printed(state.step, cell), { replace: true });
+    } else this.render();
+  }
+
+  head(head, both) {
+    const { heads, lead } = this.state;
+    if (both && heads.one !== null && heads.one !== head) this.state.heads = { one: heads.one, two: heads.two === head ? null : head };
+    else if (heads.one === head || heads.two === head) this.state.heads = { one: null, two: null };
+    else { this.state.heads = { one: head, two: null }; lead[this.headAxis] = head; }
+    if (this.state.heads.one !== null) say(t("heads.said", { head: this.state.heads.one }));
+    this.focusHead = head;
+    this.withHead(lead[this.headAxis]);
+  }
+
+  withHead(head) {
+    const { step, cell, heads } = this.state, d = cell ? step.axes.findIndex(([axis]) => axis === this.headAxis) : -1;
+    const next = d >= 0 && heads.one !== null ? cell.map((index, i) => i === d ? head : index) : cell;
+    this.goto(printed(step, next), { replace: true, keepHeads: true });
+  }
+
+  freeHeads() {
+    this.state.heads = { one: null, two: null };
+    this.withHead(0);
+  }
+
+  escape() {
+    if (this.state.heads.one !== null) this.freeHeads();
+  }
+
+  set(changes) {
+    Object.assign(this.state, changes);
+    this.render();
+  }
+
+  // --- drawing ----------------------------------------------------------------------------------------------------
+
+  frame() {
+    const { trace } = this;
+    this.why = new Why(trace, this);
+    this.nav = el("nav", { "aria-label": t("nav.title") });
+    this.middle = el("main", { "aria-label": t("middle.title") });
+    this.header = el("header");
+    this.live = el("div", { id: "live", class: "unseen", role: "status", "aria-live": "polite" });
+    this.footer = el("div", { class: "strip" });
+    this.root.replaceChildren(this.header, el("div", { class: "places" }, this.nav, this.middle, this.why.element), this.footer, this.live);
+    this.tour ??= new Tour(this);
+  }
+
+  drawHeader() {
+    const { trace, state } = this, about = trace.about ?? {};
+    const sentence = about.source ? `“${about.source}” → “${about.target}”` : "";
+    const turn = backward => this.goto(this.address, { backward, keepHeads: true });
+    this.header.replaceChildren(el("h1", {}, "Pellucid"), el("span", { class: "where" }, [trace.title, trace.training_step === null ? "" : t("step", { step: trace.training_step }), sentence].filter(Boolean).join(", ")),
+      el("span", { class: "right" },
+        el("span", { class: "segments", role: "group", "aria-label": t("direction") },
+          button(t("forward"), () => turn(false), { "aria-pressed": !state.backward, "data-direction": "forward" }),
+          button(t("backward"), () => turn(true), { "aria-pressed": state.backward, "data-direction": "backward", disabled: trace.loss === null, title: trace.loss === null ? t("backward.none") : null })),
+        this.walk_ ? button(t("tour"), () => this.tour.toggle(), { "aria-pressed": this.tour.open, "data-tour": "" }) : null,
+        button(language === "zh" ? "English" : "中文", () => this.changeLanguage(language === "zh" ? "en" : "zh"), { id: "language", lang: language === "zh" ? "en" : "zh-Hans" })));
+  }
+
+  changeLanguage(wanted) {
+    setLanguage(wanted);
+    remember(wanted);
+    this.frame();
+    this.render();
+  }
+
+  drawNav() {
+    const { trace, state } = this, current = this.stage();
+    const link = (address, label, on) => el("a", { href: this.href(address), "aria-current": on ? "page" : null }, el("span"), label, el("span"));
+    const parts = [el("h2", {}, t("nav.title")), el("ol", { class: "steps" }, el("li", {}, link("/map", t("nav.map"), state.special === "/map")),
+      smallNetwork(trace) ? el("li", {}, link("/network", t("nav.network"), state.special === "/network")) : null,
+      wordsStep(trace) ? el("li", {}, link("/decoding", t("nav.decoding"), state.special === "/decoding")) : null,
+      trace.loss !== null ? el("li", {}, link("/backward", t("nav.flow"), state.special === "/backward")) : null)];
+    let side = null;
+    let list = null;
+    for (const stage of this.stages()) {
+      const own = t(`side.${stage.side}`);
+      if (own !== side) {
+        parts.push(el("div", { class: "side" }, own), list = el("ol", { class: "steps" }));
+        side = own;
+      }
+      const show = trace.steps[stage.show ?? stage.steps[0]];
+      list.append(el("li", {}, el("a", { href: this.href(show.name), "aria-current": current?.key === stage.key ? "step" : null, "data-stage": stage.key, onclick: () => { state.stageKey = stage.key; state.trail = []; } },
+        el("span", {}, stage.number), t(`stage.${stage.key}`), el("span", {}, sizes(show.shape.filter((n, d) => d > 0 || n > 1 || show.shape.length < 2))))));
+    }
+    const all = el("ol", { class: "parts" }, this.groups.filter(group => group.first < Infinity).map(group => {
+      const last = group.steps.filter(step => !trace.isLeaf(step) && !step.within && !step.aside).at(-1) ?? group.steps[0];
+      return el("li", {}, el("a", { href: this.href(last.name), "aria-current": !state.special && state.step?.group === group && !current ? "step" : null }, broken(group.key || last.name)));
+    }));
+    if (this.walk_) parts.push(el("details", { open: this.partsOpen, ontoggle: event => { this.partsOpen = event.target.open; } }, el("summary", {}, t("nav.parts")), all));
+    else parts.push(el("div", { class: "side" }, t("nav.parts")), all);
+    this.nav.replaceChildren(el("div", { tabindex: 0, role: "region", "aria-label": t("nav.title") }, parts));
+  }
+
+  drawCrumbs() {
+    const { state } = this;
+    const parts = [];
+    for (const address of state.trail.slice(-5)) parts.push(el("a", { href: this.href(address), onclick: () => { state.trail = state.trail.slice(0, state.trail.indexOf(address)); } }, address.replace(/^.*?([^.[]+(\.(weight|bias))?(\[|$))/, "$1")), "›");
+    const whole = printed(state.step, state.cell), cut = whole.indexOf("[") < 0 ? whole.length : whole.indexOf("["), dot = whole.lastIndexOf(".", cut);
+    parts.push(el("span", {}, whole.slice(0, dot + 1), el("b", {}, whole.slice(dot + 1))));
+    return el("div", { class: "crumbs", role: "navigation", "aria-label": t("crumbs") }, parts);
+  }
+
+  roomFor(width) {
+    return Math.max(160, Math.min(width, this.middle.clientWidth - 44));
+  }
+
+  attach(figure) {
+    figure.onpoint = (step, cell, one, keyed) => this.preview(step, cell, keyed);
+    figure.onleave = () => this.preview(null);
+    figure.onpick = (step, cell, one, keyed) => this.pick(step, cell, one, keyed);
+    figure.onsort = () => this.mark();
+  }
+
+  async render() {
+    const version = ++this.version, { state, trace } = this;
+    document.title = `${state.special ? t(`title${state.special}`) : this.address} · Pellucid`;
+    this.drawHeader();
+    this.drawNav();
+    this.hovered = null;
+    if (state.special) {
+      const view = SPECIAL[state.special](this);
+      const element = view instanceof Promise ? await view : view;
+      if (version !== this.version) return;
+      this.figures = [];
+      this.sheetKey = null;
+      this.middle.replaceChildren(el("div", { class: "titled" }, el("h2", { class: "title" }, t(`title${state.special}`)), saveView(element, state.special.slice(1))), el("p", { class: "lead" }, state.problem ? t("page.nowhere", { address: state.problem }) : t(`lead${state.special}`)), element);
+      this.why.empty();
+    } else {
+      const plan = sheetSteps(this);
+      this.headAxis = (plan.call && trace.steps[plan.call.weights].axes.at(-3)?.[0]) ?? "head"; // some call it otherwise
+      if (state.heads.one !== null) state.lead[this.headAxis] = state.heads.one;
+      await Promise.all([...plan.all.map(one => trace.load(one)), ...(state.backward ? plan.all.map(one => trace.load(one, "gradient")) : []), state.backward ? trace.loadBackward(state.step) : trace.loadForward(state.step)]);
+      if (version !== this.version) return;
+      this.drawSheet(plan);
+      if (state.cell) {
+        const shown = this.why.show(state.step, state.cell, state.backward, true);
+        this.mark(shown);
+        say(text(shown));
+        if (this.refocus) this.why.focusFirst();
+      } else this.why.empty();
+      this.refocus = false;
+    }
+    this.drawStrip();
+    this.tour.follow();
+  }
+
+  // The sheet is drawn anew only when other matrices are to be seen: a new number on it moves nothing.
+  drawSheet(plan) {
+    const { state } = this;
+    const key = JSON.stringify([plan.all.map(one => one.name), state.backward, state.lead, state.heads, state.oneScale, language, this.middle.clientWidth, state.position, plan.stage?.key]);
+    const head = heading(this, plan);
+    const top = [this.drawCrumbs(), el("h2", { class: "title" }, head.title), el("p", { class: "lead" }, head.lead)];
+    if (key === this.sheetKey && this.body?.isConnected) {
+      this.middle.replaceChildren(...top, this.body);
+      return;
+    }
+    const had = this.figures.find(one => one.high === document.activeElement);
+    const { element, figures } = sheet(this, plan);
+    Object.assign(this, { figures, body: element, sheetKey: key });
+    this.middle.replaceChildren(...top, element);
+    const again = had && this.figures.find(one => one.step === had.step);
+    if (again) {
+      again.point = had.point;
+      again.high.focus({ preventScroll: true });
+    }
+    if (this.focusHead !== undefined) this.middle.querySelector(`[data-head="${this.focusHead}"]`)?.focus({ preventScroll: true });
+    this.focusHead = undefined;
+  }
+
+  redraw() {
+    forgetColours();
+    this.sheetKey = null;
+    return this.render();
+  }
+
+  drawStrip() {
+    if (!this.stripDrawn || this.stripDrawn !== language) {
+      const found = strip(this);
+      this.footer.replaceChildren(...(found ? [found] : []));
+      this.stripDrawn = language;
+    }
+    const { step, cell } = this.state, output = wordsStep(this.trace);
+    if (!output) return;
+    const query = step && cell && step.axes.findIndex(([axis]) => axis === "query" || axis === "position");
+    const target = cell && query >= 0 && (step.name.startsWith("decoder") || step.axes.at(-1)[1] === output.axes.at(-1)[1]) ? cell[query] : null;
+    for (const word of this.footer.querySelectorAll(".word")) {
+      if (Number(word.dataset.row) === target) word.setAttribute("aria-current", "true"); else word.removeAttribute("aria-current");
+    }
+  }
+
+  // --- pointing ---------------------------------------------------------------------------------------------------
+
+  // Show what a pointed number is made of; null: what was chosen.
+  preview(step, cell, keyed = false) {
+    const { state, trace } = this;
+    if (!step) {
+      this.hovered = null;
+      if (state.cell && !state.special) this.mark(this.why.show(state.step, state.cell, state.backward, true));
+      else if (!state.cell) { this.why.empty(); this.mark(null); }
+      return;
+    }
+    this.hovered = { step, cell };
+    const still = () => this.hovered?.step === step && String(this.hovered.cell) === String(cell);
+    const tell = () => {
+      if (!still()) return;
+      const shown = this.why.show(step, cell, state.backward, false);
+      this.mark(shown);
+      if (keyed) say(text(shown));
+    };
+    const kind = state.backward ? "loadedBackward" : "loadedForward";
+    if (step[kind]) tell();
+    else (state.backward ? trace.loadBackward(step) : trace.loadForward(step)).then(() => { step[kind] = true; tell(); });
+  }
+
+  // Rings around the explained number and its operands.
+  mark(explanation = this.why.explanation) {
+    const of = new Map();
+    if (explanation?.tree) {
+      for (const one of cellsOf(explanation.tree)) {
+        if (!of.has(one.step)) of.set(one.step, []);
+        of.get(one.step).push(cellAt(one.step.shape, one.offset));
+      }
+    }
+    for (const figure of this.figures) {
+      const here = explanation && (figure.step === explanation.step) ? explanation.cell : null;
+      figure.mark(here, of.get(figure.step) ?? null);
+    }
+  }
+
+  // One operand by itself, while its link is pointed at.
+  light(step, cell) {
+    if (!step) { this.mark(); return; }
+    const explanation = this.why.explanation;
+    for (const figure of this.figures) {
+      figure.mark(explanation && figure.step === explanation.step ? explanation.cell : null, figure.step === step ? [cell] : null);
+    }
+  }
+
+  // Click, or Enter: the number becomes the chosen one; Enter on the chosen one goes to its operands.
+  pick(step, cell, figure, keyed) {
+    const { state } = this;
+    if (keyed && state.cell && state.step === step && String(state.cell) === String(cell)) {
+      this.why.show(step, cell, state.backward, true);
+      this.why.focusFirst();
+      return;
+    }
+    this.choose(step, cell, this.stage()?.key);
+  }
+}
+
+const holdsInside = (trace, stage, step) => {
+  for (let one = step.within; one; one = one.within) if (stage.steps.includes(one.id)) return true;
+  return false;
+};
+
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
+}
+

@@ -1,0 +1,152 @@
+// The words that come out, one after the other: where in the source the model looked, which words it weighed, how
+// temperature, top-k and top-p would change their shares (computed here from the stored scores), and the beam's tree
+// with the reason why each hypothesis died.
+
+import { button, el, svg } from "pellucid/dom.js";
+import { minus, percent, significant } from "pellucid/format.js";
+import { rowsOf } from "pellucid/store.js";
+import { wordsStep } from "pellucid/strip.js";
+import { language, t } from "pellucid/words.js";
+
+const BEST = 10;
+
+export async function decoding(app) {
+  const source = app.trace.decoding ? await recorded(app) : await read(app);
+  app.decodingState ??= { at: 0, temperature: 1, topK: 0, topP: 1, layer: -1, head: -1, node: null };
+  const body = el("div", { class: "decoding" });
+  const draw = focus => {
+    const state = app.decodingState;
+    state.at = Math.max(0, Math.min(state.at, source.words.length - 1));
+    const row = state.node === null ? source.words[state.at].row : source.nodeRow(state.node);
+    body.replaceChildren(words(source, state, draw), attended(source, state, row, draw), candidates(app, source, state, row, draw), ...(source.tree ? [tree(source, state, draw)] : []));
+    body.querySelector(`[data-focus="${focus}"]`)?.focus({ preventScroll: true });
+  };
+  draw();
+  return body;
+}
+
+// From a recorded search.
+async function recorded(app) {
+  const { trace } = app, found = trace.decoding;
+  const logits = await trace.decoded(found.logits.block), attention = await trace.decoded(found.attention.block);
+  const [, vocabulary] = found.shapes.logits, [, layers, heads, length] = found.shapes.attention;
+  const rows = found.logits.rows ? rowsOf(found.logits) : null, at = row => rows ? rows.indexOf(row) : row;
+  const labels = trace.labels[wordsStep(trace).axes.at(-1)[1]];
+  return { tree: found, labels, source: found.source, layers, heads, vocabulary,
+    words: found.path.map(number => ({ text: found.nodes[number].text, node: number, row: found.nodes[found.nodes[number].parent].row })),
+    nodeRow: number => found.nodes[number].row,
+    node: row => found.nodes.find(node => node.row === row),
+    scores: row => at(row) < 0 ? null : logits.subarray(at(row) * vocabulary, (at(row) + 1) * vocabulary),
+    attended: (row, layer, head) => averaged(length, layers, heads, layer, head, (l, h, j) => attention[((row * layers + l) * heads + h) * length + j]) };
+}
+
+// From the pass itself, in which the target was read whole.
+async function read(app) {
+  const { trace } = app, step = wordsStep(trace), vocabulary = step.shape.at(-1);
+  const calls = trace.attentions.filter(call => /cross/.test(call.place)).map(call => trace.steps[call.weights]);
+  await Promise.all([trace.load(step), ...calls.map(one => trace.load(one))]);
+  const first = calls[0], heads = first ? first.shape.at(-3) : 0, queries = first ? first.shape.at(-2) : 0, length = first ? first.shape.at(-1) : 0;
+  const labels = trace.labels[step.axes.at(-1)[1]], best = row => {
+    const scores = step.values.subarray(row * vocabulary, (row + 1) * vocabulary);
+    return labels[scores.indexOf(scores.reduce((a, b) => Math.max(a, b)))];
+  };
+  const rows = Math.min(step.size / vocabulary, 64);
+  return { tree: null, labels, vocabulary, heads, layers: calls.length,
+    source: first ? Array.from({ length }, (_, i) => first.axes.at(-1)[1] === undefined ? String(i) : trace.labels[first.axes.at(-1)[1]][i]) : [],
+    words: Array.from({ length: rows }, (_, row) => ({ text: trace.about?.wanted?.[row] ?? best(row), row })),
+    nodeRow: () => 0, node: () => null, scores: row => step.values.subarray(row * vocabulary, (row + 1) * vocabulary),
+    attended: (row, layer, head) => averaged(length, calls.length, heads, layer, head, (l, h, j) => calls[l].values[(h * queries + row) * length + j]) };
+}
+
+// Shares of the source tokens, averaged over layers and heads that are not named (-1).
+function averaged(length, layers, heads, layer, head, at) {
+  const found = new Array(length).fill(0);
+  const ls = layer < 0 ? [...Array(layers).keys()] : [layer], hs = head < 0 ? [...Array(heads).keys()] : [head];
+  for (const l of ls) for (const h of hs) for (let j = 0; j < length; j++) found[j] += at(l, h, j) / ls.length / hs.length;
+  return found;
+}
+
+function words(source, state, draw) {
+  const go = index => { state.at = index; state.node = null; draw(`word-${Math.max(0, Math.min(index, source.words.length - 1))}`); };
+  return el("div", { class: "spoken", role: "group", "aria-label": t("decoding.words") }, source.words.map((word, i) =>
+    button(word.text, () => go(i), { "data-focus": `word-${i}`, "aria-pressed": state.node === null && i === state.at,
+      onkeydown: event => {
+        const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (move) { event.preventDefault(); go(i + move); }
+      } })));
+}
+
+function attended(source, state, row, draw) {
+  if (!source.source.length || row === null || row === undefined) return el("div");
+  const shares = source.attended(row, state.layer, state.head), most = Math.max(...shares, 1e-9);
+  const chooser = (name, count) => el("label", {}, t(name), el("select", { "aria-label": t(name), "data-focus": name, onchange: event => { state[name] = Number(event.target.value); draw(name); } },
+    el("option", { value: -1, selected: state[name] < 0 }, t("decoding.mean")), Array.from({ length: count }, (_, i) => el("option", { value: i, selected: i === state[name] }, i))));
+  return el("section", {}, el("h3", {}, t("decoding.looked")), el("div", { class: "tools" }, chooser("layer", source.layers), chooser("head", source.heads)),
+    el("ul", { class: "source" }, source.source.map((token, j) => el("li", { style: `--share-of:${(shares[j] / most * 78).toFixed(1)}%` }, el("span", {}, token), el("small", {}, percent(shares[j]))))));
+}
+
+// Shares after temperature, top-k and top-p, and which words they leave out.
+export function distribution(scores, { temperature = 1, topK = 0, topP = 1 }) {
+  const order = Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a]), largest = scores[order[0]];
+  const weights = order.map(index => Math.exp((scores[index] - largest) / temperature));
+  const sum = weights.reduce((a, b) => a + b, 0);
+  let kept = topK > 0 ? Math.min(topK, order.length) : order.length;
+  if (topP < 1) {
+    const within = weights.slice(0, kept).reduce((a, b) => a + b, 0);
+    let mass = 0, count = 0;
+    while (count < kept && mass / within < topP) mass += weights[count++];
+    kept = Math.max(1, count);
+  }
+  const left = weights.slice(0, kept).reduce((a, b) => a + b, 0);
+  return order.map((index, rank) => ({ index, rank, plain: weights[rank] / sum, share: rank < kept ? weights[rank] / left : 0 }));
+}
+
+function candidates(app, source, state, row, draw) {
+  const scores = row === null || row === undefined ? null : source.scores(row);
+  if (!scores) return el("p", { class: "note" }, t("decoding.ended"));
+  const plain = distribution(scores, {}), shares = new Map(plain.map(one => [one.index, one.share]));
+  const changed = distribution(scores, state), node = source.node(row);
+  const slider = (name, min, max, step, text) => el("label", {}, `${t(`decoding.${name}`)} ${text}`, el("input", { type: "range", min, max, step, value: state[name], "data-focus": name, "aria-label": t(`decoding.${name}`), oninput: event => { state[name] = Number(event.target.value); draw(name); } }));
+  const fates = new Map((node?.candidates ?? []).map(one => [one.token, one.fate.reason[language]]));
+  const taken = source.words[state.at]?.text;
+  return el("section", {}, el("h3", {}, node ? t("decoding.after", { text: node.written || t("decoding.begin") }) : t("decoding.candidates")),
+    el("div", { class: "tools" }, slider("temperature", 0.1, 2, 0.1, state.temperature.toFixed(1)), slider("topK", 0, 20, 1, state.topK || t("decoding.off")), slider("topP", 0.05, 1, 0.05, state.topP < 1 ? state.topP.toFixed(2) : t("decoding.off")), el("span", { class: "badge recomputed" }, t("badge.here"))),
+    el("table", { class: "plain" }, el("tr", {}, ["decoding.word", "decoding.p", "decoding.logit", "decoding.share"].map(key => el("th", { scope: "col" }, t(key))), fates.size ? el("th", { scope: "col" }, t("decoding.fate")) : null),
+      changed.slice(0, BEST).map(one => el("tr", { class: source.labels[one.index] === taken && state.node === null ? "taken" : null }, el("td", {}, source.labels[one.index]), el("td", { class: "number" }, percent(shares.get(one.index))), el("td", { class: "number" }, minus(significant(scores[one.index], 4))),
+        el("td", {}, el("span", { class: "sharebar" }, el("i", { style: `width:${(one.share * 100).toFixed(1)}%` })), el("span", { class: "mono" }, one.share ? percent(one.share) : t("decoding.cut"))), fates.size ? el("td", { class: "quiet" }, fates.get(one.index) ?? "") : null))));
+}
+
+const BOX = 92, TALL = 26, GAPX = 26, GAPY = 8;
+
+// The beam as a tree: columns are positions; the translation's own path is teal, dead branches are pale.
+function tree(source, state, draw) {
+  const { nodes, path } = source.tree, best = new Set(path), columns = [], at = new Map();
+  for (const node of nodes) if (node.parent !== null) (columns[node.position] ??= []).push(node);
+  const children = new Map();
+  for (const node of nodes) if (node.parent !== null) children.set(node.parent, [...(children.get(node.parent) ?? []), node]);
+  let next = 0;
+  (function lay(node) { // leaves one below the other, a parent beside its first child
+    const own = (children.get(node.number) ?? []).sort((a, b) => best.has(b.number) - best.has(a.number) || b.total - a.total);
+    if (!own.length) { at.set(node.number, next++); return; }
+    own.forEach(lay);
+    at.set(node.number, at.get(own[0].number));
+  })(nodes.find(node => node.parent === null));
+  const x = node => (node.position + 1) * (BOX + GAPX), y = node => at.get(node.number) * (TALL + GAPY) + 4, wires = [], boxes = [];
+  for (const node of nodes) {
+    const on = node.parent === null || best.has(node.number), label = node.parent === null ? t("decoding.begin") : node.text;
+    const died = !on && !(children.get(node.number) ?? []).length;
+    if (node.parent !== null) {
+      const parent = nodes[node.parent];
+      wires.push(svg("path", { class: on ? "memory" : "wire", style: on ? null : "opacity:.55", d: `M${x(parent) + BOX} ${y(parent) + TALL / 2}C${x(parent) + BOX + 14} ${y(parent) + TALL / 2} ${x(node) - 14} ${y(node) + TALL / 2} ${x(node)} ${y(node) + TALL / 2}` }));
+    }
+    const reason = node.fate.reason[language];
+    const choose = () => { state.node = node.number; draw(`node-${node.number}`); };
+    boxes.push(svg("a", { role: "button", tabindex: 0, "data-focus": `node-${node.number}`, class: state.node === node.number ? "here" : null, "aria-label": `${label}: ${reason}`, onclick: choose, onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } } },
+      svg("title", {}, `${node.written || label}: ${reason}`), svg("rect", { class: "box", x: x(node), y: y(node), width: BOX, height: TALL, style: died ? "stroke-dasharray:3 3" : on ? "stroke:rgb(var(--share))" : null }),
+      svg("text", { x: x(node) + 8, y: y(node) + 17.5, style: died ? "fill:var(--quiet)" : null }, label.length > 8 ? `${label.slice(0, 7)}…` : label), node.parent === null ? null : svg("text", { class: "q", x: x(node) + BOX - 6, y: y(node) + 17, "text-anchor": "end" }, minus(node.total.toFixed(1)))));
+  }
+  const width = (columns.length + 1) * (BOX + GAPX), height = next * (TALL + GAPY) + 8;
+  const chosen = state.node === null ? nodes[source.words[state.at].node] : nodes[state.node];
+  return el("section", {}, el("h3", {}, t("decoding.tree")), el("p", { class: "says fate", role: "status" }, el("b", {}, chosen.written || t("decoding.begin")), `: ${chosen.fate.reason[language]}`),
+    el("div", { class: "map", tabindex: 0, role: "region", "aria-label": t("decoding.tree") }, svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, style: "max-width:none", role: "group", "aria-label": t("decoding.tree") }, wires, boxes)));
+}

@@ -1,0 +1,571 @@
+// A matrix on paper: values as colours, numbers where there is room, labels that stay, and one chosen cell.
+//
+// Two canvases: the lower holds the values, the upper the rings, so that pointing redraws next to nothing. What does
+// not fit shrinks to pixels; a lens shows the readable cells around the pointer, and the window ("1:1") scrolls
+// through all of them at full size in the same place.
+
+import { labelOf, offsetOf, printed } from "pellucid/address.js";
+import { colourOf, colours, inkOn } from "pellucid/colour.js";
+import { button, el } from "pellucid/dom.js";
+import { saveMenu } from "pellucid/export.js";
+import { exactText, minus, percent, shown, significant, sizes } from "pellucid/format.js";
+import { axisName, t } from "pellucid/words.js";
+
+const WIDE = 54, TALL = 26; // of a cell whose number is written out
+const DENSE = 44; // of one among many tables, with a digit less
+const SHARES = new Set(["softmax"]);
+
+export class Figure {
+  // options: kind ("value" or "gradient"), lead (positions of leading axes by name), width (the most there is),
+  // title, small (no tools), onpoint(step, cell), onpick(step, cell), limit (of the scale).
+  constructor(trace, step, options) {
+    Object.assign(this, { trace, step, kind: "value", lead: {}, width: 700, ...options });
+    this.rank = step.shape.length;
+    this.rows = this.rank > 1 ? step.shape[this.rank - 2] : 1;
+    this.columns = this.rank > 0 ? step.shape[this.rank - 1] : 1;
+    this.order = null; // of columns, when sorted by a row
+    this.windowed = false;
+    this.at = [0, 0]; // the first row and column of the window
+    this.point = null;
+    const gradient = this.kind === "gradient", gaps = gradient ? step.gradientRowsThere : step.absent || step.rowsThere;
+    this.whole_ = gaps ? null : gradient ? step.gradients : step.values; // all of them are there: read without asking
+    this.element = this.build();
+  }
+
+  get share() {
+    return this.kind === "value" && (SHARES.has(this.step.op) || (this.step.op === "div" && this.step.name.endsWith(".shares")));
+  }
+
+  // --- numbers ----------------------------------------------------------------------------------------------------
+
+  // The position of a shown cell in the tensor.
+  cell(row, column) {
+    const cell = this.step.axes.slice(0, Math.max(this.rank - 2, 0)).map(([axis], d) =>
+      Math.min(this.lead[axis] ?? 0, this.step.shape[d] - 1));
+    if (this.rank > 1) cell.push(row);
+    if (this.rank > 0) cell.push(this.order ? this.order[column] : column);
+    return cell;
+  }
+
+  value(row, column) {
+    this.base ??= offsetOf(this.step.shape, this.cell(0, 0)) - (this.order ? this.order[0] : 0);
+    const offset = this.base + row * this.columns + (this.order ? this.order[column] : column);
+    if (this.whole_) return this.whole_[offset];
+    return this.kind === "gradient" ? this.trace.gradientAt(this.step, offset) : this.trace.at(this.step, offset);
+  }
+
+  // Row and column of a cell of the tensor, or null if another slice is shown.
+  shownAt(cell) {
+    const leading = this.cell(0, 0).slice(0, Math.max(this.rank - 2, 0));
+    if (leading.some((index, d) => index !== cell[d])) return null;
+    const column = this.rank > 0 ? cell[this.rank - 1] : 0;
+    return [this.rank > 1 ? cell[this.rank - 2] : 0, this.order ? this.order.indexOf(column) : column];
+  }
+
+  get summary() {
+    if (this.known) return this.known;
+    let min = Infinity, max = -Infinity, sum = 0, count = 0, zeros = 0, absent = 0, hidden = 0, limit = 0;
+    for (let row = 0; row < this.rows; row++) {
+      for (let column = 0; column < this.columns; column++) {
+        const value = this.value(row, column);
+        if (value === undefined) { absent++; continue; }
+        if (!Number.isFinite(value)) { hidden++; continue; }
+        count++;
+        sum += value;
+        if (value === 0) zeros++;
+        if (value < min) min = value;
+        if (value > max) max = value;
+        limit = Math.max(limit, Math.abs(value));
+      }
+    }
+    this.known = { min, max, mean: sum / count, zeros: zeros / Math.max(count, 1), count, absent, hidden, limit };
+    return this.known;
+  }
+
+  get scale() {
+    const limit = this.limit || this.summary.limit || 1;
+    return !this.share ? limit : limit < 0.35 ? limit : 1; // among very many keys no share is large
+  }
+
+  // Whole numbers that name something, such as tokens' ids: neither large nor small, so without colour.
+  get names() {
+    return this.kind === "value" && /^u?int/.test(this.step.dtype ?? "");
+  }
+
+  colour(value) {
+    return colourOf(this.names ? 0 : value, this.scale, this.share);
+  }
+
+  // --- building ---------------------------------------------------------------------------------------------------
+
+  build() {
+    this.low = el("canvas");
+    this.high = el("canvas", { tabindex: 0, role: "application", "aria-roledescription": t("figure.matrix"),
+      "aria-label": this.spoken() });
+    this.lens = el("div", { class: "lens", hidden: true, "aria-hidden": "true" });
+    this.board = el("div", { class: "board" }, this.low, this.high, this.lens);
+    this.under = el("div", { class: "under" });
+    this.zoom = button("1:1", () => this.toggleWindow(), { title: t("figure.window"), "aria-label": t("figure.window"), "aria-pressed": "false" });
+    this.sorter = this.columns > 24 && !this.small ? button("↓", () => this.sort(), { title: t("figure.sort"), "aria-label": t("figure.sort"), "aria-pressed": "false" }) : null;
+    this.caption = el("figcaption", {}, el("b", {}, this.title ?? this.step.name.split(".").slice(-1)[0]),
+      el("i", {}, sizes(this.step.shape)),
+      this.small ? null : el("span", { class: "menu" }, this.sorter, this.zoom, saveMenu(this)));
+    this.listen();
+    const element = el("figure", { "data-step": this.step.name }, this.caption, this.board, this.under);
+    this.layout();
+    return element;
+  }
+
+  spoken() {
+    const axes = this.step.axes.slice(-2).map(([axis]) => axisName(axis)).join(" × ");
+    return t("figure.spoken", { name: this.step.name, rows: this.rows, columns: this.columns, axes });
+  }
+
+  layout() {
+    const context = this.low.getContext("2d");
+    context.font = `12px ${colours().words}`;
+    const rowLabels = this.rank > 1;
+    let gutter = 0;
+    if (rowLabels && !this.small) {
+      for (let row = 0; row < Math.min(this.rows, 200); row++) {
+        gutter = Math.max(gutter, context.measureText(this.rowLabel(row)).width);
+      }
+      gutter = Math.min(Math.ceil(gutter) + 8, 104);
+    }
+    this.gutter = gutter;
+    const space = Math.max(this.width - gutter, 60);
+    const wide = this.dense ? DENSE : WIDE;
+    this.roomy = !this.small && this.columns * wide <= space && this.rows <= 24;
+    if (this.roomy) {
+      Object.assign(this, { w: wide, h: TALL });
+    } else {
+      const most = this.small ? 14 : 22;
+      this.w = Math.min(most, space / this.columns);
+      if (this.w > 2) this.w = Math.floor(this.w);
+      this.h = Math.min(this.small ? 14 : 18, Math.max(this.rows <= 16 ? 14 : 1, Math.min(this.w, 260 / this.rows)));
+      if (this.h > 2) this.h = Math.floor(this.h);
+      if (this.rows * this.h > 320) this.h = 320 / this.rows;
+      if (this.small) this.w = this.h = Math.min(14, space / this.columns, this.width / this.rows);
+    }
+    this.boardWidth = Math.max(Math.round(this.columns * this.w), this.small ? 0 : this.roomy ? 0 : 56);
+    this.boardHeight = Math.max(Math.round(this.rows * this.h), 1);
+    // The window needs a height in which numbers can be read.
+    if (!this.roomy && !this.small) this.boardHeight = Math.max(this.boardHeight, Math.min(this.rows, 3) * TALL);
+    this.head = this.small ? 0 : this.topHeight(context);
+    for (const canvas of [this.low, this.high]) sized(canvas, this.gutter + this.boardWidth, this.head + this.boardHeight);
+    this.zoom.hidden = this.roomy;
+    const across = Math.max(this.gutter + this.boardWidth, 250);
+    this.under.style.maxWidth = this.caption.style.maxWidth = `${across}px`;
+    if (!this.small) this.under.style.minHeight = across < 440 && this.rows * this.columns > 1 ? "34px" : "16px";
+    if (this.small) this.draw(); else whenSeen(this);
+  }
+
+  topHeight(context) {
+    if (!this.roomy) return 16;
+    let widest = 0;
+    for (let column = 0; column < this.columns; column++) widest = Math.max(widest, context.measureText(this.columnLabel(column)).width);
+    return widest <= this.w - 6 ? 18 : Math.min(30, 18 + 12);
+  }
+
+  rowLabel(row) {
+    return this.rank > 1 ? labelOf(this.trace, this.step, this.rank - 2, row) : "";
+  }
+
+  columnLabel(column) {
+    return this.rank ? labelOf(this.trace, this.step, this.rank - 1, this.order ? this.order[column] : column) : "";
+  }
+
+  drawUnder() {
+    if (this.small) return;
+    const s = this.summary;
+    const number = value => minus(significant(value, 3));
+    const scale = number(this.scale);
+    if (this.names) return;
+    this.under.replaceChildren(el("span", {}, this.share ? "0" : `−${scale}`), el("span", { class: this.share ? "scale share" : "scale" }),
+      el("span", {}, this.share ? scale : `+${scale}`));
+    if (this.rows * this.columns > 1 && s.count) {
+      this.under.append(el("span", { class: "sum" }, t("figure.summary", { min: number(s.min), max: number(s.max),
+        mean: number(s.mean), zeros: percent(s.zeros) })));
+    }
+    if (s.absent) this.under.append(el("span", {}, t("figure.absent", { count: s.absent })));
+  }
+
+  // --- drawing ----------------------------------------------------------------------------------------------------
+
+  get view() {
+    return this.windowed ? { w: WIDE, h: TALL, row: this.at[0], column: this.at[1] }
+      : { w: this.w, h: this.h, row: 0, column: 0 };
+  }
+
+  get seen() {
+    const { w, h, row, column } = this.view;
+    return { rows: Math.min(this.rows, row + Math.ceil(this.boardHeight / h)),
+      columns: Math.min(this.columns, column + Math.ceil(this.boardWidth / w)) };
+  }
+
+  draw() {
+    if (!this.drawn) {
+      this.drawn = true;
+      this.drawUnder();
+    }
+    const c = colours(), g = this.low.getContext("2d"), { w, h, row: firstRow, column: firstColumn } = this.view;
+    g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    g.clearRect(0, 0, this.gutter + this.boardWidth, this.head + this.boardHeight);
+    const written = this.roomy || this.windowed;
+    if (written) this.drawCells(g, c, w, h, firstRow, firstColumn); else this.drawPixels(g, c);
+    if (!this.small) this.drawLabels(g, c, w, h, firstRow, firstColumn);
+    this.drawRings();
+  }
+
+  drawCells(g, c, w, h, firstRow, firstColumn) {
+    const { rows, columns } = this.seen;
+    g.save();
+    g.beginPath();
+    g.rect(this.gutter, this.head, this.boardWidth, this.boardHeight);
+    g.clip();
+    g.font = `12.5px ${c.mono}`;
+    g.textAlign = "right";
+    g.textBaseline = "middle";
+    for (let row = firstRow; row < rows; row++) {
+      for (let column = firstColumn; column < columns; column++) {
+        const x = this.gutter + (column - firstColumn) * w, y = this.head + (row - firstRow) * h;
+        const value = this.value(row, column), rgb = this.colour(value);
+        g.fillStyle = rgb ? `rgb(${rgb})` : c.paper;
+        g.beginPath();
+        g.roundRect(x + 1, y + 1, w - 2, h - 2, 3);
+        g.fill();
+        if (!rgb) {
+          g.strokeStyle = c.line;
+          g.lineWidth = 1;
+          g.stroke();
+        }
+        g.fillStyle = rgb ? inkOn(rgb) : c.quiet;
+        if (this.concealed?.[0] === row && this.concealed[1] === column) {
+          g.fillStyle = c.paper;
+          g.fillRect(x + 1, y + 1, w - 2, h - 2);
+          g.fillStyle = c.focus;
+          g.fillText("?", x + w - 6, y + h / 2 + 0.5);
+          continue;
+        }
+        g.fillText(w < WIDE ? brief(value) : shown(value), x + w - 6, y + h / 2 + 0.5, w - 8);
+      }
+    }
+    g.restore();
+  }
+
+  drawPixels(g, c) {
+    const ratio = devicePixelRatio, width = Math.max(1, Math.round(this.columns * this.w * ratio));
+    const height = Math.max(1, Math.round(this.rows * this.h * ratio));
+    const picture = g.createImageData(width, height), pixels = new Uint32Array(picture.data.buffer);
+    const shades = this.shades(), from = Array.from({ length: width + 1 }, (_, x) => Math.floor(x * this.columns / width));
+    const line = new Uint32Array(width);
+    let drawnRow = -1, drawnEnd = -1;
+    for (let y = 0; y < height; y++) {
+      const row = Math.min(this.rows - 1, Math.floor(y * this.rows / height));
+      const rowEnd = Math.max(row + 1, Math.min(this.rows, Math.floor((y + 1) * this.rows / height)));
+      if (row !== drawnRow || rowEnd !== drawnEnd) {
+        for (let x = 0; x < width; x++) {
+          const column = Math.min(this.columns - 1, from[x]);
+          line[x] = shades(this.largest(row, rowEnd, column, Math.max(column + 1, Math.min(this.columns, from[x + 1]))), x + y);
+        }
+        drawnRow = row;
+        drawnEnd = rowEnd;
+      }
+      pixels.set(line, y * width);
+    }
+    g.putImageData(picture, Math.round(this.gutter * ratio), Math.round(this.head * ratio));
+    if (this.w >= 7 && this.h >= 7) { // hairlines between cells that can be told apart
+      g.strokeStyle = c.paper;
+      g.lineWidth = 1;
+      g.beginPath();
+      for (let column = 1; column < this.columns; column++) {
+        g.moveTo(this.gutter + column * this.w, this.head);
+        g.lineTo(this.gutter + column * this.w, this.head + this.rows * this.h);
+      }
+      for (let row = 1; row < this.rows; row++) {
+        g.moveTo(this.gutter, this.head + row * this.h);
+        g.lineTo(this.gutter + this.columns * this.w, this.head + row * this.h);
+      }
+      g.stroke();
+    }
+  }
+
+  // From a value to a pixel, by a table: 256 shades on either side of zero; what is absent is hatched.
+  shades() {
+    const c = colours(), pixel = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0, limit = this.scale;
+    const table = Array.from({ length: 513 }, (_, i) => pixel(colourOf((i - 256) / 256, 1, this.share)));
+    const hatch = pixel(c.dark ? [67, 75, 82] : [207, 202, 193]), paper = pixel(c.dark ? [20, 23, 26] : [251, 250, 248]);
+    return (value, at) => value === undefined || !Number.isFinite(value) ? at % 4 ? paper : hatch
+      : table[256 + Math.round(Math.max(-1, Math.min(1, value / limit)) * 256)];
+  }
+
+  // Of the cells that fall on one pixel the largest, so that nothing strong is lost.
+  largest(row, rowEnd, column, columnEnd) {
+    let best;
+    if (rowEnd === row + 1 && columnEnd === column + 1) return this.value(row, column);
+    for (let r = row; r < rowEnd; r++) {
+      for (let k = column; k < columnEnd; k++) {
+        const value = this.value(r, k);
+        if (best === undefined || Math.abs(value) > Math.abs(best)) best = value;
+      }
+    }
+    return best;
+  }
+
+  drawLabels(g, c, w, h, firstRow, firstColumn) {
+    const { rows, columns } = this.seen;
+    g.fillStyle = c.quiet;
+    g.font = `12px ${c.words}`;
+    g.textBaseline = "middle";
+    if (this.gutter) {
+      g.textAlign = "right";
+      const every = Math.max(1, Math.ceil(13 / h));
+      for (let row = firstRow; row < rows; row += every) {
+        g.fillText(fitted(g, this.rowLabel(row), this.gutter - 8), this.gutter - 6, this.head + (row - firstRow + 0.5) * h);
+      }
+    }
+    g.textAlign = "center";
+    const labelled = this.step.axes.at(-1)?.[1] !== undefined;
+    const room = !labelled ? 26 : w < 6 ? 64 : 30, every = w >= room ? 1 : Math.ceil(room / w / 5) * 5;
+    for (let column = firstColumn; column < columns; column += every) {
+      const x = this.gutter + (column - firstColumn + 0.5) * w;
+      if (this.rank === 0 || x + 8 > this.gutter + this.boardWidth && every > 1) continue;
+      g.fillText(fitted(g, this.columnLabel(column), w * every - 4), x, this.head - 8);
+    }
+  }
+
+  // Rings: the chosen cell in the focus colour, operands in ink; all else steps back.
+  drawRings() {
+    if (!this.drawn) return;
+    const c = colours(), g = this.high.getContext("2d"), { w, h, row: firstRow, column: firstColumn } = this.view;
+    g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    g.clearRect(0, 0, this.gutter + this.boardWidth, this.head + this.boardHeight);
+    const rings = [...(this.lit ?? []).map(one => [...one, c.ink]), ...(this.here ? [[...this.here, 1, 1, c.focus]] : [])];
+    if (!rings.length) return;
+    const boxes = rings.map(([row, column, high, wide, colour]) => ({ colour,
+      x: this.gutter + (column - firstColumn) * w, y: this.head + (row - firstRow) * h, w: w * wide, h: h * high }));
+    g.save();
+    g.beginPath();
+    g.rect(this.gutter - 2, this.head - 2, this.boardWidth + 4, this.boardHeight + 4);
+    g.clip();
+    if (this.roomy || this.windowed) {
+      g.globalAlpha = 0.42;
+      g.fillStyle = c.paper;
+      g.fillRect(this.gutter, this.head, this.boardWidth, this.boardHeight);
+      g.globalAlpha = 1;
+      for (const box of boxes) {
+        g.save();
+        g.beginPath();
+        g.rect(box.x, box.y, box.w, box.h);
+        g.clip();
+        g.clearRect(box.x, box.y, box.w, box.h);
+        g.restore();
+      }
+    }
+    for (const box of boxes) {
+      const grow = Math.max(0, (5 - Math.min(box.w, box.h)) / 2);
+      g.strokeStyle = box.colour;
+      g.lineWidth = box.colour === c.focus ? 2 : this.roomy || this.windowed ? 2 : 1.5;
+      g.beginPath();
+      g.roundRect(box.x + 1 - grow, box.y + 1 - grow, Math.max(box.w - 2, 1) + 2 * grow, Math.max(box.h - 2, 1) + 2 * grow, 3);
+      g.stroke();
+    }
+    g.restore();
+  }
+
+  // Keep a cell from being read while the reader guesses it; null: show all.
+  conceal(cell) {
+    this.concealed = cell && this.shownAt(cell);
+    this.lens.hidden = true;
+    if (this.drawn) this.draw();
+  }
+
+  // Mark the chosen cell and the operands (cells of this tensor); either may be null.
+  mark(here, operands) {
+    this.here = here && this.shownAt(here);
+    this.lit = operands ? runs(operands.map(cell => this.shownAt(cell)).filter(Boolean)) : null;
+    this.drawRings();
+  }
+
+  // --- pointing ---------------------------------------------------------------------------------------------------
+
+  listen() {
+    this.high.addEventListener("pointermove", event => this.pointed(event));
+    this.high.addEventListener("pointerleave", () => { this.lens.hidden = true; this.onleave?.(); });
+    this.high.addEventListener("click", event => {
+      const at = this.under_(event);
+      if (at) this.onpick?.(this.step, this.cell(...at), this);
+    });
+    this.high.addEventListener("focus", () => {
+      if (!this.point) this.point = this.here ?? [0, 0];
+      this.keyed();
+    });
+    this.high.addEventListener("blur", () => { this.lens.hidden = true; });
+    this.high.addEventListener("keydown", event => this.key(event));
+    this.high.addEventListener("wheel", event => {
+      if (!this.windowed) return;
+      event.preventDefault();
+      this.scroll(Math.sign(event.deltaY), Math.sign(event.deltaX) * 2 + (event.shiftKey ? Math.sign(event.deltaY) * 2 : 0));
+    }, { passive: false });
+  }
+
+  under_(event) {
+    const box = this.high.getBoundingClientRect(), { w, h, row, column } = this.view;
+    const x = event.clientX - box.left - this.gutter, y = event.clientY - box.top - this.head;
+    const at = [Math.floor(y / h) + row, Math.floor(x / w) + column];
+    return x >= 0 && y >= 0 && at[0] < this.rows && at[1] < this.columns ? at : null;
+  }
+
+  pointed(event) {
+    const at = this.under_(event);
+    if (!at) { this.lens.hidden = true; return; }
+    if (this.point && at[0] === this.point[0] && at[1] === this.point[1] && !this.lens.hidden) return;
+    this.point = at;
+    this.showLens();
+    this.onpoint?.(this.step, this.cell(...at), this);
+  }
+
+  key(event) {
+    const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
+      PageUp: [-10, 0], PageDown: [10, 0], Home: [0, -this.columns], End: [0, this.columns] };
+    if (event.key in moves && !event.altKey && !event.metaKey && !event.ctrlKey) {
+      event.preventDefault();
+      const [down, right] = moves[event.key], [row, column] = this.point ?? [0, 0];
+      this.point = [clamped(row + down, this.rows), clamped(column + right, this.columns)];
+      this.keyed();
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      this.onpick?.(this.step, this.cell(...this.point), this, true);
+    } else if (event.key === "z" && !this.roomy) {
+      this.toggleWindow();
+    }
+  }
+
+  keyed() {
+    if (this.windowed) {
+      const { rows, columns } = this.whole;
+      this.at = [between(this.at[0], this.point[0] - rows + 1, this.point[0]), between(this.at[1], this.point[1] - columns + 1, this.point[1])];
+      this.draw();
+    }
+    this.showLens();
+    this.onpoint?.(this.step, this.cell(...this.point), this, true);
+  }
+
+  get whole() {
+    return { rows: Math.max(1, Math.floor(this.boardHeight / TALL)), columns: Math.max(1, Math.floor(this.boardWidth / WIDE)) };
+  }
+
+  scroll(down, right) {
+    const { rows, columns } = this.whole;
+    this.at = [between(this.at[0] + down, 0, Math.max(this.rows - rows, 0)), between(this.at[1] + right, 0, Math.max(this.columns - columns, 0))];
+    this.draw();
+  }
+
+  toggleWindow() {
+    this.windowed = !this.windowed;
+    this.zoom.setAttribute("aria-pressed", this.windowed);
+    this.lens.hidden = true;
+    if (this.windowed) {
+      const [row, column] = this.here ?? this.point ?? [0, 0], { rows, columns } = this.whole;
+      this.at = [0, 0];
+      this.scroll(row - Math.floor(rows / 2), column - Math.floor(columns / 2));
+    } else {
+      this.draw();
+    }
+  }
+
+  // Columns by the values of the row pointed at, largest first; once more: as they were.
+  sort() {
+    const marked = this.here && this.cell(...this.here);
+    if (this.order) {
+      this.order = null;
+    } else {
+      const row = this.here?.[0] ?? this.point?.[0] ?? 0;
+      const values = Array.from({ length: this.columns }, (_, column) => this.value(row, column) ?? -Infinity);
+      this.order = values.map((_, column) => column).sort((a, b) => values[b] - values[a]);
+    }
+    this.sorter.setAttribute("aria-pressed", this.order !== null);
+    if (this.order && !this.roomy && !this.windowed) this.toggleWindow();
+    if (this.order) this.at = [this.at[0], 0];
+    this.here = marked && this.shownAt(marked);
+    this.draw();
+    this.onsort?.();
+  }
+
+  showLens() {
+    if (this.roomy || this.windowed || this.small) { this.lens.hidden = true; return; }
+    const c = colours(), [row, column] = this.point, rows = [], columns = [];
+    for (let r = row - 1; r <= row + 1; r++) if (r >= 0 && r < this.rows) rows.push(r);
+    for (let k = column - 2; k <= column + 2; k++) if (k >= 0 && k < this.columns) columns.push(k);
+    this.lens.replaceChildren(el("table", {}, el("tr", {}, el("th"), columns.map(k => el("th", {}, this.columnLabel(k)))),
+      rows.map(r => el("tr", {}, el("th", {}, this.rowLabel(r)), columns.map(k => {
+        const value = this.value(r, k), rgb = this.colour(value);
+        return el("td", { class: r === row && k === column ? "here" : null,
+          style: rgb ? `background:rgb(${rgb});color:${inkOn(rgb)}` : `color:${c.quiet}` }, this.concealed?.[0] === r && this.concealed[1] === k ? "?" : shown(value));
+      })))));
+    this.lens.hidden = false;
+    const x = this.gutter + (column + 0.5) * this.w, y = this.head + (row + 1) * this.h;
+    const wide = this.lens.offsetWidth, left = Math.max(-this.gutter, Math.min(x - wide / 2, this.gutter + this.boardWidth - wide));
+    this.lens.style.left = `${Math.max(left, 0)}px`;
+    this.lens.style.top = `${y + 14}px`;
+  }
+
+  text(cell, all = false) {
+    const offset = offsetOf(this.step.shape, cell);
+    const value = this.kind === "gradient" ? this.trace.gradientAt(this.step, offset) : this.trace.at(this.step, offset);
+    return `${printed(this.step, cell)} = ${value === undefined ? t("why.absent") : all ? exactText(value) : shown(value)}`;
+  }
+}
+
+const brief = value => value !== undefined && Math.abs(value) >= 10 && Math.abs(value) < 1000 ? minus(value.toFixed(1)) : shown(value);
+const between = (value, low, high) => Math.max(low, Math.min(value, high));
+const clamped = (value, size) => between(value, 0, size - 1);
+
+function sized(canvas, width, height) {
+  canvas.width = Math.ceil(width * devicePixelRatio);
+  canvas.height = Math.ceil(height * devicePixelRatio);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+}
+
+function fitted(g, text, room) {
+  if (g.measureText(text).width <= room) return text;
+  let short = text;
+  while (short.length > 1 && g.measureText(short + "…").width > room) short = short.slice(0, -1);
+  return short.length > 1 || room > 14 ? short + (short.length < text.length ? "…" : "") : "";
+}
+
+// What is far below is drawn when it comes near: a sheet of large matrices opens at once.
+const watcher = new IntersectionObserver(entries => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    watcher.unobserve(entry.target);
+    entry.target.figure.draw();
+  }
+}, { rootMargin: "300px" });
+
+function whenSeen(figure) {
+  figure.board.figure = figure;
+  watcher.observe(figure.board);
+}
+
+// Cells as few rectangles: [row, column, rows, columns].
+function runs(cells) {
+  const byRow = new Map();
+  for (const [row, column] of cells) {
+    if (!byRow.has(row)) byRow.set(row, new Set());
+    byRow.get(row).add(column);
+  }
+  const boxes = [];
+  for (const row of [...byRow.keys()].sort((a, b) => a - b)) {
+    const columns = [...byRow.get(row)].sort((a, b) => a - b);
+    for (let i = 0; i < columns.length; i++) {
+      let end = i;
+      while (columns[end + 1] === columns[end] + 1) end++;
+      const above = boxes.find(box => box[1] === columns[i] && box[3] === end - i + 1 && box[0] + box[2] === row);
+      if (above) above[2]++; else boxes.push([row, columns[i], 1, end - i + 1]);
+      i = end;
+    }
+  }
+  return boxes;
+}

@@ -1,0 +1,183 @@
+// Where a number comes from: badge, value, formula, the numbers in it, and every operand as a link to walk on.
+
+import { printed } from "pellucid/address.js";
+import { difference, exactly, explain, termsOf, text } from "pellucid/explain.js";
+import { cellsOf, evaluate, textOf } from "pellucid/expression.js";
+import { broken, button, el } from "pellucid/dom.js";
+import { exactText, minus, shown, significant } from "pellucid/format.js";
+import { paths, productOf, textOfPath } from "pellucid/paths.js";
+import { known, t } from "pellucid/words.js";
+
+const LISTED = 10;
+
+export class Why {
+  constructor(trace, app) {
+    Object.assign(this, { trace, app, all: false, digits: false, guessing: false });
+    this.body = el("div", { class: "why-body" });
+    this.element = el("aside", { "aria-label": t("why.title") }, el("div", {}, el("h2", {}, t("why.title")), this.body));
+  }
+
+  empty() {
+    this.explanation = null;
+    this.body.replaceChildren(el("p", { class: "lead" }, t("why.empty")), el("p", { class: "says" }, t("why.keys")));
+  }
+
+  // Everything it needs has been loaded.
+  show(step, cell, backward, chosen) {
+    const changed = !this.explanation || this.explanation.step !== step || String(this.explanation.cell) !== String(cell);
+    if (changed) {
+      this.all = false;
+      if (this.guessing) this.guess(false);
+    }
+    this.explanation = explain(this.trace, step, cell, backward);
+    this.chosen = chosen;
+    this.draw();
+    return this.explanation;
+  }
+
+  // Hide the number, here and in its matrix, until the reader has found it or asks for it.
+  guess(on) {
+    this.guessing = on;
+    for (const figure of this.app.figures) if (figure.step === this.explanation?.step) figure.conceal(on ? this.explanation.cell : null);
+    this.draw();
+    if (on) this.body.querySelector(".guess input").focus();
+  }
+
+  draw() {
+    const x = this.explanation, { trace } = this;
+    const parts = [badges(trace, x), el("p", { class: "address" }, x.backward ? "dL/d " : "", broken(x.address))];
+    const guess = this.guessing;
+    const value = x.value === undefined ? "·" : guess ? "?" : this.digits ? minus(exactText(x.value)) : minus(significant(x.value, 4));
+    parts.push(el("p", { class: this.digits ? "value long" : "value" }, value), el("p", { class: "says" }, meaning(trace, x)));
+    if (guess) parts.push(this.question(x));
+    if (x.value === undefined) parts.push(el("p", { class: "note" }, t("why.absent.long")));
+    else if (x.missing) parts.push(el("p", { class: "formula" }, x.formula), el("p", { class: "note" }, t("why.missing")));
+    else if (x.tree) {
+      parts.push(el("p", { class: "formula" }, x.formula));
+      const sum = this.digits ? exactly(x) : textOf(x.tree);
+      parts.push(el("p", { class: "nums" }, `${sum} = `, el("b", {}, guess ? "?" : this.digits ? exactText(x.value) : significant(x.value, 4))));
+      parts.push(...this.terms(x));
+    } else {
+      parts.push(el("p", { class: "formula" }, known(`formula.${x.formula}`) ? t(`formula.${x.formula}`) : x.formula));
+      if (x.opaque) parts.push(el("p", { class: "note" }, t("why.opaque")));
+    }
+    if (x.backward && x.opaque && x.tree) parts.push(el("p", { class: "note" }, t("why.opaque.part")));
+    parts.push(el("div", { class: "actions" },
+      button(t(this.digits ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": this.digits, class: "digits" }),
+      x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x)) : null,
+      x.tree && !x.missing ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
+      button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
+    this.body.replaceChildren(...parts);
+  }
+
+  async listPaths(x) {
+    const found = await paths(this.trace, x.step, x.cell);
+    if (this.explanation !== x) return;
+    this.body.querySelector(".all-paths")?.remove();
+    const sum = found?.reduce((a, path) => a + productOf(path), 0);
+    this.body.append(el("div", { class: "all-paths", role: "status" }, found ? [el("p", { class: "says" }, t("paths.sum", { count: found.length, sum: minus(significant(sum, 4)) })), el("ol", { class: "paths" }, found.map(path => el("li", {}, textOfPath(path))))] : el("p", { class: "note" }, t("paths.none"))));
+  }
+
+  terms(x) {
+    const found = termsOf(x), listed = this.all ? found : found.slice(0, LISTED);
+    const values = listed.map(evaluate), largest = Math.max(...values.map(v => Number.isFinite(v) ? Math.abs(v) : 0), 1e-300);
+    const rows = listed.map((term, i) => el("li", {}, el("span", {}, this.factors(term)), bar(values[i], largest),
+      el("span", {}, shown(values[i]))));
+    const parts = [el("ol", { class: "terms", "aria-label": t("why.terms") }, rows)];
+    if (found.length > LISTED) {
+      parts.push(el("p", { class: "says" }, this.all ? "" : t("why.more", { count: found.length - LISTED }), " ",
+        button(t(this.all ? "why.less" : "why.all", { count: found.length }), () => { this.all = !this.all; this.draw(); })));
+    }
+    return parts;
+  }
+
+  factors(term) {
+    const cells = cellsOf(term);
+    if (!cells.length) return [el("em", {}, minus(significant(evaluate(term), 4)))];
+    const found = [];
+    cells.slice(0, 4).forEach((one, i) => {
+      if (i) found.push(el("span", { class: "times" }, term.kind === "*" ? " · " : ", "));
+      found.push(this.link(one));
+    });
+    if (cells.length > 4) found.push(el("em", {}, ` +${cells.length - 4}`));
+    const local = term.kind === "*" && term.parts.find(part => part.local);
+    if (local) found.push(el("span", { class: "times" }, " · "), el("em", { title: t("why.local") }, minus(significant(local.value, 4))));
+    return found;
+  }
+
+  link(one) {
+    const cell = cellAtOf(one), address = printed(one.step, cell);
+    return el("a", { href: this.app.href(address), title: address,
+      onclick: event => { event.preventDefault(); this.app.walk(one.step, cell); },
+      onpointerenter: () => this.app.light(one.step, cell), onfocus: () => this.app.light(one.step, cell),
+      onpointerleave: () => this.app.light(null), onblur: () => this.app.light(null) },
+    short(this.trace, one.step, cell));
+  }
+
+  focusFirst() {
+    const link = this.body.querySelector(".terms a");
+    link?.focus();
+    return Boolean(link);
+  }
+
+  question(x) {
+    const input = el("input", { type: "text", inputmode: "decimal", "aria-label": t("guess.label"), autocomplete: "off" });
+    const answer = el("span", { role: "status" });
+    const check = () => {
+      const given = Number(input.value.replace("−", "-").replace(",", "."));
+      if (!input.value.trim() || Number.isNaN(given)) { answer.textContent = t("guess.number"); return; }
+      const right = Math.abs(given - x.value) <= Math.max(Math.abs(x.value) * 0.02, 0.006);
+      answer.className = right ? "right-answer" : "wrong-answer";
+      answer.textContent = right ? t("guess.right", { value: minus(significant(x.value, 4)) }) : t(Math.sign(given) !== Math.sign(x.value) ? "guess.sign" : Math.abs(given) > Math.abs(x.value) ? "guess.large" : "guess.small");
+    };
+    return el("div", {}, el("form", { class: "guess", onsubmit: event => { event.preventDefault(); check(); } }, input,
+      el("button", { type: "submit" }, t("guess.check")), button(t("guess.show"), () => this.guess(false))), answer);
+  }
+}
+
+const cellAtOf = one => {
+  const cell = [];
+  let offset = one.offset;
+  for (let d = one.step.shape.length - 1; d >= 0; d--) {
+    cell[d] = offset % one.step.shape[d];
+    offset = Math.floor(offset / one.step.shape[d]);
+  }
+  return cell;
+};
+
+// The last part of the name and the indices that matter: query[2, 5].
+function short(trace, step, cell) {
+  const parts = step.name.split("."), name = ["weight", "bias"].includes(parts.at(-1)) ? parts.slice(-2).join(".") : parts.at(-1);
+  const indices = cell.filter((_, d) => step.shape[d] > 1 || cell.length < 3);
+  return indices.length ? `${name}[${indices.join(", ")}]` : name;
+}
+
+// The indices in words: batch 0, query “save”, key “changes”.
+function meaning(trace, x) {
+  return x.step.axes.map(([axis, labels], d) => {
+    if (x.step.shape[d] === 1 && labels === undefined) return null;
+    const name = known(`axis.${axis}`) ? t(`axis.${axis}`) : axis;
+    return labels === undefined ? `${name} ${x.cell[d]}` : `${name} ${x.cell[d]} “${trace.labels[labels][x.cell[d]] ?? ""}”`;
+  }).filter(Boolean).join(", ");
+}
+
+function bar(value, largest) {
+  const part = Number.isFinite(value) ? Math.abs(value) / largest * 50 : 0;
+  return el("span", { class: "bar", "aria-hidden": "true" }, el("i", { style: `${value < 0 ? "right" : "left"}:50%;width:${part}%;background:rgb(var(--${value < 0 ? "neg" : "pos"}))` }));
+}
+
+// How the number was obtained, and how well it is known.
+export function badges(trace, x) {
+  const found = [];
+  if (x.backward) {
+    found.push(badge(x.recomputed ? "recomputed" : "opened", t(x.recomputed ? "badge.recomputed" : "badge.gradient")));
+  } else if (x.whole) found.push(badge("whole", t("badge.whole")));
+  else if (x.step.how === "opened" || x.step.inside) found.push(badge("opened", x.step.difference === undefined ? t("badge.opened") : t("badge.opened.by", { difference: minus(significant(x.step.difference, 2)) })));
+  else found.push(badge("captured", t("badge.captured")));
+  if (x.step.value?.rows) found.push(badge("sampled", t("badge.sampled", { kept: x.step.value.kept, all: x.step.value.of })));
+  if (x.tree && !x.missing && !x.backward && difference(x) > 0) found.push(el("span", { class: "badge", title: t("badge.rounding.long") }, t("badge.rounding", { difference: minus(significant(difference(x), 2)) })));
+  found.push(el("span", { class: "badge" }, t("badge.digits", { dtype: x.backward ? "float32" : x.step.dtype, digits: { float32: 7, float64: 16, bfloat16: 3, float16: 4 }[x.step.dtype] ?? "" })));
+  return el("div", { class: "badges" }, found);
+}
+
+const badge = (kind, text) => el("span", { class: `badge ${kind}` }, text);
