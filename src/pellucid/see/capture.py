@@ -2,27 +2,37 @@
 
 A `TorchFunctionMode` sees the functions by their textbook names, hooks before and after each module give the place;
 both are gone when the capture ends, however it ends. The model, its buffers, its gradients and the random state are
-left as they were. Values are copies, so that what a later step writes in place does not change what was seen.
+left as they were. What is written in place, by a later step or after the pass, does not change what was seen.
 """
 
 import inspect
+import random
 import types
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
 from torch.nn import functional as F
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from pellucid.see.attention import name_parts
+from pellucid.see.keeping import FullError, Keeping, UnseenWriteError
 from pellucid.see.operation import Axis, NotOpenedError, Operation, Role, Step, filled, taken_apart
 from pellucid.see.ops import OPERATIONS
 from pellucid.see.ops.dropout import drawn
+from pellucid.see.recompute import of_parameter, recompute
+from pellucid.see.size import Count, Size, bytes_of, free_memory
 from pellucid.see.trace import WHOLE, Trace, TraceError, free_name
 
 Labels = Mapping[str, Sequence[str]]
+EMPTY = torch.empty(0)  # the value of a step before it has its own
 
 # Their values do not depend on the values that go in, or not smoothly: what comes out is a constant to the trace.
 STARTS_ANEW = ("new_", "empty", "zeros", "ones", "rand", "full", "bernoulli", "normal", "uniform", "zero_", "fill_")
@@ -38,6 +48,30 @@ IN_PLACE_OPERATORS = {
     "__ipow__": "pow",
     "__setitem__": "setitem",
 }
+# Asked again and again, of no tensor's numbers: passed on before anything else is looked at.
+QUESTIONS = {
+    "size",
+    "dim",
+    "ndimension",
+    "numel",
+    "stride",
+    "is_floating_point",
+    "is_complex",
+    "is_contiguous",
+    "element_size",
+    "storage_offset",
+    "data_ptr",
+    "__len__",
+    "__hash__",
+    "__bool__",
+    "__format__",
+    "__repr__",
+    "requires_grad_",
+    "get_device",
+}
+# Arguments, by name and position, that a function writes into without counting it as a write.
+WRITES_SILENTLY = dict.fromkeys(("batch_norm", "instance_norm"), (("running_mean", 1), ("running_var", 2)))
+HARMLESS = 4  # of what is free a fourth is kept without having been counted first
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "feature_dropout")
 AXES_OF_INPUT = {
     1: ("position",),
@@ -53,13 +87,44 @@ def capture(
     loss: Callable[[Any], Tensor] | None = None,
     labels: Labels | None = None,
     training_step: int | None = None,
+    only: str | Sequence[str] | None = None,
+    precision: torch.dtype | None = None,
+    memory_limit: int | str | None = None,
     **named: Any,
 ) -> Trace:
     """What `model(*inputs, **named)` computes, and with `loss` (of its output) all gradients as well.
 
-    `labels` names the positions of inputs, by input: {"source": ["Hello", "world"]}. Raises TraceError if the loss is
-    not one number.
+    `labels` names the positions of inputs, by input: {"source": ["Hello", "world"]}. For large models: `only` is a
+    pattern, or several, of the names or places whose values are kept ("decoder.*", "*.weights"), the others being
+    computed anew when they are asked for; `precision` is the number format in which values are kept (torch.bfloat16
+    halves them); `memory_limit`, such as "2 GB", is what they may take, else what is free. With any of them the model
+    runs once more than without, as nothing is kept before it is known to fit.
+
+    Raises TraceError if the loss is not one number, if the trace would not fit, or if `only` fits nothing.
     """
+    run, tensors = called_with(model, inputs, named)
+    keep = Keep(() if only is None else (only,) if isinstance(only, str) else tuple(only), precision, memory_limit)
+    return record(model, run, tensors, loss, labels, training_step, keep)
+
+
+def size_of(
+    model: nn.Module,
+    *inputs: Any,
+    loss: Callable[[Any], Tensor] | None = None,
+    only: str | Sequence[str] | None = None,
+    precision: torch.dtype | None = None,
+    **named: Any,
+) -> Size:
+    """What `capture` with these arguments would take, found by a pass that keeps no values: print it."""
+    run, tensors = called_with(model, inputs, named)
+    keep = Keep(() if only is None else (only,) if isinstance(only, str) else tuple(only), precision)
+    return counted(Pass(model, run, tensors, loss), keep)
+
+
+def called_with(
+    model: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]
+) -> tuple[Callable[[Mapping[str, Tensor]], Any], dict[str, Tensor]]:
+    """How the model is called with other tensors in these arguments, and the tensors by name."""
     bound = inspect.signature(model.forward).bind(*inputs, **named)
     tensors: dict[str, Tensor] = {}
 
@@ -81,7 +146,27 @@ def capture(
         whole = inspect.BoundArguments(bound.signature, arguments)
         return model(*whole.args, **whole.kwargs)
 
-    return record(model, run, tensors, loss, labels, training_step)
+    return run, tensors
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Which values are kept: those whose names fit a pattern (all without), in which format, in how much memory."""
+
+    only: tuple[str, ...] = ()
+    precision: torch.dtype | None = None
+    memory_limit: int | str | None = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What is run: `run` calls the model, given tensors by the names of `inputs`."""
+
+    model: nn.Module
+    run: Callable[[Mapping[str, Tensor]], Any]
+    inputs: Mapping[str, Tensor]
+    loss: Callable[[Any], Tensor] | None = None
+    labels: Labels = field(default_factory=dict)
 
 
 def record(
@@ -91,53 +176,118 @@ def record(
     loss: Callable[[Any], Tensor] | None = None,
     labels: Labels | None = None,
     training_step: int | None = None,
+    keep: Keep = Keep(),
 ) -> Trace:
-    """As `capture`, where `run` calls the model, given copies of `inputs` by name."""
-    recorder = Recorder(model)
+    """As `capture`, where `run` calls the model, given copies of `inputs` by name.
+
+    A trace of moderate size is taken at once. Where one may be large it is counted first, in a pass that keeps no
+    values, and only taken if it fits.
+    """
+    once = Pass(model, run, inputs, loss, labels or {})
+    devices = {one.device for one in (*inputs.values(), *model.parameters())}
+    free = min((found for found in map(free_memory, devices) if found is not None), default=None)
+    allowed = free if keep.memory_limit is None else bytes_of(keep.memory_limit)
+    size = None
+    if keep.only or keep.memory_limit is not None:
+        size = counted(once, keep)
+        size.check(allowed, free)
+    copying = False
+    while True:
+        most = free // HARMLESS if size is None and free is not None else None
+        wanted = size.wanted if size is not None and keep.only else None
+        try:
+            return taken(once, Keeping(keep.precision, wanted, copying=copying, most=most), size, training_step)
+        except FullError:
+            size = counted(once, keep)
+            size.check(allowed, free)
+        except UnseenWriteError:
+            copying = True
+
+
+def counted(once: Pass, keep: Keep) -> Size:
+    """What a trace would hold, from a pass that keeps shapes only. Raises TraceError if `only` fits nothing."""
+    recorder = Recorder(once.model, Keeping(counting=True))
+    # Nothing goes back, so nothing need be saved for it.
+    with torch.autograd.graph.saved_tensors_hooks(lambda _: EMPTY, lambda kept: kept):
+        passed(once, recorder)
+    return Size.of(recorder.steps, recorder.aliases, recorder.counts, keep.only, keep.precision)
+
+
+def taken(once: Pass, keeping: Keeping, size: Size | None, training_step: int | None) -> Trace:
+    """The trace of a pass whose values are kept."""
+    recorder = Recorder(once.model, keeping)
+    outputs, last = passed(once, recorder)
+    if size is not None and not size.agrees(recorder.steps):
+        raise TraceError(
+            "the model computes something else each time that it is called, so its trace cannot be counted beforehand",
+            "Capture it without only= and memory_limit=.",
+        )
+    recorder.forget()
+    keeping.finish(recorder.steps)
+    aliases = {place: step.name for place, step in recorder.aliases.items()}
+    return Trace(recorder.steps, aliases, outputs, last, training_step)
+
+
+def passed(once: Pass, recorder: "Recorder") -> tuple[list[str], str | None]:
+    """One pass, forward and with a loss backward; the names of the output and of the loss."""
+    model, loss = once.model, once.loss
     leaves = {
         name: value.detach().clone().requires_grad_(loss is not None) if value.is_floating_point() else value
-        for name, value in inputs.items()
+        for name, value in once.inputs.items()
     }
     copies = {name: leaf.clone() if leaf.requires_grad else leaf for name, leaf in leaves.items()}
     for name, leaf in leaves.items():
-        recorder.input(name, copies[name], leaf, (labels or {}).get(name))
+        recorder.input(name, copies[name], leaf, once.labels.get(name))
     parameters = [one for one in model.parameters() if one.requires_grad] if loss is not None else []
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng())
-        stack.enter_context(buffers_kept(model))
+        stack.callback(random.setstate, random.getstate())
+        stack.enter_context(buffers_kept(recorder))
         stack.enter_context(torch.set_grad_enabled(loss is not None))
         with recorder.watching():
-            output = run(copies)
+            output = once.run(copies)
             total = loss(output) if loss is not None else None
         if total is not None:
             if total.numel() != 1:
                 raise TraceError(f"the loss has {total.numel()} numbers, not one", "Take its mean or its sum.")
-            wanted = [*parameters, *(leaf for leaf in leaves.values() if leaf.requires_grad)]
-            if wanted and total.requires_grad:
-                gradients = torch.autograd.grad(total, wanted, allow_unused=True)
-                recorder.gradients(dict(zip(map(id, wanted), gradients, strict=True)))
+            leaves_wanted = [*parameters, *(leaf for leaf in leaves.values() if leaf.requires_grad)]
+            if leaves_wanted and total.requires_grad and not recorder.keeping.counting:
+                recorder.go_back(total, leaves_wanted)
+        recorder.keeping.check()
         name_parts(recorder.steps, recorder.rename)
         outputs = [step.name for step in map(recorder.known, floats_of(output)) if step is not None]
         last = recorder.known(total) if total is not None else None
-    return Trace(recorder.steps, recorder.aliases, outputs, last.name if last else None, training_step)
+    return outputs, last.name if last else None
 
 
 class Recorder(TorchFunctionMode):
     """Writes down each function call as a step while it watches."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, keeping: Keeping) -> None:
         super().__init__()
         self.model = model
-        self.places = {module: name for name, module in model.named_modules()}
+        self.keeping = keeping
+        self.places: dict[nn.Module, str] = {}
+        self._parameters: dict[int, str] = {}
+        self._buffers: dict[int, str] = {}
+        for place, module in model.named_modules():  # once, for all three
+            self.places[module] = place
+            before = f"{place}." if place else ""
+            for name, one in module._parameters.items():
+                self._parameters.setdefault(id(one), before + name)
+            for name, buffer in module._buffers.items():
+                self._buffers.setdefault(id(buffer), before + name)
         self.steps: list[Step] = []
-        self.aliases: dict[str, str] = {}
+        self.counts: list[Count] = []  # of bytes, of each step
+        self.aliases: dict[str, Step] = {}
         self._names: dict[str, Step] = {}
-        self._known: dict[int, Step] = {}
-        self._alive: list[Tensor] = []  # so that no id is given twice
-        self._parameters = {id(one): name for name, one in model.named_parameters()}
-        self._buffers = {id(one): name for name, one in model.named_buffers()}
+        self._taken: dict[str, int] = {}  # the last number that was given to a name
+        self._known: dict[int, tuple[weakref.ref[Tensor], Step]] = {}  # by id, which a later tensor may have again
+        self._views: dict[int, list[weakref.ref[Tensor]]] = {}  # by the id of the tensor that they look at
         self._stack: list[str] = []
+        self._hooked: set[nn.Module] = set()
         self._leaves: dict[int, Step] = {}  # by the id of the tensor whose gradient is theirs
+        self._edges: list[tuple[Step, GradientEdge]] = []  # where in PyTorch's graph the gradient of a step passes
         self._own = False
 
     # --- watching --------------------------------------------------------------------------------------------------
@@ -149,15 +299,26 @@ class Recorder(TorchFunctionMode):
             fast = torch.backends.mha.get_fastpath_enabled()
             torch.backends.mha.set_fastpath_enabled(False)
             stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
+            # One hook for all modules, which takes a fourth of the time of one for each (bench/see.py); behind the
+            # hooks of a person, which may change what a module hands on, one of its own.
+            stack.callback(register_module_forward_pre_hook(self._enter).remove)
+            stack.callback(register_module_forward_hook(self._leave_unhooked, always_call=True).remove)
             for module in self.places:
-                stack.callback(module.register_forward_pre_hook(self._enter).remove)
-                stack.callback(module.register_forward_hook(self._leave, always_call=True).remove)
+                if module._forward_hooks:
+                    self._hooked.add(module)
+                    stack.callback(module.register_forward_hook(self._leave, always_call=True).remove)
             stack.enter_context(self._custom_functions())
             with self:
                 yield
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
-        self._stack.append(self.places[module])
+        place = self.places.get(module)
+        if place is not None:
+            self._stack.append(place)
+
+    def _leave_unhooked(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        if module in self.places and module not in self._hooked:
+            self._leave(module, inputs, output)
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
         place = self._stack.pop()
@@ -169,12 +330,15 @@ class Recorder(TorchFunctionMode):
                 self.rename(step.operands["other"], f"{place}.mask")
             self.rename(step, place)
         else:
-            self.aliases.setdefault(place, step.name)
+            self.aliases.setdefault(place, step)
 
     def rename(self, step: Step, name: str) -> None:
         del self._names[step.name]
-        self.aliases = {place: name if held == step.name else held for place, held in self.aliases.items()}
-        step.name = free_name(name, self._names)
+        self._taken.pop(step.name.rpartition("_")[0], None)
+        self._name(step, name)
+
+    def _name(self, step: Step, name: str) -> None:
+        step.name = free_name(name, self._names, self._taken)
         self._names[step.name] = step
 
     @contextmanager
@@ -200,24 +364,29 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types_: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        kwargs = kwargs or {}
         name = name_of(func)
-        kwargs = dict(kwargs or {})
-        if self._own or name.startswith("__get__:"):
+        if self._own or name in QUESTIONS or name.startswith("__get__:"):
             return func(*args, **kwargs)
         return self._record(func, name, args, kwargs)
 
     # --- recording -------------------------------------------------------------------------------------------------
 
     def _record(self, func: Callable[..., Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        plain, in_place = functional(name, kwargs)
-        anew = plain.startswith(STARTS_ANEW) or plain in WITHOUT_GRADIENT
-        before = self._resolved(args, kwargs) if in_place and not anew else None
-        base = args[0]._base if in_place and args and isinstance(args[0], Tensor) and args[0]._is_view() else None
-        if base is not None:
-            self._step_of(base)
-        state = torch.get_rng_state() if plain in DROPOUTS or rate_in_attention(plain, args, kwargs) else None
+        plain, in_place, anew = kind_of(name)
+        in_place = in_place or bool(kwargs.get("inplace")) or kwargs.get("out") is not None
+        if plain in DROPOUTS and (masked := self._dropout(func, args, kwargs, in_place)) is not None:
+            return masked
         if plain not in OPERATIONS and isinstance(func, types.FunctionType) and func.__module__ == F.__name__:
             return self._reentered(func, args, kwargs)
+        base, before = None, None
+        if in_place:
+            base, before = self._before_writing(args, kwargs, anew)
+        for role, place in WRITES_SILENTLY.get(plain, ()):
+            written = args[place] if len(args) > place else kwargs.get(role)
+            if isinstance(written, Tensor):
+                self.keeping.before_writing(written, self.steps)
+        state = torch.get_rng_state() if rate_in_attention(plain, args, kwargs) else None
         self._own = True
         try:
             output = func(*args, **kwargs)
@@ -229,17 +398,47 @@ class Recorder(TorchFunctionMode):
             returned = output
         if not in_place and any(output is one for one in args):  # nothing was to do, as for x.float() of a float
             return output
-        found = list(floats_of(output))
-        if not found or anew:
-            for tensor in [*found, *(one for one in (kwargs.get("out"),) if isinstance(one, Tensor))]:
-                self._known.pop(id(tensor), None)
+        if anew:
+            self._started_anew(plain, output, args, kwargs, in_place, base)
+            return returned
+        found = output if isinstance(output, Tensor) else next(floats_of(output), None)
+        if found is None or not found.is_floating_point():
             return returned
         given, named = before or self._resolved(args, kwargs)
-        if any(isinstance(one, Step) for one in flattened([given, named])):
-            self._write(func, plain, given, named, output, state, args)
-            if in_place:
-                self._refresh(found[0], base)
+        self._write(func, plain, given, named, output, state, args)
+        if in_place and self.known(found) is not None:
+            self._refresh(found, base)
         return returned
+
+    def _before_writing(self, args: Sequence[Any], kwargs: Mapping[str, Any], anew: bool) -> tuple[Tensor | None, Any]:
+        """Keep what an operation in place is about to write over: the tensor under a view, and the operands."""
+        first = args[0] if args and isinstance(args[0], Tensor) else None
+        base = first._base if first is not None and first._is_view() else None
+        if base is not None:
+            self._step_of(base)
+        before = None if anew else self._resolved(args, kwargs)
+        for written in (first, kwargs.get("out")):
+            if isinstance(written, Tensor):
+                self.keeping.before_writing(written, self.steps)
+        return base, before
+
+    def _started_anew(
+        self,
+        name: str,
+        output: Any,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        in_place: bool,
+        base: Tensor | None,
+    ) -> None:
+        """What comes out does not depend on what went in: a constant, from when it is first used."""
+        for tensor in (*floats_of(output), kwargs.get("out")):
+            if isinstance(tensor, Tensor):
+                self._known.pop(id(tensor), None)
+        written = args[0] if in_place and args and isinstance(args[0], Tensor) else None
+        if written is not None and written.is_floating_point() and (base is not None or id(written) in self._views):
+            self._constant(name, written)
+            self._refresh(written, base)
 
     def _write(
         self,
@@ -253,9 +452,7 @@ class Recorder(TorchFunctionMode):
     ) -> None:
         kwargs = {key: value for key, value in kwargs.items() if key != "inplace" or name in OPERATIONS}
         op = chosen(name, args, kwargs)
-        if op in DROPOUTS:
-            op, args, kwargs = self._dropout(op, args, kwargs, state)
-        elif state is not None and name == "scaled_dot_product_attention":
+        if state is not None:
             shape = (*raw[0].shape[:-1], raw[1].size(-2))
             with self._unseen():
                 rate = rate_in_attention(name, args, kwargs)
@@ -267,6 +464,8 @@ class Recorder(TorchFunctionMode):
         except (TypeError, NotOpenedError):
             operation, bound = WHOLE, WHOLE.bind(args, kwargs)
         settings, operands = taken_apart(bound)
+        if not operands:
+            return
         several = isinstance(output, tuple | list)
         for part, tensor in enumerate(output if several else [output]):
             if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
@@ -274,7 +473,7 @@ class Recorder(TorchFunctionMode):
             step = Step(
                 "",
                 op if operation is not WHOLE else f"whole:{op}",
-                tensor.detach().clone(),
+                EMPTY,
                 dict(operands),
                 settings,
                 place=self._stack[-1] if self._stack else "",
@@ -285,32 +484,53 @@ class Recorder(TorchFunctionMode):
             )
             self._add(step, f"{op}_{part}" if several else op, tensor)
 
-    def _add(self, step: Step, name: str, tensor: Tensor) -> None:
-        name = f"{step.place}.{name}" if step.place else name
-        step.name = free_name(name, self._names)
-        self._names[step.name] = step
+    def _add(self, step: Step, name: str, tensor: Tensor, copy: bool = False) -> None:
+        kept = step.op in ("input", "constant") or tensor.numel() == 1 or self.keeping.wants(len(self.steps))
+        if self.keeping.counting:
+            step.held = tensor.detach().clone() if tensor.numel() == 1 else tensor.detach().to("meta")
+        elif kept:
+            self.keeping.hold(step, tensor, copy)
+        else:
+            step.held = tensor.detach().to("meta")
+            step.again = of_parameter(tensor) if step.op == "parameter" else recompute
+            step.how = "not kept" if step.how == "captured" else step.how
+        self._name(step, f"{step.place}.{name}" if step.place else name)
         self.steps.append(step)
-        self._known[id(tensor)] = step
-        self._alive.append(tensor)
-        if tensor.requires_grad and not step.leaf and step.op not in ("overwrite", "as_strided"):
-            tensor.register_hook(lambda gradient: note_gradient(step, gradient))  # type: ignore[no-untyped-call]
+        reference = weakref.ref(tensor)
+        self._known[id(tensor)] = reference, step
+        if tensor._is_view():
+            self._views.setdefault(id(tensor._base), []).append(reference)
+        if self.keeping.counting:
+            self.counts.append(Count(tensor.nbytes, tensor._is_view(), tensor.requires_grad))
+        elif kept and tensor.requires_grad and not step.leaf and step.op not in ("overwrite", "as_strided"):
+            assert tensor.grad_fn is not None
+            self._edges.append((step, GradientEdge(tensor.grad_fn, tensor.output_nr)))
 
     def _dropout(
-        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], state: Tensor | None
-    ) -> tuple[str, Sequence[Any], dict[str, Any]]:
-        names = ("input", "p", "training")
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        step, rate = given["input"], given.get("p", 0.5)
-        if not given.get("training", True) or not rate:
-            return "alias", (step,), {}
-        assert state is not None
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], in_place: bool
+    ) -> Tensor | None:
+        """Dropout as a product with the mask that it would have drawn, bit for bit; None if nothing is dropped."""
+        given = {**dict(zip(("input", "p", "training"), args, strict=False)), **kwargs}
+        x, rate, training = given["input"], given.get("p", 0.5), given.get("training", given.get("train", True))
+        if not training or not rate or not x.is_floating_point():
+            return None
+        step = self._step_of(x)
+        output: Tensor
         with self._unseen():
-            mask = drawn(name, torch.ones_like(step.value), rate, state)
-        return "dropout", (), {"input": step, "mask": self._constant("mask", mask)}
+            mask = func(torch.ones_like(x, requires_grad=False), rate, True)
+            if in_place:
+                base = x._base if x._is_view() else None
+                self.keeping.before_writing(x, self.steps)
+                output = x.mul_(mask)
+            else:
+                output = x * mask
+        self._write(func, "dropout", (), {"input": step, "mask": self._constant("mask", mask)}, output, None, ())
+        if in_place:
+            self._refresh(output, base)
+        return output
 
     def _constant(self, name: str, value: Tensor) -> Step:
-        place = self._stack[-1] if self._stack else ""
-        step = Step("", "constant", value.detach().clone(), place=place)
+        step = Step("", "constant", EMPTY, place=self._stack[-1] if self._stack else "")
         self._add(step, name, value)
         return step
 
@@ -344,27 +564,25 @@ class Recorder(TorchFunctionMode):
         """What else looks at memory that was written into: the tensor under a view, and its other views."""
         if base is not None:
             region = (tuple(tensor.size()), tuple(tensor.stride()), tensor.storage_offset())
-            bound = {"given": (self._known[id(base)], self._known[id(tensor)], *region)}
-            self._derived("overwrite", bound, base)
+            self._derived("overwrite", {"given": (self._step_of(base), self._step_of(tensor), *region)}, base)
         under = tensor if base is None else base
-        memory = under.untyped_storage().data_ptr()
-        for other in list(self._alive):
-            if other is tensor or other is under or not other.is_floating_point() or id(other) not in self._known:
+        for other in [reference() for reference in self._views.get(id(under), ())]:
+            if other is None or other is tensor or other._base is not under or self.known(other) is None:
                 continue
-            if other.untyped_storage().data_ptr() == memory and other._base is under:
-                region = (tuple(other.size()), tuple(other.stride()), other.storage_offset())
-                self._derived("as_strided", {"given": (self._known[id(under)], *region)}, other)
+            region = (tuple(other.size()), tuple(other.stride()), other.storage_offset())
+            self._derived("as_strided", {"given": (self._step_of(under), *region)}, other)
 
     def _derived(self, op: str, bound: dict[str, Any], tensor: Tensor) -> None:
         settings, operands = taken_apart(bound)
         place = self._stack[-1] if self._stack else ""
         with self._unseen():
-            self._add(Step("", op, tensor.detach().clone(), operands, settings, place=place), op, tensor)
+            self._add(Step("", op, EMPTY, operands, settings, place=place), op, tensor)
 
     # --- tensors and steps -----------------------------------------------------------------------------------------
 
     def known(self, tensor: Tensor) -> Step | None:
-        return self._known.get(id(tensor))
+        found = self._known.get(id(tensor))
+        return found[1] if found is not None and found[0]() is tensor else None
 
     def input(self, name: str, tensor: Tensor, leaf: Tensor, labels: Sequence[str] | None) -> None:
         names = list(AXES_OF_INPUT.get(tensor.dim(), [f"d{d}" for d in range(tensor.dim())]))
@@ -374,16 +592,26 @@ class Recorder(TorchFunctionMode):
         if labels is not None and (not tensor.dim() or len(labels) != tensor.size(at)):
             raise TraceError(f"{name} has shape {tuple(tensor.shape)}, not {len(labels)} labels")
         axes = tuple(Axis(one, tuple(labels) if labels and d == at else None) for d, one in enumerate(names))
-        step = Step("", "input", tensor.detach().clone(), axes=axes, how="captured")
+        step = Step("", "input", EMPTY, axes=axes)
         self._add(step, name, tensor)
         self._leaves[id(leaf)] = step
 
-    def gradients(self, found: Mapping[int, Tensor | None]) -> None:
-        """Give inputs and parameters theirs."""
-        for key, gradient in found.items():
-            step = self._leaves.get(key)
-            if step is not None and gradient is not None:
-                step.gradient = gradient.detach().clone()
+    def go_back(self, total: Tensor, leaves: Sequence[Tensor]) -> None:
+        """Give inputs, parameters and all steps on the way to the loss their gradients."""
+        known = [(step, leaf) for leaf in leaves if (step := self._leaves.get(id(leaf))) is not None and step.kept]
+        steps = [*(step for step, _ in known), *(step for step, _ in self._edges)]
+        wanted: list[Any] = [*(leaf for _, leaf in known), *(edge for _, edge in self._edges)]
+        if not wanted:
+            return
+        for step, gradient in zip(steps, torch.autograd.grad(total, wanted, allow_unused=True), strict=True):
+            if gradient is not None:  # of several outputs some may have none
+                self.keeping.hold_gradient(step, gradient)
+
+    def forget(self) -> None:
+        """Let go of all that belongs to the pass."""
+        self._known.clear()
+        self._views.clear()
+        self._edges.clear()
 
     def _resolved(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         given, named = (
@@ -395,42 +623,40 @@ class Recorder(TorchFunctionMode):
     def _resolve(self, value: Any) -> Any:
         if isinstance(value, Tensor):
             return self._step_of(value)
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             parts = [self._resolve(one) for one in value]
             return parts if isinstance(value, list) else tuple(parts)
         return value
 
     def _step_of(self, tensor: Tensor) -> Step:
         """The step that made a tensor; a parameter, a buffer, or else a constant that came from outside."""
-        step = self._known.get(id(tensor))
+        step = self.known(tensor)
         if step is not None:
             return step
-        with self._unseen():
-            if id(tensor) in self._parameters:
-                step = Step("", "parameter", tensor.detach().clone(), axes=axes_of_parameter(tensor))
-                self._leaves[id(tensor)] = step
-                name = self._parameters[id(tensor)]
-            else:
-                place = "" if id(tensor) in self._buffers else self._stack[-1] if self._stack else ""
-                step = Step("", "constant", tensor.detach().clone(), place=place)
-                name = self._buffers.get(id(tensor), "constant")
-            self._add(step, name, tensor)
+        before, self._own = self._own, True
+        if id(tensor) in self._parameters:
+            step = Step("", "parameter", EMPTY, axes=axes_of_parameter(tensor))
+            self._leaves[id(tensor)] = step
+            self._add(step, self._parameters[id(tensor)], tensor, copy=True)
+        elif id(tensor) in self._buffers:
+            step = Step("", "constant", EMPTY)
+            self._add(step, self._buffers[id(tensor)], tensor, copy=True)
+        else:
+            step = self._constant("constant", tensor)
+        self._own = before
         return step
 
 
+AXES_OF_PARAMETER = {
+    1: ("unit",),
+    2: ("unit", "input"),
+    3: ("channel", "input", "position"),
+    4: ("channel", "input", "row", "column"),
+}
+
+
 def axes_of_parameter(tensor: Tensor) -> tuple[Axis, ...]:
-    names: dict[int, tuple[str, ...]] = {
-        1: ("unit",),
-        2: ("unit", "input"),
-        3: ("channel", "input", "position"),
-        4: ("channel", "input", "row", "column"),
-    }
-    return tuple(map(Axis, names.get(tensor.dim(), tuple(f"d{d}" for d in range(tensor.dim())))))
-
-
-def note_gradient(step: Step, gradient: Tensor | None) -> None:
-    if gradient is not None:  # of several outputs some may have none
-        step.gradient = gradient.detach().clone()
+    return tuple(map(Axis, AXES_OF_PARAMETER.get(tensor.dim(), tuple(f"d{d}" for d in range(tensor.dim())))))
 
 
 def name_of(func: Any) -> str:
@@ -442,15 +668,18 @@ def name_of(func: Any) -> str:
     return str(name)
 
 
-def functional(name: str, kwargs: Mapping[str, Any]) -> tuple[str, bool]:
-    """The name of the same function without side effect, and whether this one writes into its first argument."""
+@cache
+def kind_of(name: str) -> tuple[str, bool, bool]:
+    """The name of the same function without side effect; whether by its name it writes into its first argument; and
+    whether what comes out is a constant."""
+    plain, in_place = name, False
     if name in IN_PLACE_OPERATORS:
-        return IN_PLACE_OPERATORS[name], True
-    if name.startswith("__") and name.endswith("__"):
-        return name.strip("_"), False
-    if name.endswith("_") and not name.startswith("_") and name not in ("requires_grad_",):
-        return (name if name.startswith(STARTS_ANEW) else name[:-1]), True
-    return name, bool(kwargs.get("inplace")) or kwargs.get("out") is not None
+        plain, in_place = IN_PLACE_OPERATORS[name], True
+    elif name.startswith("__") and name.endswith("__"):
+        plain = name.strip("_")
+    elif name.endswith("_") and not name.startswith("_") and name not in ("requires_grad_",):
+        plain, in_place = (name if name.startswith(STARTS_ANEW) else name[:-1]), True
+    return plain, in_place, plain.startswith(STARTS_ANEW) or plain in WITHOUT_GRADIENT
 
 
 def chosen(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -487,23 +716,15 @@ def floats_of(value: Any) -> Iterator[Tensor]:
             yield from floats_of(one)
 
 
-def flattened(value: Any) -> Iterator[Any]:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for one in value:
-            yield from flattened(one)
-    else:
-        yield value
-
-
 @contextmanager
-def buffers_kept(model: nn.Module) -> Iterator[None]:
+def buffers_kept(recorder: Recorder) -> Iterator[None]:
     """What a pass writes into buffers (running means) is undone."""
-    kept: Iterable[tuple[Tensor, Tensor]] = [(one, one.detach().clone()) for one in model.buffers()]
+    kept: Iterable[tuple[Tensor, Tensor]] = [(one, one.detach().clone()) for one in recorder.model.buffers()]
     try:
         yield
     finally:
         with torch.no_grad():
             for buffer, before in kept:
-                buffer.copy_(before)
+                if not torch.equal(buffer, before):
+                    recorder.keeping.before_writing(buffer, recorder.steps)
+                    buffer.copy_(before)

@@ -299,7 +299,7 @@ class Trace:
                     tuple(Axis(axis, tuple(labels) if labels else None) for axis, labels in entry["axes"]),
                     entry["place"],
                     entry["how"],
-                    gradient=tensors.get(f"gradient:{name}"),
+                    held_gradient=tensors.get(f"gradient:{name}"),
                     part=entry["part"],
                     autocast=getattr(torch, entry["autocast"]) if entry["autocast"] else None,
                 )
@@ -308,13 +308,16 @@ class Trace:
             raise TraceError(f"{path}: damaged ({error!r})", "Make it anew with trace.save().") from error
 
 
-def free_name(name: str, taken: Mapping[str, Any]) -> str:
-    """The name, numbered if another step has it."""
-    found, count = name, 1
-    while found in taken:
+def free_name(name: str, taken: Mapping[str, Any], last: dict[str, int] | None = None) -> str:
+    """The name, numbered if another step has it; `last` remembers the numbers that were given."""
+    if name not in taken:
+        return name
+    count = (last or {}).get(name, 1) + 1
+    while f"{name}_{count}" in taken:
         count += 1
-        found = f"{name}_{count}"
-    return found
+    if last is not None:
+        last[name] = count
+    return f"{name}_{count}"
 
 
 def largest_difference(a: Tensor, b: Tensor) -> float:
