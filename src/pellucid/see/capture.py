@@ -186,7 +186,7 @@ def record(
     once = Pass(model, run, inputs, loss, labels or {})
     devices = {one.device for one in (*inputs.values(), *model.parameters())}
     free = min((found for found in map(free_memory, devices) if found is not None), default=None)
-    allowed = free if keep.memory_limit is None else bytes_of(keep.memory_limit)
+    allowed = None if keep.memory_limit is None else bytes_of(keep.memory_limit)
     size = None
     if keep.only or keep.memory_limit is not None:
         size = counted(once, keep)
@@ -485,11 +485,15 @@ class Recorder(TorchFunctionMode):
             self._add(step, f"{op}_{part}" if several else op, tensor)
 
     def _add(self, step: Step, name: str, tensor: Tensor, copy: bool = False) -> None:
+        base = tensor._base if tensor._is_view() else None
+        # What belongs to the model is copied, and so are views of it.
+        shares = base is not None and self.known(base) is not None and not self._belongs_to_model(base)
         kept = step.op in ("input", "constant") or tensor.numel() == 1 or self.keeping.wants(len(self.steps))
         if self.keeping.counting:
             step.held = tensor.detach().clone() if tensor.numel() == 1 else tensor.detach().to("meta")
+            self.counts.append(Count(tensor.nbytes, shares, tensor.requires_grad and step.op != "constant"))
         elif kept:
-            self.keeping.hold(step, tensor, copy)
+            self.keeping.hold(step, tensor, copy, shares)
         else:
             step.held = tensor.detach().to("meta")
             step.again = of_parameter(tensor) if step.op == "parameter" else recompute
@@ -498,12 +502,12 @@ class Recorder(TorchFunctionMode):
         self.steps.append(step)
         reference = weakref.ref(tensor)
         self._known[id(tensor)] = reference, step
-        if tensor._is_view():
-            self._views.setdefault(id(tensor._base), []).append(reference)
-        if self.keeping.counting:
-            self.counts.append(Count(tensor.nbytes, tensor._is_view(), tensor.requires_grad))
-        elif kept and tensor.requires_grad and not step.leaf and step.op not in ("overwrite", "as_strided"):
-            assert tensor.grad_fn is not None
+        if base is not None:
+            self._views.setdefault(id(base), []).append(reference)
+            if not shares and tensor.numel() == base.numel() and tensor.is_contiguous():
+                # PyTorch made it of a tensor that nobody has seen, as a linear layer does, under another shape.
+                self._known[id(base)] = weakref.ref(base), step
+        if kept and tensor.grad_fn is not None and not step.leaf and step.op not in ("overwrite", "as_strided"):
             self._edges.append((step, GradientEdge(tensor.grad_fn, tensor.output_nr)))
 
     def _dropout(
@@ -572,11 +576,19 @@ class Recorder(TorchFunctionMode):
             region = (tuple(other.size()), tuple(other.stride()), other.storage_offset())
             self._derived("as_strided", {"given": (self._step_of(under), *region)}, other)
 
+    def _belongs_to_model(self, tensor: Tensor) -> bool:
+        return id(tensor) in self._parameters or id(tensor) in self._buffers
+
     def _derived(self, op: str, bound: dict[str, Any], tensor: Tensor) -> None:
         settings, operands = taken_apart(bound)
-        place = self._stack[-1] if self._stack else ""
+        step = Step("", op, EMPTY, operands, settings, place=self._stack[-1] if self._stack else "")
+        whole = self.known(tensor)
         with self._unseen():
-            self._add(Step("", op, EMPTY, operands, settings, place=place), op, tensor)
+            if op == "overwrite" and whole is not None and whole.shape != tensor.shape:  # known by a view of all of it
+                self._add(step, op, tensor.view(whole.shape))
+                self._known[id(tensor)] = weakref.ref(tensor), step
+            else:
+                self._add(step, op, tensor)
 
     # --- tensors and steps -----------------------------------------------------------------------------------------
 

@@ -52,8 +52,8 @@ class Keeping:
             return False
         return self.wanted is None or (number < len(self.wanted) and self.wanted[number])
 
-    def hold(self, step: Step, tensor: Tensor, copy: bool = False) -> None:
-        """Give the step its value."""
+    def hold(self, step: Step, tensor: Tensor, copy: bool = False, shares: bool = False) -> None:
+        """Give the step its value, a copy if asked for; `shares` says that its memory is already counted."""
         value = tensor.detach()
         if self.narrows(value):
             step.narrowed = value.dtype
@@ -63,7 +63,7 @@ class Keeping:
         else:
             self._versions.append((step, value, value._version))
         step.held = value
-        self.bytes += cost(tensor, self.precision)
+        self.bytes += value.nbytes if copy or not shares or step.narrowed else 0
         if self.most is not None and self.bytes > self.most:
             raise FullError
 
@@ -122,10 +122,3 @@ class Keeping:
 
 def memory(tensor: Tensor) -> int:
     return 0 if tensor.is_meta else tensor.untyped_storage().data_ptr()
-
-
-def cost(tensor: Tensor, precision: torch.dtype | None) -> int:
-    """Bytes that keeping a value takes; a view shares the memory of what it looks at."""
-    if precision is not None and tensor.is_floating_point() and precision.itemsize < tensor.itemsize:
-        return tensor.numel() * precision.itemsize
-    return 0 if tensor._is_view() else tensor.nbytes

@@ -1,6 +1,5 @@
 """Values that a trace did not keep, computed anew from those that it did."""
 
-import weakref
 from collections.abc import Callable, Mapping
 
 import torch
@@ -13,22 +12,24 @@ from pellucid.see.trace import WHOLE, TraceError
 
 def recompute(wanted: Step) -> Tensor:
     """The value of a step whose own was not kept. Raises TraceError if something that it needs is gone."""
+    if wanted.leaf:
+        raise TraceError(
+            f"{wanted.name} was not kept, and this trace has no model to read it from", keeping(wanted.name)
+        )
     values: dict[Step, Tensor] = {}
     with torch.no_grad():
         for step in needed(wanted):
-            if step.leaf:
-                raise TraceError(
-                    f"{step.name} was not kept, so {wanted.name} cannot be computed anew",
-                    f'Capture it with only=[..., "{step.name}"].',
-                )
-            given = {role: read(one, values) for role, one in step.operands.items()}
             try:
+                given = {role: read(one, values) for role, one in step.operands.items()}
                 values[step] = result(OPERATIONS.get(step.op, WHOLE), step, given)
-            except LookupError as error:
-                raise TraceError(
-                    f"{wanted.name} was not kept: {error}", f'Capture it with only=[..., "{step.name}"].'
-                ) from error
+            except (LookupError, TraceError) as error:
+                mend = error.mend if isinstance(error, TraceError) else keeping(step.name)
+                raise TraceError(f"{wanted.name} was not kept and cannot be computed anew: {error}", mend) from error
     return values[wanted]
+
+
+def keeping(name: str) -> str:
+    return f'Capture with only=[..., "{name}"].'
 
 
 def read(step: Step, values: Mapping[Step, Tensor]) -> Tensor:
@@ -51,21 +52,12 @@ def needed(wanted: Step) -> list[Step]:
 
 
 def of_parameter(parameter: Tensor) -> Callable[[Step], Tensor]:
-    """How the value of a parameter that was not kept is read: from the model, while it has not changed."""
-    held, version = weakref.ref(parameter), parameter._version
+    """How the value of a parameter that was not kept is read: from the model, while nothing has written into it."""
+    version = parameter._version
 
-    def read(step: Step) -> Tensor:
-        now = held()
-        if now is None or now._version != version:
-            what = "is gone" if now is None else "has changed"
-            raise TraceError(
-                f"{step.name} was not kept, and the model's {what} since", f'Capture it with only=[..., "{step.name}"].'
-            )
-        return now.detach().clone()
+    def read_from_model(step: Step) -> Tensor:
+        if parameter._version != version:
+            raise TraceError(f"{step.name} was not kept, and has changed in the model since", keeping(step.name))
+        return parameter.detach().clone()
 
-    return read
-
-
-def without_numbers(shape: Mapping[str, object]) -> Tensor:
-    """A shape and number format on the meta device, which stands for a value that is not kept."""
-    return torch.empty(shape["shape"], dtype=getattr(torch, str(shape["dtype"])), device="meta")  # type: ignore[call-overload, no-any-return]
+    return read_from_model

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.see.address import Address, AddressError
+from pellucid.see.address import Address, AddressError, region_of
 from pellucid.see.operation import Step, result
 from pellucid.see.trace import Trace, largest_difference
 
@@ -48,7 +48,7 @@ def replay(trace: Trace, edits: Mapping[str, Any] | None = None, skip: Sequence[
     changed: dict[Step, list[tuple[Any, Any]]] = {}
     for address, value in parsed:
         step = trace[address.name]
-        changed.setdefault(step, []).append((region(address, step), value))
+        changed.setdefault(step, []).append((region_of(address, step.axis_names, step.shape), value))
     left_out = {trace[name] for name in skip}
     values: dict[Step, Tensor] = {}
     with torch.no_grad():
@@ -65,7 +65,7 @@ def replay(trace: Trace, edits: Mapping[str, Any] | None = None, skip: Sequence[
 def computed(trace: Trace, step: Step, values: Mapping[Step, Tensor], left_out: bool) -> Tensor:
     """The value of a step, its own where nothing it was made of has changed."""
     if left_out:
-        same = [one for one in step.operands.values() if one.value.shape == step.value.shape]
+        same = [one for one in step.operands.values() if one.shape == step.shape]
         if not same:
             raise AddressError(f"{step.name} cannot be left out: nothing of its shape goes in")
         return values.get(same[0], same[0].value)
@@ -75,15 +75,3 @@ def computed(trace: Trace, step: Step, values: Mapping[Step, Tensor], left_out: 
         return step.value
     given = {role: values.get(operand, operand.value) for role, operand in step.operands.items()}
     return result(trace.operation(step), step, given)  # type: ignore[no-any-return]
-
-
-def region(address: Address, step: Step) -> tuple[Any, ...]:
-    """The part of a tensor that an address names, which may leave axes out."""
-    where: list[Any] = [slice(None)] * step.value.dim()
-    for number, (axis, index) in enumerate(address.cell or ()):
-        place = number if axis is None else step.axis_names.index(axis) if axis in step.axis_names else -1
-        if not 0 <= place < len(where) or not -step.value.size(place) <= index < step.value.size(place):
-            sizes = ", ".join(f"{a}=0..{n - 1}" for a, n in zip(step.axis_names, step.value.shape, strict=True))
-            raise AddressError(f"{address} names no part of {step.name}", f"Its axes are [{sizes}].")
-        where[place] = index
-    return tuple(where)

@@ -3,7 +3,8 @@
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -66,16 +67,20 @@ class Size:
         kept = {step for step in steps if step in chosen or step.op in ("input", "constant") or step.shape.numel() == 1}
 
         def bytes_in(step: Step, count: Count, precision: torch.dtype | None) -> int:
-            if precision is not None and step.dtype.is_floating_point and precision.itemsize < step.dtype.itemsize:
+            narrows = precision is not None and step.dtype.is_floating_point and step.shape.numel() > 1
+            if precision is not None and narrows and precision.itemsize < step.dtype.itemsize:
                 return step.shape.numel() * precision.itemsize
             shares = count.view and any(operand in kept for operand in step.operands.values())
             return 0 if shares else count.bytes
 
         held = [(step, count) for step, count in zip(steps, counts, strict=True) if step in kept]
-        with_gradient = [(step, count) for step, count in held if count.gradient]
 
         def total(pairs: Iterable[tuple[Step, Count]], precision: torch.dtype | None) -> int:
             return sum(bytes_in(step, count, precision) for step, count in pairs)
+
+        def gradients_in(precision: torch.dtype | None) -> int:
+            """At most: some of them share memory."""
+            return total([(step, replace(count, view=False)) for step, count in held if count.gradient], precision)
 
         kinds: dict[tuple[str, tuple[int, ...]], list[int]] = {}
         for step, count in held:
@@ -84,8 +89,8 @@ class Size:
             bytes_ = bytes_in(step, count, precision) * (2 if count.gradient else 1)
             kinds.setdefault((name, tuple(step.shape)), []).append(bytes_)
         found = [Kind(name, shape, len(bytes_), sum(bytes_)) for (name, shape), bytes_ in kinds.items()]
-        values, gradients = total(held, precision), total(with_gradient, precision)
-        narrow = total(held, torch.bfloat16) + total(with_gradient, torch.bfloat16)
+        values, gradients = total(held, precision), gradients_in(precision)
+        narrow = total(held, torch.bfloat16) + gradients_in(torch.bfloat16)
         return cls(
             values,
             gradients,
@@ -102,8 +107,7 @@ class Size:
     def __str__(self) -> str:
         """The arithmetic in one line."""
         most = ", ".join(map(str, self.kinds[:LARGEST]))
-        with_gradients = f" (half of it gradients: {written(self.gradients)})" if self.gradients else ""
-        with_gradients = with_gradients.replace("half of it ", "") if self.gradients != self.values else with_gradients
+        with_gradients = f" (of it gradients {written(self.gradients)})" if self.gradients else ""
         number = sum(self.wanted)
         of = f" of {len(self.wanted)}" if number < len(self.wanted) else ""
         return f"about {written(self.bytes)}{with_gradients}: {number}{of} steps, most of it in {most}"
@@ -141,8 +145,9 @@ def selected(steps: Sequence[Step], aliases: Mapping[str, Step], only: Sequence[
             ):
                 fits |= {step, *step.operands.values()}
         if not fits:
-            near = [step.name for step in steps if pattern.strip("*.").rpartition(".")[2] in step.name][:3]
-            near = near or [step.name for step in steps if not step.leaf][:3]
+            names = [*aliases, *(step.name for step in steps)]
+            places = {".".join(name.split(".")[:length]) for name in names for length in range(1, name.count(".") + 2)}
+            near = get_close_matches(pattern.strip("*."), sorted(places), 3, 0.5) or sorted(places)[:3]
             raise TraceError(f"only={pattern!r} fits no step of the model", f"There are: {', '.join(near)}, ...")
         found |= fits
     return found

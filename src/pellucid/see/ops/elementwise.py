@@ -23,7 +23,7 @@ class Arithmetic(Operation):
 
     def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
         local = dict(zip(("input", "other"), self.gradients(call), strict=True))
-        return {role: fitted(upstream * local[role], one.value.shape) for role, one in call.differentiable()}
+        return {role: fitted(upstream * local[role], one.shape) for role, one in call.differentiable()}
 
     def axes(self, call: Call) -> tuple[Axis, ...] | None:
         named = [one.axes for one in call.step.operands.values() if len(one.axes) == call.output.dim()]
@@ -31,9 +31,7 @@ class Arithmetic(Operation):
             tuple(
                 next((axis for axis, size in zip(axes, sizes, strict=True) if size == call.output.size(d)), axes[0])
                 for d, axes in enumerate(zip(*named, strict=True))
-                for sizes in [
-                    [one.value.size(d) for one in call.step.operands.values() if one.value.dim() == len(named[0])]
-                ]
+                for sizes in [[one.shape[d] for one in call.step.operands.values() if len(one.shape) == len(named[0])]]
             )
             if named
             else None
@@ -149,7 +147,7 @@ class Raise(Arithmetic):
             "input": lambda: b * torch.pow(a, b - 1),
             "exponent": lambda: call.output * torch.as_tensor(a).log(),
         }
-        return {role: fitted(upstream * local[role](), one.value.shape) for role, one in call.differentiable()}
+        return {role: fitted(upstream * local[role](), one.shape) for role, one in call.differentiable()}
 
     def explain(self, call: Call, cell: Index) -> Expression:
         return Power(call.aligned("input", cell), call.aligned("exponent", cell))

@@ -122,17 +122,17 @@ class Moving(Operation):
             if size == 1:
                 found.append(free.pop(0) if free else Axis(f"d{dim}"))
                 continue
-            axis = self._along(size, first, origin(dim, 1))
+            axis = self._along(sizes, dim, first, origin(dim, 1))
             if axis is not None and axis.labels and size < len(axis.labels):
                 axis = with_labels(axis, first[0], [origin(dim, i) for i in range(size)])
             found.append(axis or Axis(f"d{dim}"))
         return tuple(found)
 
-    def _along(self, size: int, first: Place, place: Place | None) -> Axis | None:
+    def _along(self, sizes: Sequence[int], dim: int, first: Place, place: Place | None) -> Axis | None:
         """The axis of the source along which the output's numbers come, as far as the second of them tells."""
         if place is None or place[0] is not first[0]:
             return None
-        source = first[0]
+        source, size = first[0], sizes[dim]
         strides = [b - a for a, b in zip(first[1], place[1], strict=True)]
         changed = [d for d, stride in enumerate(strides) if stride]
         if len(changed) != 1:
@@ -141,10 +141,10 @@ class Moving(Operation):
         axis, whole = source.axes[d], source.shape[d]
         if (size == whole and strides[d] == 1) or (axis.labels and size < whole):
             return axis
-        if size < whole and strides[d] > 1 and axis.name in FEATURES:
+        if size < whole and axis.name in FEATURES:
+            return Axis("head" if strides[d] > 1 else "d_k")
+        if size < whole and axis.name == "d_k" and strides[d] == sizes[-1] > 1:  # of queries, keys and values at once
             return Axis("head")
-        if size < whole and strides[d] == 1 and axis.name in FEATURES:
-            return Axis("d_k")
         if size > whole and axis.name == "d_k":
             return Axis("model")
         return Axis(axis.name) if size < whole else None
