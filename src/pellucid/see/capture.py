@@ -242,7 +242,7 @@ def passed(once: Pass, recorder: "Recorder") -> tuple[list[str], str | None]:
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng())
         stack.callback(random.setstate, random.getstate())
-        stack.enter_context(buffers_kept(recorder))
+        stack.enter_context(buffers_kept(model, lambda buffer: recorder.keeping.before_writing(buffer, recorder.steps)))
         stack.enter_context(torch.set_grad_enabled(loss is not None))
         with recorder.watching():
             output = once.run(copies)
@@ -729,14 +729,14 @@ def floats_of(value: Any) -> Iterator[Tensor]:
 
 
 @contextmanager
-def buffers_kept(recorder: Recorder) -> Iterator[None]:
+def buffers_kept(model: nn.Module, before_writing: Callable[[Tensor], None] = lambda _: None) -> Iterator[None]:
     """What a pass writes into buffers (running means) is undone."""
-    kept: Iterable[tuple[Tensor, Tensor]] = [(one, one.detach().clone()) for one in recorder.model.buffers()]
+    kept: Iterable[tuple[Tensor, Tensor]] = [(one, one.detach().clone()) for one in model.buffers()]
     try:
         yield
     finally:
         with torch.no_grad():
             for buffer, before in kept:
                 if not torch.equal(buffer, before):
-                    recorder.keeping.before_writing(buffer, recorder.steps)
+                    before_writing(buffer)
                     buffer.copy_(before)
