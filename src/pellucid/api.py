@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+import torch
+
 from pellucid.adapt.export import Exportable, check_format, write_export
 from pellucid.adapt.parity import Parity, parity
 from pellucid.config import read_toml
@@ -17,12 +19,18 @@ from pellucid.data.read import fetch_corpora
 from pellucid.errors import DataError, RunError
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.exported import FORMATS, FormatName, Quantization
+from pellucid.models.translator import Translator
 from pellucid.run import Run
 from pellucid.see.report import write_report
-from pellucid.tasks.translate import TranslateConfig, TranslateTask, proposed_preset
+from pellucid.see.training import TrainingStep, capture_step
+from pellucid.see.translation import batch_of, sentence_of
+from pellucid.tasks.task import Batch
+from pellucid.tasks.translate import TranslateConfig, TranslateTask, proposed_preset, translation_loss
 from pellucid.train.loop import Event, Trainer, Watcher
 from pellucid.train.parallel import Workers, joined
 from pellucid.train.plan import make_plan, parse_budget
+from pellucid.train.precision import autocast
+from pellucid.train.standing import next_batches, standing
 
 
 def train(
@@ -111,6 +119,44 @@ def resume(
 def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises RunError if it is none."""
     return Run.open(path)
+
+
+def next_step(run: Run, text: str | None = None, target: str | None = None) -> TrainingStep:
+    """The optimizer step that a run's training takes next from its last saved state, opened; the run is not touched.
+
+    Without `text` it is of the batches that come next, with the dropout that is drawn for them: what `resume` does.
+    With it, the step that this one pair would make if it were the whole batch; without `target`, with the run's own
+    translation. Of a finished training it is one step more, at the rate of its last. Raises RunError if no state was
+    saved, DataError if the data has changed, TraceError if a text is empty or too long.
+    """
+    config = run.config
+    training = config.training
+    device = torch.device(training.device if torch.cuda.is_available() else "cpu")
+    with torch.random.fork_rng():
+        model = Translator(config.model, run.tokenizer.size).to(device)
+    stands = standing(run, model)
+    if text is None:
+        batches = next_batches(run.task, stands.counters, training.accumulate)
+    else:
+        batches = [batch_of(sentence_of(run, text, target))]
+
+    def objective(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        with autocast(training.precision, device):
+            batch = Batch({"source": source, "target": target}, padding=0.0)
+            return translation_loss(model, batch, config.label_smoothing).total
+
+    with torch.random.fork_rng():
+        torch.set_rng_state(stands.randomness["random.cpu"])
+        if "random.cuda" in stands.randomness:
+            torch.cuda.set_rng_state(stands.randomness["random.cuda"], device)
+        return capture_step(
+            model,
+            objective,
+            [tuple(batch.to(device).tensors[side] for side in ("source", "target")) for batch in batches],
+            clip=training.clip,
+            optimizer=stands.optimizer,
+            training_step=stands.counters.step + 1,
+        )
 
 
 def export(

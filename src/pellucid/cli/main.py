@@ -9,7 +9,7 @@ import sys
 import typer
 
 from pellucid import __version__
-from pellucid.cli import corpus, data, demo, evaluate, export, report, resume, runs, train, translate
+from pellucid.cli import corpus, data, demo, evaluate, export, report, resume, runs, see, train, translate
 from pellucid.cli.console import err
 from pellucid.cli.voice import one_voice
 from pellucid.cli.words import say
@@ -30,6 +30,7 @@ demo_app = typer.Typer(help="Train on a default corpus and show what came out.",
 train_app.command("translate")(train.translate)
 app.add_typer(train_app, name="train")
 app.command("translate")(translate.translate)
+app.command("see")(see.see)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("runs")(runs.runs)

@@ -34,10 +34,10 @@ def translate_texts(
     results = [[Translation(text, 0.0)] for text in texts]
     for number, found in zip(wanted, hypotheses, strict=True):
         strings = slotted[number].strings
-        results[number] = [Translation(_text(tokenizer.decode(h.tokens), strings), h.score) for h in found]
+        results[number] = [Translation(text_of(tokenizer.decode(h.tokens), strings), h.score) for h in found]
     return results
 
 
-def _text(decoded: str, strings: Sequence[str]) -> str:
+def text_of(decoded: str, strings: Sequence[str]) -> str:
     """The translation as a person reads it: bytes that form no character dropped, what was taken out put back."""
     return put_back(decoded.replace(REPLACEMENT, ""), tuple(strings)).strip()

@@ -126,6 +126,7 @@ def _from_products(trace: Trace, softmax: Step, parts: dict[str, Step], after: d
         scale = scale_of(parts["query_scaled"])
         assert scale is not None
         scores.difference = largest_difference(scores.value * scale, product.value)
+        trace.stands_beside[scores] = product, scale
     for step in (product, scaled, parts.get("masked"), softmax):
         if step is not None:
             step.axes = (*scores.axes[:-2], Axis("query", query.axes[-2].labels), Axis("key", key.axes[-2].labels))

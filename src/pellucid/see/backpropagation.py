@@ -6,7 +6,7 @@ gradients of what it was made from. Where paths meet, the branches and their sum
 Source: Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", 1986.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -17,10 +17,13 @@ from pellucid.see.trace import Trace, TraceError
 Branches = dict[Step, list[tuple[Step, Tensor]]]
 
 
-def backpropagate(trace: Trace, seeds: Mapping[Step, Tensor] | None = None) -> tuple[dict[Step, Tensor], Branches]:
+def backpropagate(
+    trace: Trace, seeds: Mapping[Step, Tensor] | None = None, stop: Collection[Step] = ()
+) -> tuple[dict[Step, Tensor], Branches]:
     """The gradient of every step, and for each the parts that came from each step made of it.
 
-    Without `seeds` it starts from the loss with 1. Raises TraceError where the trace has no loss.
+    Without `seeds` it starts from the loss with 1; it does not go on from steps in `stop`. Raises TraceError where the
+    trace has no loss.
     """
     if seeds is None:
         if trace.loss is None:
@@ -32,7 +35,7 @@ def backpropagate(trace: Trace, seeds: Mapping[Step, Tensor] | None = None) -> t
     with torch.no_grad():
         for step in reversed(list(trace.flat())):
             upstream = gradients.get(step)
-            if upstream is None or step.leaf:
+            if upstream is None or step.leaf or step in stop:
                 continue
             for operand, gradient in contributions(trace, step, upstream):
                 branches.setdefault(operand, []).append((step, gradient))

@@ -5,6 +5,7 @@ both are gone when the capture ends, however it ends. The model, its buffers, it
 left as they were. What is written in place, by a later step or after the pass, does not change what was seen.
 """
 
+import dataclasses
 import inspect
 import random
 import types
@@ -24,12 +25,13 @@ from torch.overrides import TorchFunctionMode
 
 from pellucid.see.attention import name_parts
 from pellucid.see.keeping import FullError, Keeping, UnseenWriteError
-from pellucid.see.operation import Axis, NotOpenedError, Operation, Role, Step, filled, taken_apart
+from pellucid.see.operation import Axis, Made, NotOpenedError, Operation, Role, Step, filled, taken_apart
 from pellucid.see.ops import OPERATIONS
 from pellucid.see.ops.dropout import drawn
 from pellucid.see.recompute import of_parameter, recompute
 from pellucid.see.size import Count, Size, bytes_of, free_memory
 from pellucid.see.trace import WHOLE, Trace, TraceError, free_name
+from pellucid.see.training import TrainingStep, remembered
 
 Labels = Mapping[str, Sequence[str]]
 EMPTY = torch.empty(0)  # the value of a step before it has its own
@@ -90,21 +92,33 @@ def capture(
     only: str | Sequence[str] | None = None,
     precision: torch.dtype | None = None,
     memory_limit: int | str | None = None,
+    objective: Callable[..., Any] | None = None,
+    scale: float = 1.0,
+    clip: float | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
     **named: Any,
 ) -> Trace:
     """What `model(*inputs, **named)` computes, and with `loss` (of its output) all gradients as well.
 
-    `labels` names the positions of inputs, by input: {"source": ["Hello", "world"]}. For large models: `only` is a
-    pattern, or several, of the names or places whose values are kept ("decoder.*", "*.weights"), the others being
-    computed anew when they are asked for; `precision` is the number format in which values are kept (torch.bfloat16
-    halves them); `memory_limit`, such as "2 GB", is what they may take, else what is free. With any of them the model
-    runs once more than without, as nothing is kept before it is known to fit.
+    `labels` names the positions of inputs, by input, and the rows of parameters, such as the tokens of a vocabulary:
+    {"source": ["Hello", "world"], "embedding.weight": [...]}.
+
+    For large models: `only` is a pattern, or several, of the names or places whose values are kept ("decoder.*",
+    "*.weights"), the others being computed anew when they are asked for; `precision` is the number format in which
+    values are kept (torch.bfloat16 halves them); `memory_limit`, such as "2 GB", is what they may take, else what is
+    free. With `only` or `memory_limit` the model runs once more, as nothing is kept before it is known to fit.
+
+    Of a training: `objective` is called in the model's stead where a loop calls more than the model. `scale` is a
+    GradScaler's: gradients are computed with it and shown without it. `clip` is the largest norm that the loop allows,
+    `optimizer` what takes the step: `trace.why_moved` and `trace.flow` tell of them.
 
     Raises TraceError if the loss is not one number, if the trace would not fit, or if `only` fits nothing.
     """
-    run, tensors = called_with(model, inputs, named)
-    keep = Keep(() if only is None else (only,) if isinstance(only, str) else tuple(only), precision, memory_limit)
-    return record(model, run, tensors, loss, labels, training_step, keep)
+    run, tensors = called_with(objective or model, inputs, named)
+    trace = record(model, run, tensors, loss, labels, training_step, scale, Keep.of(only, precision, memory_limit))
+    if clip is not None or scale != 1 or optimizer is not None:
+        TrainingStep([trace], clip, scale != 1, *remembered(model, optimizer), training_step)
+    return trace
 
 
 def size_of(
@@ -117,15 +131,15 @@ def size_of(
 ) -> Size:
     """What `capture` with these arguments would take, found by a pass that keeps no values: print it."""
     run, tensors = called_with(model, inputs, named)
-    keep = Keep(() if only is None else (only,) if isinstance(only, str) else tuple(only), precision)
-    return counted(Pass(model, run, tensors, loss), keep)
+    return counted(Pass(model, run, tensors, loss), Keep.of(only, precision))
 
 
 def called_with(
-    model: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]
+    called: Callable[..., Any], inputs: Sequence[Any], named: Mapping[str, Any]
 ) -> tuple[Callable[[Mapping[str, Tensor]], Any], dict[str, Tensor]]:
     """How the model is called with other tensors in these arguments, and the tensors by name."""
-    bound = inspect.signature(model.forward).bind(*inputs, **named)
+    signature = inspect.signature(called.forward if isinstance(called, nn.Module) else called)
+    bound = signature.bind(*inputs, **named)
     tensors: dict[str, Tensor] = {}
 
     def apart(path: str, value: Any) -> Any:
@@ -135,6 +149,9 @@ def called_with(
             return Role(path)
         if isinstance(value, dict):
             return {key: apart(str(key), one) for key, one in value.items()}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.init}
+            return Made(type(value), {name: apart(name, one) for name, one in fields.items()})
         if type(value) in (list, tuple):
             return type(value)(apart(f"{path}.{number}", one) for number, one in enumerate(value))
         return value
@@ -144,7 +161,7 @@ def called_with(
     def run(replaced: Mapping[str, Tensor]) -> Any:
         arguments = {name: filled(value, replaced) for name, value in given.items()}
         whole = inspect.BoundArguments(bound.signature, arguments)
-        return model(*whole.args, **whole.kwargs)
+        return called(*whole.args, **whole.kwargs)
 
     return run, tensors
 
@@ -157,16 +174,23 @@ class Keep:
     precision: torch.dtype | None = None
     memory_limit: int | str | None = None
 
+    @classmethod
+    def of(
+        cls, only: str | Sequence[str] | None, precision: torch.dtype | None, memory_limit: int | str | None = None
+    ) -> "Keep":
+        return cls((only,) if isinstance(only, str) else tuple(only or ()), precision, memory_limit)
+
 
 @dataclass(frozen=True)
 class Pass:
-    """What is run: `run` calls the model, given tensors by the names of `inputs`."""
+    """What is run: `run` calls the model, given tensors by the names of `inputs`; `scale` multiplies the loss."""
 
     model: nn.Module
     run: Callable[[Mapping[str, Tensor]], Any]
     inputs: Mapping[str, Tensor]
     loss: Callable[[Any], Tensor] | None = None
     labels: Labels = field(default_factory=dict)
+    scale: float = 1.0
 
 
 def record(
@@ -176,6 +200,7 @@ def record(
     loss: Callable[[Any], Tensor] | None = None,
     labels: Labels | None = None,
     training_step: int | None = None,
+    scale: float = 1.0,
     keep: Keep = Keep(),
 ) -> Trace:
     """As `capture`, where `run` calls the model, given copies of `inputs` by name.
@@ -183,7 +208,7 @@ def record(
     A trace of moderate size is taken at once. Where one may be large it is counted first, in a pass that keeps no
     values, and only taken if it fits.
     """
-    once = Pass(model, run, inputs, loss, labels or {})
+    once = Pass(model, run, inputs, loss, labels or {}, scale)
     devices = {one.device for one in (*inputs.values(), *model.parameters())}
     free = min((found for found in map(free_memory, devices) if found is not None), default=None)
     allowed = None if keep.memory_limit is None else bytes_of(keep.memory_limit)
@@ -206,7 +231,7 @@ def record(
 
 def counted(once: Pass, keep: Keep) -> Size:
     """What a trace would hold, from a pass that keeps shapes only. Raises TraceError if `only` fits nothing."""
-    recorder = Recorder(once.model, Keeping(counting=True))
+    recorder = Recorder(once.model, Keeping(counting=True), once.labels)
     # Nothing goes back, so nothing need be saved for it.
     with torch.autograd.graph.saved_tensors_hooks(lambda _: EMPTY, lambda kept: kept):
         passed(once, recorder)
@@ -215,7 +240,7 @@ def counted(once: Pass, keep: Keep) -> Size:
 
 def taken(once: Pass, keeping: Keeping, size: Size | None, training_step: int | None) -> Trace:
     """The trace of a pass whose values are kept."""
-    recorder = Recorder(once.model, keeping)
+    recorder = Recorder(once.model, keeping, once.labels)
     outputs, last = passed(once, recorder)
     if size is not None and not size.agrees(recorder.steps):
         raise TraceError(
@@ -225,7 +250,9 @@ def taken(once: Pass, keeping: Keeping, size: Size | None, training_step: int | 
     recorder.forget()
     keeping.finish(recorder.steps)
     aliases = {place: step.name for place, step in recorder.aliases.items()}
-    return Trace(recorder.steps, aliases, outputs, last, training_step)
+    trace = Trace(recorder.steps, aliases, outputs, last, training_step)
+    trace.parameters = dict(once.model.named_parameters())
+    return trace
 
 
 def passed(once: Pass, recorder: "Recorder") -> tuple[list[str], str | None]:
@@ -252,10 +279,11 @@ def passed(once: Pass, recorder: "Recorder") -> tuple[list[str], str | None]:
                 raise TraceError(f"the loss has {total.numel()} numbers, not one", "Take its mean or its sum.")
             leaves_wanted = [*parameters, *(leaf for leaf in leaves.values() if leaf.requires_grad)]
             if leaves_wanted and total.requires_grad and not recorder.keeping.counting:
-                recorder.go_back(total, leaves_wanted)
+                recorder.go_back(total, leaves_wanted, once.scale)
         recorder.keeping.check()
         name_parts(recorder.steps, recorder.rename)
-        outputs = [step.name for step in map(recorder.known, floats_of(output)) if step is not None]
+        made = recorder.outputs or list(floats_of(output))
+        outputs = [step.name for step in map(recorder.known, made) if step is not None]
         last = recorder.known(total) if total is not None else None
     return outputs, last.name if last else None
 
@@ -263,20 +291,24 @@ def passed(once: Pass, recorder: "Recorder") -> tuple[list[str], str | None]:
 class Recorder(TorchFunctionMode):
     """Writes down each function call as a step while it watches."""
 
-    def __init__(self, model: nn.Module, keeping: Keeping) -> None:
+    def __init__(self, model: nn.Module, keeping: Keeping, labels: Labels | None = None) -> None:
         super().__init__()
         self.model = model
         self.keeping = keeping
+        self.labels = labels or {}
         self.places: dict[nn.Module, str] = {}
         self._parameters: dict[int, str] = {}
         self._buffers: dict[int, str] = {}
-        for place, module in model.named_modules():  # once, for all three
+        self._tables: set[int] = set()
+        for place, module in model.named_modules():  # once, for all
             self.places[module] = place
             before = f"{place}." if place else ""
             for name, one in module._parameters.items():
                 self._parameters.setdefault(id(one), before + name)
             for name, buffer in module._buffers.items():
                 self._buffers.setdefault(id(buffer), before + name)
+            if isinstance(module, nn.Embedding):
+                self._tables.add(id(module.weight))
         self.steps: list[Step] = []
         self.counts: list[Count] = []  # of bytes, of each step
         self.aliases: dict[str, Step] = {}
@@ -289,6 +321,7 @@ class Recorder(TorchFunctionMode):
         self._leaves: dict[int, Step] = {}  # by the id of the tensor whose gradient is theirs
         self._edges: list[tuple[Step, GradientEdge]] = []  # where in PyTorch's graph the gradient of a step passes
         self._own = False
+        self.outputs: list[Tensor] = []  # of the model itself, each time it was called
 
     # --- watching --------------------------------------------------------------------------------------------------
 
@@ -322,6 +355,8 @@ class Recorder(TorchFunctionMode):
 
     def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
         place = self._stack.pop()
+        if module is self.model:
+            self.outputs += floats_of(output)
         step = self.known(output) if isinstance(output, Tensor) else None
         if not place or step is None:
             return
@@ -608,22 +643,24 @@ class Recorder(TorchFunctionMode):
         self._add(step, name, tensor)
         self._leaves[id(leaf)] = step
 
-    def go_back(self, total: Tensor, leaves: Sequence[Tensor]) -> None:
-        """Give inputs, parameters and all steps on the way to the loss their gradients."""
+    def go_back(self, total: Tensor, leaves: Sequence[Tensor], scale: float) -> None:
+        """Give inputs, parameters and all steps on the way to the loss their gradients, computed with a `scale`."""
         known = [(step, leaf) for leaf in leaves if (step := self._leaves.get(id(leaf))) is not None and step.kept]
         steps = [*(step for step, _ in known), *(step for step, _ in self._edges)]
         wanted: list[Any] = [*(leaf for _, leaf in known), *(edge for _, edge in self._edges)]
         if not wanted:
             return
-        for step, gradient in zip(steps, torch.autograd.grad(total, wanted, allow_unused=True), strict=True):
+        scaled = total if scale == 1 else total * scale
+        for step, gradient in zip(steps, torch.autograd.grad(scaled, wanted, allow_unused=True), strict=True):
             if gradient is not None:  # of several outputs some may have none
-                self.keeping.hold_gradient(step, gradient)
+                self.keeping.hold_gradient(step, gradient if scale == 1 else gradient * (1 / scale))
 
     def forget(self) -> None:
         """Let go of all that belongs to the pass."""
         self._known.clear()
         self._views.clear()
         self._edges.clear()
+        self.outputs.clear()
 
     def _resolved(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         given, named = (
@@ -647,9 +684,11 @@ class Recorder(TorchFunctionMode):
             return step
         before, self._own = self._own, True
         if id(tensor) in self._parameters:
-            step = Step("", "parameter", EMPTY, axes=axes_of_parameter(tensor))
+            name = self._parameters[id(tensor)]
+            axes = axes_of_parameter(tensor, id(tensor) in self._tables, self.labels.get(name))
+            step = Step("", "parameter", EMPTY, axes=axes)
             self._leaves[id(tensor)] = step
-            self._add(step, self._parameters[id(tensor)], tensor, copy=True)
+            self._add(step, name, tensor, copy=True)
         elif id(tensor) in self._buffers:
             step = Step("", "constant", EMPTY)
             self._add(step, self._buffers[id(tensor)], tensor, copy=True)
@@ -667,8 +706,13 @@ AXES_OF_PARAMETER = {
 }
 
 
-def axes_of_parameter(tensor: Tensor) -> tuple[Axis, ...]:
-    return tuple(map(Axis, AXES_OF_PARAMETER.get(tensor.dim(), tuple(f"d{d}" for d in range(tensor.dim())))))
+def axes_of_parameter(tensor: Tensor, table: bool = False, labels: Sequence[str] | None = None) -> tuple[Axis, ...]:
+    """Of a layer's weights or, if it is a `table`, of embeddings; `labels` are those of its rows."""
+    plain = tuple(f"d{d}" for d in range(tensor.dim()))
+    chosen = ("token", "model") if table else AXES_OF_PARAMETER.get(tensor.dim(), plain)
+    if labels is not None and (not tensor.dim() or len(labels) != tensor.size(0)):
+        raise TraceError(f"a parameter has shape {tuple(tensor.shape)}, not {len(labels)} labels")
+    return tuple(Axis(name, tuple(labels) if labels and d == 0 else None) for d, name in enumerate(chosen))
 
 
 def name_of(func: Any) -> str:

@@ -96,6 +96,9 @@ def explain_gradient(trace: Trace, step: Step, cell: Index) -> Explanation:
 def derivatives(trace: Trace, step: Step, cell: Index) -> list[tuple[Step, Index, float]]:
     """Each cell made of this one, where a gradient reaches it, with the local derivative."""
     found: list[tuple[Step, Index, float]] = []
+    if step in trace.stands_beside:
+        made, factor = trace.stands_beside[step]
+        return [(made, cell, factor)]
     for made in trace.made_of(step):
         if made not in trace.gradients:
             continue

@@ -41,6 +41,14 @@ class Role:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Stands for an argument that is a dataclass: what it is made of, with a Role for each tensor."""
+
+    kind: Callable[..., Any]
+    fields: dict[str, Any]
+
+
 @dataclass(eq=False)
 class Step:
     """One computation, or an input, parameter or constant (`op` says which).
@@ -392,6 +400,8 @@ def filled(setting: Any, values: Mapping[str, Any]) -> Any:
         return setting
     if isinstance(setting, Role):
         return values[setting.name]
+    if isinstance(setting, Made):
+        return setting.kind(**filled(setting.fields, values))
     if isinstance(setting, dict):
         return {name: filled(one, values) for name, one in setting.items()}
     if isinstance(setting, (list, tuple)):

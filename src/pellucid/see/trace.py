@@ -4,9 +4,10 @@ A trace is all that the terminal, a notebook and a page read. It holds values as
 saved to one safetensors file with its graph as JSON in the header.
 """
 
+import difflib
 import fnmatch
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,9 @@ from pellucid.see.ops import OPERATIONS
 if TYPE_CHECKING:
     from pellucid.see.attention import Attention
     from pellucid.see.explain import Explanation
+    from pellucid.see.flow import Flow
+    from pellucid.see.training import TrainingStep
+    from pellucid.see.why import Why
 
 FORMAT = "pellucid.trace.1"
 WHOLE = Whole()
@@ -56,15 +60,21 @@ class Trace:
         outputs: list[str],
         loss: str | None = None,
         training_step: int | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
+        """`about` is what else is to be kept with it, such as the sentence that went through; it must be JSON."""
         self.steps = steps
         self.aliases = dict(aliases)
         self.outputs = outputs
         self.loss = loss
         self.training_step = training_step
+        self.parameters: dict[str, Tensor] = {}  # the model's own, by name; none in a trace that was loaded
+        self.training: TrainingStep | None = None  # of which this pass is a part, where it is of one
+        self.about = dict(about or {})
         self._gradients: dict[Step, Tensor] | None = None
         self._branches: dict[Step, list[tuple[Step, Tensor]]] = {}
         self._made: dict[Step, list[Step]] = {}
+        self.stands_beside: dict[Step, tuple[Step, float]] = {}  # what the model has in place of it: factor times it
         self._attentions: list[Attention] | None = None
         self._named = {step.name: step for step in steps}
         self._opened: set[Step] = set()
@@ -81,7 +91,8 @@ class Trace:
         while name not in self._named:
             above = next((step for step in self._named.values() if self._may_hold(step, name)), None)
             if above is None:
-                near = [known for known in self._named if name.rpartition(".")[2] in known][:3]
+                near = difflib.get_close_matches(name, [*self._named, *self.aliases], n=3)
+                near = near or [known for known in self._named if name.rpartition(".")[2] in known][:3]
                 raise AddressError(
                     f"the trace has no {name}",
                     f"Near it: {', '.join(near)}." if near else "trace.select('*') lists all.",
@@ -108,6 +119,17 @@ class Trace:
     def __len__(self) -> int:
         return len(self.steps)
 
+    def rename(self, step: Step, name: str) -> None:
+        """Give a step the name by which people call it; the old one still leads to it."""
+        old = step.name
+        del self._named[old]
+        step.name = free_name(name, self._named)
+        self._named[step.name] = step
+        self.aliases = {place: step.name if held == old else held for place, held in self.aliases.items()}
+        self.aliases[old] = step.name
+        self.outputs = [step.name if one == old else one for one in self.outputs]
+        self.loss = step.name if self.loss == old else self.loss
+
     def cell(self, address: str | Address) -> tuple[Step, tuple[int, ...]]:
         """The step and the position that an address of one cell names."""
         parsed = address if isinstance(address, Address) else Address.parse(address)
@@ -126,7 +148,7 @@ class Trace:
 
     def select(self, pattern: str) -> list[Step]:
         """Steps whose name fits a shell pattern, such as "decoder.*.scores", opened ones included."""
-        self.name_axes()
+        self.attentions()  # names the scores of those computed as products
         parts = pattern.rpartition(".")[2]
         for step in list(self._named.values()):
             operation = self.operation(step)
@@ -164,7 +186,10 @@ class Trace:
         return step.inside
 
     def aside(self, beside: Step, name: str, op: str, /, **operands: Step) -> Step:
-        """A value that the model never computed, beside those it did; nothing flows through it."""
+        """A value that the model never computed, beside those it did; nothing flows through it.
+
+        Its gradient is that of the step it stands beside, if `stands_beside` says so.
+        """
         full = f"{beside.place}.{name}" if beside.place else name
         if full not in self._named:
             settings, found = taken_apart(operands)
@@ -213,7 +238,12 @@ class Trace:
         if self._gradients is None:
             from pellucid.see.backpropagation import backpropagate
 
+            self.attentions()
             self._gradients, self._branches = backpropagate(self)
+            for beside, (step, factor) in self.stands_beside.items():
+                if step in self._gradients:
+                    self._gradients[beside] = self._gradients[step] * factor
+                    self._branches[beside] = [(step, self._gradients[beside])]
         return self._gradients
 
     def branches(self, name: str) -> list[tuple[Step, Tensor]]:
@@ -234,6 +264,28 @@ class Trace:
         from pellucid.see.explain import explain
 
         return explain(self, address, backward)
+
+    # --- training --------------------------------------------------------------------------------------------------
+
+    def why_moved(
+        self, parameter: str, optimizer: torch.optim.Optimizer | None = None, by: Sequence[int] = (0,)
+    ) -> "Why":
+        """How one optimizer step moves a number of a parameter, and which examples pushed it.
+
+        Ask before `optimizer.step()`, or capture with `optimizer=`. `by` are the axes of the model's output whose
+        positions are told apart: 0, its rows, are the examples. Raises TraceError where there is no gradient, the
+        weights have moved since, or the optimizer's arithmetic is not known.
+        """
+        return self._step().why_moved(parameter, optimizer, by)
+
+    def flow(self, optimizer: torch.optim.Optimizer | None = None) -> "Flow":
+        """The norms of activations, gradients and updates, place by place in the order of the data."""
+        return self._step().flow(optimizer)
+
+    def _step(self) -> "TrainingStep":
+        from pellucid.see.training import TrainingStep
+
+        return self.training or TrainingStep([self])
 
     # --- size ------------------------------------------------------------------------------------------------------
 
@@ -260,7 +312,8 @@ class Trace:
                 {
                     "name": step.name,
                     "op": step.op,
-                    "operands": {role: operand.name for role, operand in step.operands.items()},
+                    # Pairs, because their order means something and that of an object's keys is not kept.
+                    "operands": [[role, operand.name] for role, operand in step.operands.items()],
                     "settings": {name: encoded(setting) for name, setting in step.settings.items()},
                     "axes": [[axis.name, axis.labels] for axis in step.axes],
                     "place": step.place,
@@ -278,6 +331,7 @@ class Trace:
             "outputs": self.outputs,
             "loss": self.loss,
             "training_step": self.training_step,
+            "about": self.about,
             "steps": graph,
         }
         write_tensors(Path(path), apart(tensors), head)
@@ -290,9 +344,11 @@ class Trace:
         try:
             tensors, head = read_tensors(Path(path))
         except RunError as error:
-            raise TraceError(error.message, "Make it anew with trace.save().") from error
+            raise TraceError(error.message, "Make it anew with trace.save() or `pellucid see --save`.") from error
         if head.get("format") != FORMAT:
-            raise TraceError(f"{path}: no trace of this version", "Make it anew with trace.save().")
+            raise TraceError(
+                f"{path}: no trace of this version", "Make it anew with trace.save() or `pellucid see --save`."
+            )
         try:
             steps: dict[str, Step] = {}
             for entry in head["steps"]:
@@ -301,7 +357,7 @@ class Trace:
                     name,
                     entry["op"],
                     tensors[name] if entry["kept"] is None else without_numbers(entry["kept"]),
-                    {role: steps[operand] for role, operand in entry["operands"].items()},
+                    {role: steps[operand] for role, operand in entry["operands"]},
                     {key: decoded(setting) for key, setting in entry["settings"].items()},
                     tuple(Axis(axis, tuple(labels) if labels else None) for axis, labels in entry["axes"]),
                     entry["place"],
@@ -313,9 +369,14 @@ class Trace:
                     narrowed_gradient=dtype_of(entry["narrowed_gradient"]),
                     again=None if entry["kept"] is None else recompute,
                 )
-            return cls(list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"])
+            about = head.get("about", {})
+            return cls(
+                list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"], about
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise TraceError(f"{path}: damaged ({error!r})", "Make it anew with trace.save().") from error
+            raise TraceError(
+                f"{path}: damaged ({error!r})", "Make it anew with trace.save() or `pellucid see --save`."
+            ) from error
 
 
 def free_name(name: str, taken: Mapping[str, Any], last: dict[str, int] | None = None) -> str:

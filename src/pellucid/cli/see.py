@@ -1,0 +1,90 @@
+"""`pellucid see`: a translation opened, stage by stage and number by number.
+
+The command only says which view was asked for; each view has a file of its own and draws with `matrices.py`.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pellucid.cli.console import err, print_json
+from pellucid.cli.opened import Opened, View
+from pellucid.cli.see_training import show_training
+from pellucid.cli.words import say
+from pellucid.errors import DataError
+
+
+def see(
+    run: Annotated[str, typer.Argument(help="A run folder, its name in runs/, or a saved trace.", show_default=False)],
+    text: Annotated[str | None, typer.Argument(help="The text to translate; a saved trace has its own.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Its translation; without it, what the run itself translates.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="Explain the number, or show the tensor, at an address.")
+    ] = None,
+    why: Annotated[
+        str | None, typer.Option("--why", help="Explain the next training step of the weight at an address.")
+    ] = None,
+    flow: Annotated[
+        bool, typer.Option("--flow", help="Show norms of activations, gradients and updates in the next training step.")
+    ] = False,
+    layer: Annotated[int, typer.Option(help="The layer whose attention is walked through.")] = 0,
+    head: Annotated[int | None, typer.Option(help="Show the attention of this head alone, whole.")] = None,
+    backward: Annotated[bool, typer.Option("--backward", help="Show gradients, and where they come from.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Show all digits.")] = False,
+    row: Annotated[int, typer.Option(min=0, help="The first row shown of a large matrix.")] = 0,
+    column: Annotated[int, typer.Option(min=0, help="The first column shown of a large matrix.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Keep the trace in this file, to be opened without the run.")
+    ] = None,
+) -> None:
+    """Walk through the eleven stages of a translation, or open any number of it.
+
+    Example: pellucid see runs/en-zh "Save changes before closing?"
+
+    Example: pellucid see runs/en-zh "Save the file" --at "decoder.0.cross_attention.weights[head=0, query=1, key=0]"
+
+    Example: pellucid see runs/en-zh --why "decoder.0.feed_forward.wide.weight[unit=3, input=17]"
+    """
+    if why is not None or flow:
+        show_training(run, text, target, why, flow, json, exact)
+        return
+    opened = Opened(run, text, target)
+    view = View(layer, head, backward, exact, row, column, json)
+    if save is not None:
+        keep(opened, save)
+    if at is not None:
+        show_address(opened, view, at)
+    else:
+        show_walk(opened, view)
+
+
+def keep(opened: Opened, path: Path) -> None:
+    try:
+        opened.trace.save(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+    err.print(say("see.saved", path=path), markup=False)
+
+
+def show_walk(opened: Opened, view: View) -> None:
+    """The eleven stages of a translation; of a saved trace of something else, its addresses."""
+    from pellucid.cli.see_json import walk_as_json
+    from pellucid.cli.see_walk import print_walk
+    from pellucid.see.translation import is_translation
+
+    if not is_translation(opened.trace):
+        show_address(opened, view, "*")
+    elif view.json:
+        print_json(walk_as_json(opened.trace, view))
+    else:
+        print_walk(opened, view)
+
+
+def show_address(opened: Opened, view: View, address: str) -> None:
+    from pellucid.cli.see_number import print_address
+
+    print_address(opened, view, address)

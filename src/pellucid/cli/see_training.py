@@ -1,0 +1,165 @@
+"""A step of a run's training, opened: --why and --flow of `pellucid see`.
+
+The step is the one that the training takes next from its last saved state: on the pairs that come next, or on the one
+pair that was given, were it the whole batch.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pellucid.cli.console import find_run, one_line, out, print_json
+from pellucid.cli.words import say
+from pellucid.errors import DataError
+
+if TYPE_CHECKING:
+    from pellucid.run import Run
+    from pellucid.see.flow import Flow
+    from pellucid.see.training import TrainingStep
+    from pellucid.see.why import Push, Why
+
+SHOWN = 8  # pushes, the largest
+DIGITS = 4
+
+
+def show_training(
+    given: str, text: str | None, target: str | None, why: str | None, flow: bool, json: bool, exact: bool
+) -> None:
+    """Raises RunError without a run or its saved state, TraceError or AddressError where an address names no cell."""
+    from pellucid.api import next_step
+    from pellucid.run import Run
+
+    if given.endswith(".safetensors"):
+        raise DataError(f"{given} is a saved trace; this needs the run itself", "Name the run.")
+    run = Run.open(find_run(given))
+    step = next_step(run, text, target)
+    about = about_step(run, step, text)
+    if why is not None:
+        # Of one pair, each token of the target is told apart; of many, each pair.
+        found = step.why_moved(why, by=(0, 1) if text is not None else (0,))
+        names = push_names(run, step, found.pushes)
+    if json:
+        told: dict[str, Any] = {"kind": "training_step", **about}
+        if why is not None:
+            told["why"] = why_as_json(found, names)
+        if flow:
+            told["flow"] = step.flow().json()
+        print_json(told)
+        return
+    key = "pair" if text is not None else "batch"
+    out.print(Text(say(f"see.next.{key}", run=run.name, step=step.number, pairs=about["pairs"])))
+    if about["over"]:
+        out.print(Text(say("see.next.over")), style="dim")
+    out.print()
+    if why is not None:
+        print_why(found, names, exact)
+    if flow:
+        print_flow(step.flow())
+
+
+def about_step(run: "Run", step: "TrainingStep", text: str | None) -> dict[str, Any]:
+    """Which step it is, and of what."""
+    steps = run.config.training.steps
+    return {
+        "run": run.name,
+        "step": step.number,
+        "over": steps is not None and step.number is not None and step.number > steps,
+        "on": "pair" if text is not None else "batch",
+        "pairs": sum(len(trace["source"].value) for trace in step.traces),
+        "precision": run.config.training.precision,
+        "loss": sum(float(trace[trace.loss].value) for trace in step.traces if trace.loss is not None),
+    }
+
+
+def push_names(run: "Run", step: "TrainingStep", pushes: Sequence["Push"]) -> list[str]:
+    """What each push is called: the pair by its texts, a place in the target by the token that was wanted there."""
+    from pellucid.see.tokens import labels_of
+
+    labels = labels_of(run.tokenizer)
+    names = []
+    for push in pushes:
+        if push.index is None:
+            names.append(say("see.why.itself"))
+            continue
+        trace = step.traces[push.batch]
+        source, target = (trace[side].value[push.index[0]].tolist() for side in ("source", "target"))
+        if len(push.index) > 1:
+            names.append(say("see.why.token", position=push.index[1], token=labels[target[push.index[1] + 1]]))
+        else:
+            names.append(f"{run.tokenizer.decode(source)} → {run.tokenizer.decode(target)}")
+    return names
+
+
+def why_as_json(why: "Why", names: Sequence[str]) -> dict[str, Any]:
+    told = why.json()
+    for push, name in zip(told["pushes"], names, strict=True):
+        push["name"] = name
+    return told
+
+
+def print_why(why: "Why", names: Sequence[str], exact: bool) -> None:
+    """Each quantity: its name and formula, below it the numbers; then who pushed."""
+    from pellucid.see.update import WEIGHT_DIGITS
+
+    few = 17 if exact else DIGITS + WEIGHT_DIGITS
+    out.print(Text(f"{why.address}  {why.old:.{few}g} → {why.new:.{few}g}", style="bold"))
+    out.print(Text(say("see.why.rule", optimizer=why.optimizer, difference=f"{why.difference:.1g}"), style="dim"))
+    for line in why.lines:
+        out.print()
+        out.print(Text.assemble((say(f"see.why.{line.name}"), "bold"), "  ", (line.text, "dim")))
+        digits = line.digits(DIGITS)
+        numbers = (
+            f"{line.exact} = {line.value!r}"
+            if exact
+            else f"{line.expression.text(digits, 4)} = {line.value:.{digits}g}"
+        )
+        out.print(Padding(Text(f"= {numbers}"), (0, 0, 0, 2), expand=False))
+    if why.skipped:
+        out.print(Text(say("see.why.skipped")))
+    out.print()
+    if not why.pushes:
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column(say("see.why.push"), justify="right", no_wrap=True)
+    table.add_column(say("see.why.who"), no_wrap=True)
+    order = sorted(zip(why.pushes, names, strict=True), key=lambda one: -abs(one[0].value))
+    shown = [one for one in order[:SHOWN] if one[0].value] or order[:1]
+    for push, name in shown:
+        table.add_row(f"{push.value:+.{DIGITS}g}", Text(one_line(name, out.width - 16)))
+    rest = order[len(shown) :]
+    if rest:
+        value = sum(push.value for push, _ in rest)
+        table.add_row(f"{value:+.{DIGITS}g}", say("see.why.more", count=len(rest)))
+    table.add_row(f"{why.rounding:+.{DIGITS}g}", say("see.why.rounding"))
+    table.add_row(f"{why.gradient:+.{DIGITS}g}", say("see.why.sum"), style="bold")
+    out.print(table)
+    out.print()
+
+
+def print_flow(flow: "Flow") -> None:
+    """The table, its rows under the layers that they belong to."""
+    from pellucid.see.flow import COLUMNS, WIDTH, arranged, short, shortened
+
+    width = out.width - len(COLUMNS) * (1 + WIDTH)
+    heads = (say(f"see.flow.{column}") for column in ("output", "zeros", "back", "weights", "gradient", "ratio"))
+    out.print(Text(" " * width + "".join(" " + right(head, WIDTH) for head in heads), style="dim"), no_wrap=True)
+    for place, row in arranged(flow.rows):
+        cells = "".join(f" {short(number):>{WIDTH}}" for number in (row.numbers if row is not None else ()))
+        label = shortened(place, width)
+        out.print(Text(f"{label:{width}}{cells}".rstrip(), style="" if row is not None else "bold"), no_wrap=True)
+    out.print()
+    if flow.norm is not None and flow.clip is not None and flow.factor is not None:
+        said = say("see.flow.clipped", norm=f"{flow.norm:.4g}", clip=f"{flow.clip:g}", factor=f"{flow.factor:.4g}")
+        out.print(Text(said), style="dim")
+    out.print(Text(say("see.flow.legend")), style="dim")
+
+
+def right(text: str, width: int) -> str:
+    """To the right, a wide character taking two columns."""
+    from rich.cells import cell_len
+
+    return " " * (width - cell_len(text)) + text

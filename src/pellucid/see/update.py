@@ -1,0 +1,249 @@
+"""The arithmetic of one optimizer step for one number: gradient, clipping, moments, decay, new value.
+
+SGD (Robbins & Monro, 1951) with momentum (Polyak, 1964) and Nesterov's (1983), Adam (Kingma & Ba, 2014) with AMSGrad
+(Reddi et al., 2018), AdamW (Loshchilov & Hutter, 2017), each as torch.optim computes it.
+"""
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pellucid.see.expression import Cell, Difference, Expression, Function, Number, Power, Product, Quotient, Sum
+from pellucid.see.operation import Index
+from pellucid.see.trace import TraceError
+
+KINDS = {torch.optim.SGD: "SGD", torch.optim.Adam: "Adam", torch.optim.AdamW: "AdamW"}
+ONE = Number(1.0)
+WEIGHT_DIGITS = 3  # more than of other numbers: a step is often a thousandth of its weight
+
+
+@dataclass(frozen=True)
+class Line:
+    """One quantity: its formula in plain text and LaTeX, the numbers in it, its value.
+
+    `name` is gradient, clipped, negated, decayed, buffer, step, exp_avg, exp_avg_sq, max_exp_avg_sq, exp_avg_hat,
+    exp_avg_sq_hat or new: what PyTorch calls it where it has a name.
+    """
+
+    name: str
+    text: str
+    latex: str
+    expression: Expression
+
+    @property
+    def value(self) -> float:
+        return self.expression.value
+
+    def digits(self, digits: int) -> int:
+        """How many to show where others have so many, that the change of a weight is seen."""
+        return digits + WEIGHT_DIGITS if self.name == "new" else digits
+
+    @property
+    def exact(self) -> str:
+        """Arithmetic on full-precision numbers whose result is the value."""
+        return self.expression.exact()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an optimizer moves one parameter: which it is, the settings of its group, what it remembers so far."""
+
+    kind: str
+    settings: Mapping[str, Any]
+    state: Mapping[str, Any]
+
+    def setting(self, name: str) -> float:
+        return float(self.settings[name])
+
+    def beta(self, number: int) -> float:
+        return float(self.settings["betas"][number])
+
+    @property
+    def step(self) -> int:
+        """The number of this update: 1 for the first."""
+        return int(self.state.get("step", 0)) + 1
+
+    def remembered(self, name: str, index: Index) -> float | None:
+        held = self.state.get(name)
+        return None if held is None else float(held[index])
+
+
+def rule_of(optimizer: torch.optim.Optimizer, parameter: Tensor) -> Rule:
+    """Raises TraceError for another optimizer than SGD, Adam and AdamW, or if it does not hold the parameter."""
+    kind = KINDS.get(type(optimizer))
+    if kind is None:
+        known = ", ".join(KINDS.values())
+        raise TraceError(
+            f"the arithmetic of {type(optimizer).__name__} is not told in numbers",
+            f"It is for {known}; flow() measures the updates of every optimizer.",
+        )
+    for group in optimizer.param_groups:
+        if any(one is parameter for one in group["params"]):
+            return Rule(kind, group, optimizer.state.get(parameter, {}))
+    raise TraceError("the optimizer does not hold this parameter", "Give the one that trains it.")
+
+
+def update_lines(rule: Rule, name: str, axes: Sequence[str], index: Index, weight: float, gradient: Cell) -> list[Line]:
+    """From the gradient as the optimizer gets it to the new value of `name` at `index`."""
+    arithmetic = Arithmetic(rule, name, axes, index, Cell(cell_name(name, "", axes, index), weight))
+    lines = arithmetic.sgd(gradient) if rule.kind == "SGD" else arithmetic.adam(gradient)
+    return list(lines)
+
+
+def cell_name(name: str, part: str, axes: Sequence[str], index: Index) -> str:
+    """The address of what belongs to a parameter's cell: `0.weight.exp_avg[unit=1, input=2]`."""
+    cell = ", ".join(f"{axis}={i}" for axis, i in zip(axes, index, strict=True))
+    return f"{name}{'.' if part else ''}{part}{f'[{cell}]' if cell else ''}"
+
+
+@dataclass
+class Arithmetic:
+    """The lines of a rule for one cell, `weight`; each line's value is a cell in those after it."""
+
+    rule: Rule
+    name: str
+    axes: Sequence[str]
+    index: Index
+    weight: Cell
+
+    def cell(self, line: Line) -> Cell:
+        return Cell(cell_name(self.name, line.name, self.axes, self.index), line.value)
+
+    def held(self, name: str) -> Cell | None:
+        value = self.rule.remembered(name, self.index)
+        return None if value is None else Cell(cell_name(self.name, f"{name}.before", self.axes, self.index), value)
+
+    def number(self, name: str) -> Number:
+        return Number(self.rule.setting(name))
+
+    def turned(self, gradient: Cell) -> Iterator[Line]:
+        """With `maximize` the optimizer climbs: it takes the gradient with the other sign."""
+        if self.rule.settings.get("maximize"):
+            yield Line("negated", "g = -g", r"g \leftarrow -g", Product([Number(-1.0), gradient]))
+
+    def coupled(self, gradient: Cell) -> Line:
+        """L2: the decay is added to the gradient, and goes through whatever becomes of that."""
+        decay = Product([self.number("weight_decay"), self.weight])
+        return Line("decayed", "g = g + wd w", r"g \leftarrow g + \lambda w", Sum([gradient, decay]))
+
+    def sgd(self, gradient: Cell) -> Iterator[Line]:
+        """g <- g + wd w;  b <- mu b + (1 - tau) g;  w <- w - lr b, or with Nesterov w - lr (g + mu b)."""
+        rule = self.rule
+        for line in self.turned(gradient):
+            yield line
+            gradient = self.cell(line)
+        if rule.setting("weight_decay"):
+            line = self.coupled(gradient)
+            yield line
+            gradient = self.cell(line)
+        pull, symbol, latex = gradient, "g", "g"
+        if rule.setting("momentum"):
+            momentum = self.number("momentum")
+            before = self.held("momentum_buffer")
+            if before is None:
+                line = Line("buffer", "b = g", r"b = g", gradient)
+            else:
+                parts = [
+                    Product([momentum, before]),
+                    Product([Difference(ONE, self.number("dampening")), gradient]),
+                ]
+                line = Line("buffer", "b = mu b + (1 - tau) g", r"b \leftarrow \mu b + (1 - \tau) g", Sum(parts))
+            yield line
+            pull, symbol, latex = self.cell(line), "b", "b"
+            if rule.settings["nesterov"]:
+                look_ahead = Sum([gradient, Product([momentum, pull])])
+                line = Line("ahead", "d = g + mu b", r"d = g + \mu b", look_ahead)
+                yield line
+                pull, symbol, latex = self.cell(line), "d", "d"
+        moved = Difference(self.weight, Product([self.number("lr"), pull]))
+        yield Line("new", f"w = w - lr {symbol}", rf"w \leftarrow w - \eta {latex}", moved)
+
+    def adam(self, gradient: Cell) -> Iterator[Line]:
+        """m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  w <- w - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+
+        Adam adds the decay to g; AdamW takes lr wd w off the weight instead.
+        """  # noqa: E501 - one equation
+        rule, weight, settings = self.rule, self.weight, self.rule.settings
+        for line in self.turned(gradient):
+            yield line
+            gradient = self.cell(line)
+        decoupled = rule.kind == "AdamW" or settings.get("decoupled_weight_decay", False)
+        if rule.setting("weight_decay") and decoupled:
+            kept = Difference(ONE, Product([self.number("lr"), self.number("weight_decay")]))
+            line = Line("decayed", "w = w (1 - lr wd)", r"w \leftarrow w (1 - \eta \lambda)", Product([weight, kept]))
+            yield line
+            weight = self.cell(line)
+        elif rule.setting("weight_decay"):
+            line = self.coupled(gradient)
+            yield line
+            gradient = self.cell(line)
+        moments = []
+        for number, (name, symbol, power) in enumerate((("exp_avg", "m", ""), ("exp_avg_sq", "v", "^2")), start=1):
+            beta = Number(rule.beta(number - 1))
+            before = self.held(name) or Number(0.0)
+            fresh = Product([Difference(ONE, beta), gradient, *([gradient] if power else [])])
+            line = Line(
+                name,
+                f"{symbol} = b{number} {symbol} + (1 - b{number}) g{power}",
+                rf"{symbol} \leftarrow \beta_{number} {symbol} + (1 - \beta_{number}) g{power}",
+                Sum([Product([beta, before]), fresh]),
+            )
+            yield line
+            moments.append(self.cell(line))
+        mean, square = moments
+        if settings["amsgrad"]:
+            largest = Function("max", [self.held("max_exp_avg_sq") or Number(0.0), square])
+            line = Line("max_exp_avg_sq", "v = max(v_before, v)", r"v \leftarrow \max(v_{\max}, v)", largest)
+            yield line
+            square = self.cell(line)
+        corrected = []
+        for number, (name, symbol, moment) in enumerate(
+            (("exp_avg_hat", "m", mean), ("exp_avg_sq_hat", "v", square)), start=1
+        ):
+            bias = Difference(ONE, Power(Number(rule.beta(number - 1)), Number(float(rule.step))))
+            line = Line(
+                name,
+                f"{symbol}^ = {symbol} / (1 - b{number}^t)",
+                rf"\hat {symbol} = {symbol} / (1 - \beta_{number}^t)",
+                Quotient(moment, bias),
+            )
+            yield line
+            corrected.append(self.cell(line))
+        below = Sum([Function("sqrt", [corrected[1]]), self.number("eps")])
+        moved = Difference(weight, Quotient(Product([self.number("lr"), corrected[0]]), below))
+        latex = r"w \leftarrow w - \eta \hat m / (\sqrt{\hat v} + \epsilon)"
+        yield Line("new", "w = w - lr m^ / (sqrt(v^) + eps)", latex, moved)
+
+
+# --- PyTorch's own step, on copies ------------------------------------------------------------------------------------
+
+
+def twin_of(
+    optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]
+) -> tuple[torch.optim.Optimizer, dict[Tensor, Tensor]]:
+    """A copy of an optimizer that holds copies of these of its parameters, and which copy is whose. It has no hooks."""
+    twins = {one: one.detach().clone().requires_grad_() for one in parameters}
+    state: dict[Tensor, Any] = defaultdict(dict)
+    for one, twin in twins.items():
+        if one in optimizer.state:
+            state[twin] = copy.deepcopy(dict(optimizer.state[one]))
+    groups = [
+        {**group, "params": [twins[one] for one in group["params"] if one in twins]} for group in optimizer.param_groups
+    ]
+    found = object.__new__(type(optimizer))
+    found.__setstate__({"defaults": dict(optimizer.defaults), "state": state, "param_groups": groups})
+    return found, twins
+
+
+def stepped(optimizer: torch.optim.Optimizer, gradients: Mapping[Tensor, Tensor]) -> dict[Tensor, Tensor]:
+    """What the optimizer's own step makes of these parameters; it and they stay as they were."""
+    twin, twins = twin_of(optimizer, list(gradients))
+    for one, gradient in gradients.items():
+        twins[one].grad = gradient.detach().clone().to(one.dtype)
+    twin.step()
+    return {one: twin_.detach() for one, twin_ in twins.items()}

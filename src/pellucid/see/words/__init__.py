@@ -1,0 +1,31 @@
+"""What a walk through a model says, in English and Chinese: one JSON file a language, with the same keys."""
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+LANGUAGES = ("en", "zh")
+
+
+def told(key: str, language: str, /, **values: Any) -> str:
+    """The sentence for `key`, with its values filled in: numbers with three decimals, counts with commas."""
+    return words(language)[key].format(**{name: written(value) for name, value in values.items()})
+
+
+def written(value: Any) -> str:
+    """A fact as it stands in a sentence."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return f"{value:,}".replace("-", "−")
+        case float():
+            return f"{value:.3f}".replace("-inf", "−∞").replace("-", "−")
+    return str(value)
+
+
+@lru_cache
+def words(language: str) -> dict[str, str]:
+    text = files("pellucid.see.words").joinpath(f"{language}.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))

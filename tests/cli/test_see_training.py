@@ -1,0 +1,80 @@
+"""`pellucid see --why` and `--flow`: the next step of a training, in a terminal."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from tests.cli.conftest import Command, Result
+
+RUN = "runs/en-zh"
+WHY = ("--why", "decoder.0.feed_forward.wide.weight[3, 5]")
+
+
+@pytest.fixture(autouse=True)
+def _inside(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained)
+
+
+def lines(result: Result) -> list[str]:
+    assert result.code == 0, result
+    return result.out.split("\n")[:-1]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("text", [(), ("Save the file", "--target", "保存文件")])
+def test_why_and_flow_fit_eighty_columns(
+    text: tuple[str, ...], language: str, pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PELLUCID_LANG", language)
+    printed = lines(pellucid("see", RUN, *text, *WHY, "--flow"))
+    assert all(cell_len(line) <= 80 for line in printed)
+    assert any("AdamW" in line for line in printed)
+    assert any(line.startswith("decoder.0") for line in printed)
+
+
+def test_the_arithmetic_ends_in_the_new_weight(pellucid: Command) -> None:
+    printed = " ".join(lines(pellucid("see", RUN, *WHY)))
+    told = json.loads(pellucid("see", RUN, *WHY, "--json").out)
+    assert f"= {told['why']['new']:.7g}" in printed
+    assert told["on"] == "batch"
+    assert told["over"] is True
+    assert told["step"] == 13
+    assert len(told["why"]["pushes"]) == told["pairs"]
+
+
+def test_exact_arithmetic_gives_the_value_when_it_is_evaluated(pellucid: Command) -> None:
+    told = json.loads(pellucid("see", RUN, *WHY, "--json").out)["why"]
+    for line in told["lines"]:
+        assert eval(line["exact"], {"min": min, "sqrt": lambda x: x**0.5}) == pytest.approx(line["value"], rel=1e-12)
+
+
+def test_the_places_of_one_pair_are_named_by_the_token_wanted_there(pellucid: Command) -> None:
+    told = json.loads(pellucid("see", RUN, "Save the file", "--target", "保存文件", *WHY, "--json").out)
+    names = [push["name"] for push in told["why"]["pushes"]]
+    assert told["on"] == "pair"
+    assert names[0].startswith("position 0, where ")
+    assert names[-1] == f"position {len(names) - 1}, where <|end|> should come"
+
+
+def test_flow_alone_is_json_too(pellucid: Command) -> None:
+    told = json.loads(pellucid("see", RUN, "--flow", "--json").out)
+    assert told["flow"]["rows"][0]["place"] == "embedding"
+    assert "why" not in told
+
+
+def test_what_has_no_step_to_take_is_one_sentence(pellucid: Command, tmp_path: Path, trained: Path) -> None:
+    shutil.copytree(trained / RUN, tmp_path / "bare")
+    shutil.rmtree(tmp_path / "bare" / "state")
+    for arguments, said in (
+        ((tmp_path / "bare", "--flow"), "no saved state"),
+        ((RUN, "--why", "decoder.0.feed_forward.wide.weight"), "0 of 2 indices"),
+        ((RUN, "--why", "decoder.0.nothing[1]"), "has no decoder.0.nothing"),
+        ((RUN, "--why", "decoder_norm[0, 0, 0]"), "is no parameter"),
+    ):
+        result = pellucid("see", *arguments)
+        assert result.code == 2
+        assert said in " ".join(result.err.split())
+        assert "Traceback" not in result.err
