@@ -256,3 +256,84 @@ def test_what_is_wrong_is_told_in_a_sentence(pellucid: Command, saved: str, name
     assert says in result.err
     assert "Traceback" not in result.err
     assert len(result.err.strip().split("\n")) <= 2
+
+
+def test_the_paths_of_a_number_add_up_to_its_gradient(pellucid: Command, saved: str) -> None:
+    address = "encoder.0.self_attention.value.bias[unit=3]"
+    found = json.loads(pellucid("see", saved, "--paths", address, "--json").out)
+    trace = Trace.load(saved)
+    expected = trace.gradients[trace["encoder.0.self_attention.value.bias"]][3]
+    assert found["gradient"] == pytest.approx(float(expected))
+    assert sum(group["contribution"] for group in found["groups"]) == pytest.approx(found["gradient"], rel=1e-4)
+    said = lines(pellucid("see", saved, "--paths", address))
+    for group in found["groups"]:
+        assert any(line.startswith(group["through"]) for line in said)
+
+
+def test_what_if_a_head_were_off_is_what_python_computes(pellucid: Command, saved: str) -> None:
+    skip = "decoder.0.cross_attention[head=1]"
+    expected = Trace.load(saved).replay(skip=[skip]).loss
+    found = json.loads(pellucid("see", saved, "--skip", skip, "--json").out)
+    assert found["loss"]["after"] == expected != found["loss"]["before"]
+    assert lines(pellucid("see", saved, "--skip", skip))[-1].startswith(f"loss {found['loss']['before']:.6g} -> ")
+
+
+def test_a_token_is_swapped_by_id_or_by_its_label(pellucid: Command, saved: str) -> None:
+    labels = Trace.load(saved)["embedding.weight"].axes[0].labels
+    assert labels is not None
+    by_id = pellucid("see", saved, "--set", "source[position=1]=40", "--at", "logits[position=0, token=5]")
+    by_label = pellucid(
+        "see", saved, "--set", f"source[position=1]={labels[40]}", "--at", "logits[position=0, token=5]"
+    )
+    assert lines(by_id) == lines(by_label)
+    assert any(line.startswith("logits[position=0, token=5]: ") for line in lines(by_id))
+
+
+def test_a_run_against_its_own_saved_pass_shows_no_difference(pellucid: Command, saved: str) -> None:
+    said = lines(pellucid("see", RUN, TEXT, "--target", TARGET, "--against", saved))
+    assert said[0].startswith("no difference beyond")
+    other = json.loads(pellucid("see", RUN, TEXT, "--target", "保存该文件", "--against", saved, "--json").out)
+    assert other["first"] is not None
+    assert pellucid("see", saved, "--against", RUN).out.startswith("no difference beyond")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--paths", "embedding.weight"],
+        ["--paths", "decoder.0.feed_forward.narrow.weight[unit=1, input=1]"],
+        ["--skip", "encoder.0.feed_forward", "--set", "target[position=1]=30"],
+        ["--against", "pass.safetensors"],
+    ],
+    ids=str,
+)
+def test_paths_and_changes_fit_the_columns(
+    pellucid: Command, saved: str, monkeypatch: pytest.MonkeyPatch, options: list[str], language: str, columns: int
+) -> None:
+    monkeypatch.setenv("PELLUCID_LANG", language)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    said = lines(pellucid("see", saved, *options))
+    assert max(map(cell_len, said)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--set", "source"], "is not ADDRESS=VALUE"),
+        (["--set", "source[position=0]=no such token"], "is no token of this model"),
+        (["--set", "loss=much"], "is no number"),
+        (["--skip", "nowhere"], "the trace has no nowhere"),
+        (["--paths", "source[position=0]"], "whole numbers"),
+        (["--against", "runs/other"], "no such run"),
+    ],
+    ids=str,
+)
+def test_a_change_that_cannot_be_is_told_in_a_sentence(
+    pellucid: Command, saved: str, options: list[str], sentence: str
+) -> None:
+    result = pellucid("see", saved, *options)
+    assert result.code == 2
+    assert sentence in " ".join(result.err.split())
+    assert "Traceback" not in result.err

@@ -182,6 +182,17 @@ CASES: dict[str, Case] = {
         lambda q, k, v: F.scaled_dot_product_attention(q, k, v, enable_gqa=True),
         (normal(1, 4, 3, 5), normal(1, 2, 3, 5), normal(1, 2, 3, 5)),
     ),
+    # positions
+    "rotary in halves": (
+        lambda x, a: x * a.cos() + torch.cat((-x[..., 3:], x[..., :3]), dim=-1) * a.sin(),
+        (normal(2, 3, 4, 6), normal(4, 6)),
+    ),
+    "rotary in pairs": (
+        lambda x, c, s: torch.stack(
+            (x[..., ::2] * c - x[..., 1::2] * s, x[..., ::2] * s + x[..., 1::2] * c), dim=-1
+        ).flatten(-2),
+        (normal(2, 3, 4, 6), normal(4, 3), normal(4, 3)),
+    ),
     # recurrent
     "lstm": (
         lambda x, h, c: torch.lstm(x, (h, c), LSTM_WEIGHTS, True, 1, 0.0, True, False, True)[0],

@@ -3,6 +3,7 @@
 The command only says which view was asked for; each view has a file of its own and draws with `matrices.py`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,19 @@ def see(
     exact: Annotated[bool, typer.Option("--exact", help="Show all digits.")] = False,
     row: Annotated[int, typer.Option(min=0, help="The first row shown of a large matrix.")] = 0,
     column: Annotated[int, typer.Option(min=0, help="The first column shown of a large matrix.")] = 0,
+    paths: Annotated[
+        str | None, typer.Option("--paths", help="The chain rule from a number, or a tensor, to the loss.")
+    ] = None,
+    edits: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="What if: ADDRESS=VALUE, a number or for token ids a token; may be repeated."),
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", help="What if: without this head, layer or step; may be repeated.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Another run, or a saved trace: where the two part.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
     save: Annotated[
         Path | None, typer.Option(help="Keep the trace in this file, to be opened without the run.")
@@ -48,6 +62,8 @@ def see(
     Example: pellucid see runs/en-zh "Save the file" --at "decoder.0.cross_attention.weights[head=0, query=1, key=0]"
 
     Example: pellucid see runs/en-zh --why "decoder.0.feed_forward.wide.weight[unit=3, input=17]"
+
+    Example: pellucid see runs/en-zh "Save the file" --skip "decoder.1.cross_attention[head=2]"
     """
     if why is not None or flow:
         show_training(run, text, target, why, flow, json, exact)
@@ -56,7 +72,13 @@ def see(
     view = View(layer, head, backward, exact, row, column, json)
     if save is not None:
         keep(opened, save)
-    if at is not None:
+    if edits or skip:
+        show_replay(opened, view, edits or [], skip or [], at)
+    elif paths is not None:
+        show_paths(opened, view, paths)
+    elif against is not None:
+        show_against(opened, view, against)
+    elif at is not None:
         show_address(opened, view, at)
     else:
         show_walk(opened, view)
@@ -88,3 +110,21 @@ def show_address(opened: Opened, view: View, address: str) -> None:
     from pellucid.cli.see_number import print_address
 
     print_address(opened, view, address)
+
+
+def show_paths(opened: Opened, view: View, address: str) -> None:
+    from pellucid.cli.see_paths import print_paths
+
+    print_paths(opened, view, address)
+
+
+def show_replay(opened: Opened, view: View, edits: Sequence[str], skip: Sequence[str], at: str | None) -> None:
+    from pellucid.cli.see_change import print_replay
+
+    print_replay(opened, view, edits, skip, at)
+
+
+def show_against(opened: Opened, view: View, other: str) -> None:
+    from pellucid.cli.see_change import print_against
+
+    print_against(opened, view, other)

@@ -83,7 +83,8 @@ def name_parts(steps: Sequence[Step], rename: Callable[[Step, str], None]) -> No
         scale_first = "query_scaled" in parts
         if "masked" in parts:
             rename(parts["masked"], f"{base}masked")
-        rename(parts["product"], f"{base}{'scaled' if scale_first else 'scores'}")
+        if parts["product"] is not parts.get("masked"):
+            rename(parts["product"], f"{base}{'scaled' if scale_first else 'scores'}")
         if scale_first:
             rename(parts["query_scaled"], f"{base}query_scaled")
         if "scaled" in parts:
@@ -118,15 +119,19 @@ def attentions(trace: Trace) -> Iterator[Attention]:
 
 def _from_products(trace: Trace, softmax: Step, parts: dict[str, Step], after: dict[Step, list[Step]]) -> Attention:
     product = parts["product"]
-    query, key = product.operands["input"], parts["key"]
+    query, key = parts["query"], parts["key"]
     scores, scaled = product, parts.get("scaled", product)
+    if product is parts.get("masked"):  # the mask was added within the product
+        turned = product.operands["mat2"]
+        product = scores = scaled = trace.aside(softmax, "scaled", "matmul", input=query, other=turned)
+        trace.stands_beside[scaled] = parts["masked"], 1.0
     if "query_scaled" in parts:
         query = next(iter(parts["query_scaled"].operands.values()))
         scores, scaled = trace.aside(softmax, "scores", "scores", query=query, key=key), product
         scale = scale_of(parts["query_scaled"])
         assert scale is not None
         scores.difference = largest_difference(scores.value * scale, product.value)
-        trace.stands_beside[scores] = product, scale
+        trace.stands_beside[scores] = parts["product"], scale
     for step in (product, scaled, parts.get("masked"), softmax):
         if step is not None:
             step.axes = (*scores.axes[:-2], Axis("query", query.axes[-2].labels), Axis("key", key.axes[-2].labels))
@@ -150,7 +155,7 @@ def parts_of(softmax: Step, after: dict[Step, list[Step]]) -> dict[str, Step] | 
     """The steps around a softmax that make it an attention; None if it is none."""
     parts: dict[str, Step] = {}
     step = softmax.operands.get("input")
-    while step is not None and step.op not in PRODUCTS:
+    while step is not None and step.op not in (*PRODUCTS, "baddbmm"):
         if step.op in HIDING and "masked" not in parts:
             parts["masked"] = step
         elif step.op in ("mul", "div", "truediv") and scale_of(step) is not None:
@@ -165,10 +170,15 @@ def parts_of(softmax: Step, after: dict[Step, list[Step]]) -> dict[str, Step] | 
             ),
             None,
         )
-    if step is None or step.operands["other"].op not in TURNED:
+    if step is None:
         return None
-    parts["product"], parts["key"] = step, next(iter(step.operands["other"].operands.values()))
-    query = step.operands["input"]
+    roles = ("mat1", "mat2") if step.op == "baddbmm" else ("input", "other")
+    query, turned = (step.operands[role] for role in roles)
+    if turned.op not in TURNED:
+        return None
+    if step.op == "baddbmm":
+        parts["masked"] = step
+    parts["product"], parts["query"], parts["key"] = step, query, next(iter(turned.operands.values()))
     if query.op in ("mul", "div", "truediv") and "scaled" not in parts and scale_of(query) is not None:
         parts["query_scaled"] = query
     found = following(softmax, (*PASSING, "mul"), PRODUCTS, after)

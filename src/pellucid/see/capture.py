@@ -27,7 +27,9 @@ from pellucid.see.attention import name_parts
 from pellucid.see.keeping import FullError, Keeping, UnseenWriteError
 from pellucid.see.operation import Axis, Made, NotOpenedError, Operation, Role, Step, filled, taken_apart
 from pellucid.see.ops import OPERATIONS
+from pellucid.see.ops.discrete import followed
 from pellucid.see.ops.dropout import drawn
+from pellucid.see.positions import name_positions
 from pellucid.see.recompute import of_parameter, recompute
 from pellucid.see.size import Count, Size, bytes_of, free_memory
 from pellucid.see.trace import WHOLE, Trace, TraceError, free_name
@@ -235,14 +237,14 @@ def counted(once: Pass, keep: Keep) -> Size:
     # Nothing goes back, so nothing need be saved for it.
     with torch.autograd.graph.saved_tensors_hooks(lambda _: EMPTY, lambda kept: kept):
         passed(once, recorder)
-    return Size.of(recorder.steps, recorder.aliases, recorder.counts, keep.only, keep.precision)
+    return Size.of(recorder.taken, recorder.signature, recorder.aliases, recorder.counts, keep.only, keep.precision)
 
 
 def taken(once: Pass, keeping: Keeping, size: Size | None, training_step: int | None) -> Trace:
     """The trace of a pass whose values are kept."""
     recorder = Recorder(once.model, keeping, once.labels)
     outputs, last = passed(once, recorder)
-    if size is not None and not size.agrees(recorder.steps):
+    if size is not None and size.signature != tuple(recorder.signature):
         raise TraceError(
             "the model computes something else each time that it is called, so its trace cannot be counted beforehand",
             "Capture it without only= and memory_limit=.",
@@ -269,7 +271,7 @@ def passed(once: Pass, recorder: "Recorder") -> tuple[list[str], str | None]:
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng())
         stack.callback(random.setstate, random.getstate())
-        stack.enter_context(buffers_kept(model, lambda buffer: recorder.keeping.before_writing(buffer, recorder.steps)))
+        stack.enter_context(buffers_kept(model, lambda buffer: recorder.keeping.before_writing(buffer, recorder.taken)))
         stack.enter_context(torch.set_grad_enabled(loss is not None))
         with recorder.watching():
             output = once.run(copies)
@@ -281,6 +283,9 @@ def passed(once: Pass, recorder: "Recorder") -> tuple[list[str], str | None]:
             if leaves_wanted and total.requires_grad and not recorder.keeping.counting:
                 recorder.go_back(total, leaves_wanted, once.scale)
         recorder.keeping.check()
+        told = {step for step in map(recorder.known, floats_of(output)) if step is not None}
+        fixed = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        name_positions(recorder.steps, recorder.rename, told | set(recorder.aliases.values()), fixed)
         name_parts(recorder.steps, recorder.rename)
         made = recorder.outputs or list(floats_of(output))
         outputs = [step.name for step in map(recorder.known, made) if step is not None]
@@ -310,7 +315,9 @@ class Recorder(TorchFunctionMode):
             if isinstance(module, nn.Embedding):
                 self._tables.add(id(module.weight))
         self.steps: list[Step] = []
-        self.counts: list[Count] = []  # of bytes, of each step
+        self.taken: list[Step] = []  # the same, with those that are told as one afterwards
+        self.signature: list[tuple[str, tuple[int, ...]]] = []  # of those: what was done, and the shape
+        self.counts: list[Count] = []  # their bytes
         self.aliases: dict[str, Step] = {}
         self._names: dict[str, Step] = {}
         self._taken: dict[str, int] = {}  # the last number that was given to a name
@@ -420,7 +427,7 @@ class Recorder(TorchFunctionMode):
         for role, place in WRITES_SILENTLY.get(plain, ()):
             written = args[place] if len(args) > place else kwargs.get(role)
             if isinstance(written, Tensor):
-                self.keeping.before_writing(written, self.steps)
+                self.keeping.before_writing(written, self.taken)
         state = torch.get_rng_state() if rate_in_attention(plain, args, kwargs) else None
         self._own = True
         try:
@@ -433,11 +440,12 @@ class Recorder(TorchFunctionMode):
             returned = output
         if not in_place and any(output is one for one in args):  # nothing was to do, as for x.float() of a float
             return output
+        found = next(floats_of(output), None)
         if anew:
             self._started_anew(plain, output, args, kwargs, in_place, base)
-            return returned
-        found = output if isinstance(output, Tensor) else next(floats_of(output), None)
-        if found is None or not found.is_floating_point():
+        if found is None and isinstance(output, Tensor):
+            self._follow(plain, args, kwargs, output, in_place)
+        if anew or found is None:
             return returned
         given, named = before or self._resolved(args, kwargs)
         self._write(func, plain, given, named, output, state, args)
@@ -454,7 +462,7 @@ class Recorder(TorchFunctionMode):
         before = None if anew else self._resolved(args, kwargs)
         for written in (first, kwargs.get("out")):
             if isinstance(written, Tensor):
-                self.keeping.before_writing(written, self.steps)
+                self.keeping.before_writing(written, self.taken)
         return base, before
 
     def _started_anew(
@@ -474,6 +482,24 @@ class Recorder(TorchFunctionMode):
         if written is not None and written.is_floating_point() and (base is not None or id(written) in self._views):
             self._constant(name, written)
             self._refresh(written, base)
+
+    def _follow(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], output: Tensor, in_place: bool
+    ) -> None:
+        """Ids and masks that were computed from ids of the input; what is written into is known no more."""
+        if in_place:
+            self._known.pop(id(output), None)
+            return
+        if not followed(name, output):
+            return
+        given = [self.known(one) for one in flattened([list(args), dict(kwargs)]) if isinstance(one, Tensor)]
+        if not any(one is not None and not one.dtype.is_floating_point for one in given):
+            return
+        try:
+            bound = OPERATIONS[name].bind(*self._resolved(args, kwargs))
+        except TypeError:
+            return
+        self._derived(name, bound, output)
 
     def _write(
         self,
@@ -523,9 +549,11 @@ class Recorder(TorchFunctionMode):
         base = tensor._base if tensor._is_view() else None
         # What belongs to the model is copied, and so are views of it.
         shares = base is not None and self.known(base) is not None and not self._belongs_to_model(base)
-        kept = step.op in ("input", "constant") or tensor.numel() == 1 or self.keeping.wants(len(self.steps))
+        kept = step.op in ("input", "constant") or tensor.numel() == 1 or self.keeping.wants(len(self.taken))
         if self.keeping.counting:
-            step.held = tensor.detach().clone() if tensor.numel() == 1 else tensor.detach().to("meta")
+            known = step.op == "constant" or tensor.numel() == 1  # steps are told apart by these numbers
+            step.held = tensor.detach() if known else tensor.detach().to("meta")
+            step.again = None if known else recompute
             self.counts.append(Count(tensor.nbytes, shares, tensor.requires_grad and step.op != "constant"))
         elif kept:
             self.keeping.hold(step, tensor, copy, shares)
@@ -535,6 +563,8 @@ class Recorder(TorchFunctionMode):
             step.how = "not kept" if step.how == "captured" else step.how
         self._name(step, f"{step.place}.{name}" if step.place else name)
         self.steps.append(step)
+        self.taken.append(step)
+        self.signature.append((step.op, tuple(step.shape)))
         reference = weakref.ref(tensor)
         self._known[id(tensor)] = reference, step
         if base is not None:
@@ -559,7 +589,7 @@ class Recorder(TorchFunctionMode):
             mask = func(torch.ones_like(x, requires_grad=False), rate, True)
             if in_place:
                 base = x._base if x._is_view() else None
-                self.keeping.before_writing(x, self.steps)
+                self.keeping.before_writing(x, self.taken)
                 output = x.mul_(mask)
             else:
                 output = x * mask
@@ -661,6 +691,7 @@ class Recorder(TorchFunctionMode):
         self._views.clear()
         self._edges.clear()
         self.outputs.clear()
+        self.taken.clear()
 
     def _resolved(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         given, named = (
@@ -757,6 +788,16 @@ def rate_in_attention(name: str, args: Sequence[Any], kwargs: Mapping[str, Any])
 
 def autocast_of(device: str) -> torch.dtype | None:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+
+
+def flattened(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            yield from flattened(one)
+    else:
+        yield value
 
 
 def floats_of(value: Any) -> Iterator[Tensor]:

@@ -8,13 +8,21 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+WHOLE = 1e6  # constants below it that are whole numbers are written so
 SHOWN = 4  # terms of a sum that are written out before the rest is added up
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
     "abs": abs,
+    "both": lambda a, b: float(bool(a) and bool(b)),
     "cos": math.cos,
+    "either": lambda a, b: float(bool(a) or bool(b)),
+    "equal": lambda a, b: float(a == b),
     "erf": math.erf,
     "exp": math.exp,
+    "greater": lambda a, b: float(a > b),
+    "greater_or_equal": lambda a, b: float(a >= b),
+    "less": lambda a, b: float(a < b),
+    "less_or_equal": lambda a, b: float(a <= b),
     "log": lambda x: math.log(x) if x > 0 else -math.inf,
     "max": lambda *x: max(x),
     "min": lambda *x: min(x),
@@ -22,6 +30,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "sin": math.sin,
     "sqrt": math.sqrt,
     "tanh": math.tanh,
+    "unequal": lambda a, b: float(a != b),
 }
 
 
@@ -32,7 +41,8 @@ class Number:
     value: float
 
     def text(self, digits: int, shown: int) -> str:
-        return rounded(self.value, digits)
+        whole = self.value.is_integer() and abs(self.value) < WHOLE
+        return signed(f"{self.value:.0f}") if whole else rounded(self.value, digits)
 
     def exact(self) -> str:
         return signed(repr(self.value))

@@ -102,6 +102,8 @@ class Keeping:
 
     def finish(self, steps: Sequence[Step]) -> None:
         """Copy what others hold as well, and views that keep a larger memory alive."""
+        self._versions.clear()
+        self._sharing.clear()
         if self.copying:
             return
         assert HOLDERS is not None

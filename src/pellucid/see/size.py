@@ -50,13 +50,14 @@ class Size:
     gradients: int
     kinds: tuple[Kind, ...]
     wanted: tuple[bool, ...]
-    steps: tuple[tuple[str, tuple[int, ...]], ...]
+    signature: tuple[tuple[str, tuple[int, ...]], ...]  # of all steps: what was done, and the shape
     narrow: int | None  # bytes of the same in bfloat16, where that is less
 
     @classmethod
     def of(
         cls,
         steps: Sequence[Step],
+        signature: Sequence[tuple[str, tuple[int, ...]]],
         aliases: Mapping[str, Step],
         counts: Sequence[Count],
         only: Sequence[str],
@@ -64,7 +65,11 @@ class Size:
     ) -> "Size":
         """From the steps of a counting pass. Raises TraceError if `only` fits none of them."""
         chosen = selected(steps, aliases, only) if only else set(steps)
-        kept = {step for step in steps if step in chosen or step.op in ("input", "constant") or step.shape.numel() == 1}
+        kept = {
+            step
+            for step, (op, _) in zip(steps, signature, strict=True)
+            if step in chosen or op in ("input", "constant") or step.shape.numel() == 1
+        }
 
         def bytes_in(step: Step, count: Count, precision: torch.dtype | None) -> int:
             narrows = precision is not None and step.dtype.is_floating_point and step.shape.numel() > 1
@@ -96,7 +101,7 @@ class Size:
             gradients,
             tuple(sorted(found, key=lambda kind: -kind.bytes)),
             tuple(step in kept for step in steps),
-            tuple((step.name, tuple(step.shape)) for step in steps),
+            tuple(signature),
             narrow if narrow < values + gradients else None,
         )
 
@@ -124,10 +129,6 @@ class Size:
         raise TraceError(
             f"the trace would take {self}; {room}", f'Choose steps by only="pattern"{narrow}, or a smaller batch.'
         )
-
-    def agrees(self, steps: Sequence[Step]) -> bool:
-        """Whether a later pass took the same steps."""
-        return self.steps == tuple((step.name, tuple(step.shape)) for step in steps)
 
 
 def selected(steps: Sequence[Step], aliases: Mapping[str, Step], only: Sequence[str]) -> set[Step]:

@@ -37,8 +37,10 @@ from pellucid.see.ops import OPERATIONS
 
 if TYPE_CHECKING:
     from pellucid.see.attention import Attention
+    from pellucid.see.chain import Paths
     from pellucid.see.explain import Explanation
     from pellucid.see.flow import Flow
+    from pellucid.see.replay import Replay
     from pellucid.see.training import TrainingStep
     from pellucid.see.why import Why
 
@@ -264,6 +266,18 @@ class Trace:
         from pellucid.see.explain import explain
 
         return explain(self, address, backward)
+
+    def paths(self, address: str | Address, most: int = 300) -> "Paths":
+        """The chain rule from a number (or a tensor) to the loss, path by path, or in groups beyond `most`."""
+        from pellucid.see.chain import all_paths
+
+        return all_paths(self, address, most)
+
+    def replay(self, edits: Mapping[str, Any] | None = None, skip: Sequence[str] = ()) -> "Replay":
+        """What if: the pass once more with cells set, heads or layers off, tokens swapped. The model is not touched."""
+        from pellucid.see.replay import replay
+
+        return replay(self, edits, skip)
 
     # --- training --------------------------------------------------------------------------------------------------
 

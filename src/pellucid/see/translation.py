@@ -140,7 +140,7 @@ def name_parts(trace: Trace) -> None:
         if call.output is not None:
             trace.rename(call.output.operands["input"], f"{call.place}.concatenated")
         for operand in call.masked.operands.values():
-            if operand.op == "constant":
+            if operand.value.dtype == torch.bool:
                 trace.rename(operand, f"{call.place}.mask")
                 operand.axes = call.masked.axes[-operand.value.dim() :]
     (logits,) = (trace[name] for name in trace.outputs)

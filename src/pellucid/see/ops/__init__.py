@@ -4,12 +4,14 @@ from pellucid.see.operation import Operation
 from pellucid.see.ops import (
     attention,
     convolution,
+    discrete,
     dropout,
     elementwise,
     linear,
     losses,
     moving,
     norms,
+    positions,
     recurrent,
     reduction,
     softmax,
@@ -26,7 +28,9 @@ FAMILIES = (
     convolution,
     recurrent,
     attention,
+    positions,
     losses,
+    discrete,
 )
 OPERATIONS: dict[str, Operation] = {
     name: operation for family in FAMILIES for operation in family.OPERATIONS for name in operation.names

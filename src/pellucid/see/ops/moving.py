@@ -18,6 +18,7 @@ from pellucid.see.expression import Expression, Number
 from pellucid.see.operation import Axis, Call, Index, Operation, Step, cell_of, fitted, result
 
 Place = tuple[Step, Index]
+JOINING = ("cat", "concat", "concatenate", "stack", "where", "setitem")  # numbers of several operands
 FEATURES = ("model", "unit", "feature")  # axes that are cut into heads
 
 
@@ -40,7 +41,7 @@ class Moving(Operation):
         """For each cell of the output the number, from 1, of the operands' cell that it comes from; 0 or less: none."""
         values: dict[str, Any] = {role: operand.value for role, operand in call.step.operands.items()}
         start = 1
-        for role, operand in call.differentiable():
+        for role, operand in self.sources(call):
             count = operand.shape.numel()
             values[role] = torch.arange(start, start + count, device=call.output.device).view(operand.shape)
             start += count
@@ -71,6 +72,13 @@ class Moving(Operation):
         view = self.strided(call)
         return int(self.numbers(call)[cell]) if view is None else numbered(view, cell)
 
+    def sources(self, call: Call) -> list[tuple[str, Step]]:
+        """The operands whose numbers are moved: real ones, or ids (the first, where others only say which)."""
+        if call.output.is_floating_point():
+            return list(call.differentiable())
+        same = [(role, one) for role, one in call.step.operands.items() if one.dtype == call.output.dtype]
+        return same if call.step.op in JOINING else same[:1]
+
     def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
         view = self.strided(call)
         if view is not None:
@@ -91,7 +99,7 @@ class Moving(Operation):
         number -= 1
         if number < 0:
             return None
-        for _, operand in call.differentiable():
+        for _, operand in self.sources(call):
             if number < operand.shape.numel():
                 return operand, unraveled(number, operand.shape)
             number -= operand.shape.numel()
