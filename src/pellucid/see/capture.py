@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import torch
@@ -211,7 +212,7 @@ def record(
     values, and only taken if it fits.
     """
     once = Pass(model, run, inputs, loss, labels or {}, scale)
-    devices = {one.device for one in (*inputs.values(), *model.parameters())}
+    devices = {one.device for one in (*inputs.values(), *islice(model.parameters(), 1))}
     free = min((found for found in map(free_memory, devices) if found is not None), default=None)
     allowed = None if keep.memory_limit is None else bytes_of(keep.memory_limit)
     size = None
@@ -253,7 +254,7 @@ def taken(once: Pass, keeping: Keeping, size: Size | None, training_step: int | 
     keeping.finish(recorder.steps)
     aliases = {place: step.name for place, step in recorder.aliases.items()}
     trace = Trace(recorder.steps, aliases, outputs, last, training_step)
-    trace.parameters = dict(once.model.named_parameters())
+    trace.parameters = recorder.parameters
     return trace
 
 
@@ -267,7 +268,7 @@ def passed(once: Pass, recorder: "Recorder") -> tuple[list[str], str | None]:
     copies = {name: leaf.clone() if leaf.requires_grad else leaf for name, leaf in leaves.items()}
     for name, leaf in leaves.items():
         recorder.input(name, copies[name], leaf, once.labels.get(name))
-    parameters = [one for one in model.parameters() if one.requires_grad] if loss is not None else []
+    parameters = [one for one in recorder.parameters.values() if one.requires_grad] if loss is not None else []
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng())
         stack.callback(random.setstate, random.getstate())
@@ -284,7 +285,7 @@ def passed(once: Pass, recorder: "Recorder") -> tuple[list[str], str | None]:
                 recorder.go_back(total, leaves_wanted, once.scale)
         recorder.keeping.check()
         told = {step for step in map(recorder.known, floats_of(output)) if step is not None}
-        fixed = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        fixed = {name for name, parameter in recorder.parameters.items() if not parameter.requires_grad}
         name_positions(recorder.steps, recorder.rename, told | set(recorder.aliases.values()), fixed)
         name_parts(recorder.steps, recorder.rename)
         made = recorder.outputs or list(floats_of(output))
@@ -302,6 +303,7 @@ class Recorder(TorchFunctionMode):
         self.keeping = keeping
         self.labels = labels or {}
         self.places: dict[nn.Module, str] = {}
+        self.parameters: dict[str, Tensor] = {}
         self._parameters: dict[int, str] = {}
         self._buffers: dict[int, str] = {}
         self._tables: set[int] = set()
@@ -309,7 +311,8 @@ class Recorder(TorchFunctionMode):
             self.places[module] = place
             before = f"{place}." if place else ""
             for name, one in module._parameters.items():
-                self._parameters.setdefault(id(one), before + name)
+                if one is not None and self._parameters.setdefault(id(one), before + name) == before + name:
+                    self.parameters[before + name] = one
             for name, buffer in module._buffers.items():
                 self._buffers.setdefault(id(buffer), before + name)
             if isinstance(module, nn.Embedding):

@@ -102,18 +102,17 @@ class Keeping:
 
     def finish(self, steps: Sequence[Step]) -> None:
         """Copy what others hold as well, and views that keep a larger memory alive."""
+        shared = [(step, "held") for step, value, _ in self._versions if step.held is value]
+        shared += [(step, "held_gradient") for step in steps if step.held_gradient is not None]
         self._versions.clear()
         self._sharing.clear()
         if self.copying:
             return
         assert HOLDERS is not None
         held: dict[int, tuple[torch.UntypedStorage, list[tuple[Step, str]]]] = {}
-        for step in steps:
-            for name in ("held", "held_gradient"):
-                tensor = getattr(step, name)
-                if tensor is not None and not tensor.is_meta:
-                    storage = tensor.untyped_storage()
-                    held.setdefault(storage._cdata, (storage, []))[1].append((step, name))
+        for step, name in shared:
+            storage = getattr(step, name).untyped_storage()
+            held.setdefault(storage._cdata, (storage, []))[1].append((step, name))
         storage = None
         for storage, holders in held.values():
             others = HOLDERS(storage._cdata) - len(holders) - 1  # one is `storage` itself

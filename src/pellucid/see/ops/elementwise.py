@@ -25,6 +25,14 @@ class Arithmetic(Operation):
         local = dict(zip(("input", "other"), self.gradients(call), strict=True))
         return {role: fitted(upstream * local[role], one.shape) for role, one in call.differentiable()}
 
+    def told(self, a: Expression, b: Expression) -> Expression:
+        """One cell, of the two that it was made of."""
+        raise NotImplementedError
+
+    def explain(self, call: Call, cell: Index) -> Expression:
+        a, b, *_ = (call.aligned(role, cell) for role in call.step.settings)
+        return self.told(a, b)
+
     def axes(self, call: Call) -> tuple[Axis, ...] | None:
         named = [one.axes for one in call.step.operands.values() if len(one.axes) == call.output.dim()]
         return (
@@ -36,6 +44,12 @@ class Arithmetic(Operation):
             if named
             else None
         )
+
+
+def scaled(call: Call, cell: Index) -> Expression:
+    """alpha times the other."""
+    other = call.aligned("other", cell)
+    return other if call.alpha == 1 else Product([Number(call.alpha), other])
 
 
 class Add(Arithmetic):
@@ -50,9 +64,7 @@ class Add(Arithmetic):
         return 1, call.alpha
 
     def explain(self, call: Call, cell: Index) -> Expression:
-        other = call.aligned("other", cell)
-        scaled = other if call.alpha == 1 else Product([Number(call.alpha), other])
-        return Sum([call.aligned("input", cell), scaled])
+        return Sum([call.aligned("input", cell), scaled(call, cell)])
 
 
 class Subtract(Arithmetic):
@@ -67,10 +79,7 @@ class Subtract(Arithmetic):
         return 1, -call.alpha
 
     def explain(self, call: Call, cell: Index) -> Expression:
-        other = call.aligned("other", cell)
-        return Difference(
-            call.aligned("input", cell), other if call.alpha == 1 else Product([Number(call.alpha), other])
-        )
+        return Difference(call.aligned("input", cell), scaled(call, cell))
 
 
 class ReverseSubtract(Arithmetic):
@@ -84,8 +93,8 @@ class ReverseSubtract(Arithmetic):
     def gradients(self, call: Call) -> tuple[Any, Any]:
         return -1, 1
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Difference(call.aligned("other", cell), call.aligned("input", cell))
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Difference(b, a)
 
 
 class Multiply(Arithmetic):
@@ -99,8 +108,8 @@ class Multiply(Arithmetic):
     def gradients(self, call: Call) -> tuple[Any, Any]:
         return call.other, call.input
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Product([call.aligned("input", cell), call.aligned("other", cell)])
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Product([a, b])
 
 
 class Divide(Arithmetic):
@@ -114,8 +123,8 @@ class Divide(Arithmetic):
     def gradients(self, call: Call) -> tuple[Any, Any]:
         return 1 / call.other, -call.input / (call.other * call.other)
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Quotient(call.aligned("input", cell), call.aligned("other", cell))
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Quotient(a, b)
 
 
 class ReverseDivide(Arithmetic):
@@ -129,8 +138,8 @@ class ReverseDivide(Arithmetic):
     def gradients(self, call: Call) -> tuple[Any, Any]:
         return -call.other / (call.input * call.input), 1 / call.input
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Quotient(call.aligned("other", cell), call.aligned("input", cell))
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Quotient(b, a)
 
 
 class Raise(Arithmetic):
@@ -149,8 +158,8 @@ class Raise(Arithmetic):
         }
         return {role: fitted(upstream * local[role](), one.shape) for role, one in call.differentiable()}
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Power(call.aligned("input", cell), call.aligned("exponent", cell))
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Power(a, b)
 
 
 class Larger(Arithmetic):
@@ -166,8 +175,8 @@ class Larger(Arithmetic):
         half = (a == b).to(a.dtype) / 2  # where both are the largest each takes half, as PyTorch has it
         return (a > b) + half, (b > a) + half
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Function("max", [call.aligned("input", cell), call.aligned("other", cell)])
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Function("max", [a, b])
 
 
 class Smaller(Larger):
@@ -182,8 +191,8 @@ class Smaller(Larger):
         larger, smaller = super().gradients(call)
         return smaller, larger
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Function("min", [call.aligned("input", cell), call.aligned("other", cell)])
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Function("min", [a, b])
 
 
 class OfOne(Operation):

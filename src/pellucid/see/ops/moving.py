@@ -18,6 +18,9 @@ from pellucid.see.expression import Expression, Number
 from pellucid.see.operation import Axis, Call, Index, Operation, Step, cell_of, fitted, result
 
 Place = tuple[Step, Index]
+STRIDED: dict[Any, Tensor | None] = {}  # views without numbers, by what was done to which shape
+AXES: dict[Any, tuple[Axis, ...] | None] = {}
+MOST_AXES = 4096  # kept of either
 JOINING = ("cat", "concat", "concatenate", "stack", "where", "setitem")  # numbers of several operands
 FEATURES = ("model", "unit", "feature")  # axes that are cut into heads
 
@@ -62,10 +65,16 @@ class Moving(Operation):
         if step.op not in VIEWING or len(step.operands) != 1:
             return None
         ((role, operand),) = step.operands.items()
-        with torch.no_grad():
-            whole = torch.empty(operand.shape, device="meta")
-            view = self.moved(step, {role: whole})
-        return view if view._base is whole and view.shape == step.shape else None
+        key = (step.op, step.part, repr(step.settings), operand.shape)
+        if key not in STRIDED:
+            if len(STRIDED) > MOST_AXES:
+                STRIDED.clear()
+            with torch.no_grad():
+                whole = torch.empty(operand.shape, device="meta")
+                view = self.moved(step, {role: whole})
+            STRIDED[key] = view if view._base is whole else None
+        found = STRIDED[key]
+        return found if found is not None and found.shape == step.shape else None
 
     def number(self, call: Call, cell: Index) -> int:
         """As `numbers`, of one cell."""
@@ -114,6 +123,19 @@ class Moving(Operation):
         if step.op in IN_ITS_PLACE and step.operands["given.0"].shape == sizes:
             return step.operands["given.0"].axes
         view = self.strided(call)
+        if view is None:
+            return self._axes(call, None)
+        # The same in every layer of a network: worked out once for all of them.
+        ((_, operand),) = step.operands.items()
+        key = (step.op, step.part, repr(step.settings), operand.shape, operand.axes)
+        if key not in AXES:
+            if len(AXES) > MOST_AXES:
+                AXES.clear()
+            AXES[key] = self._axes(call, view)
+        return AXES[key]
+
+    def _axes(self, call: Call, view: Tensor | None) -> tuple[Axis, ...] | None:
+        sizes = call.step.shape
         numbers = None if view is not None else self.numbers(call)
 
         def origin(dim: int, i: int) -> Place | None:
