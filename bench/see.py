@@ -5,7 +5,8 @@
 Each tool is a process of its own, with the same model and batch; they take turns, round by round. Every figure is a
 ratio to a plain pass of the same process in the same round, so that a busy moment falls on both; medians over the
 rounds. The peers live in .venv-see-torchlens and .venv-see-nnsight (`bench/setup_see_peers.sh`); one that is not there
-is left out. Then: how long a saved trace takes to open, in a new process each time.
+is left out. Then: how long a saved trace takes to open, in a new process each time, and what it costs a training to be
+watched (`bench/microscope.py`).
 """
 
 import argparse
@@ -147,6 +148,16 @@ def opening(args: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
+def watching(args: argparse.Namespace) -> str:
+    """What a microscope adds to the steps of a training, as its own script measures it."""
+    script = Path(__file__).with_name("microscope.py")
+    found = ["### Watching a training"]
+    for preset in ("tiny", "small"):
+        command = [sys.executable, str(script), "--preset", preset, "--rounds", str(args.rounds)]
+        found.append(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
+    return "\n\n".join(found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short round: does it run?")
@@ -159,7 +170,7 @@ def main() -> None:
         args.rounds, args.seconds = 1, 0.05
     torch.set_num_threads(args.threads)
     sections = []
-    for measured in (*MODELS, opening):
+    for measured in (*MODELS, opening, watching):
         sections.append(captures(measured, args) if isinstance(measured, str) else measured(args))
         print(sections[-1] + "\n", flush=True)
     head = f"{machine_line()}; medians of {args.rounds} rounds."
