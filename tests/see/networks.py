@@ -24,6 +24,12 @@ def next_tokens(logits: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), WANTED, label_smoothing=0.1)
 
 
+def hook_count(model: nn.Module) -> int:
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    tensors = sum(len(one._backward_hooks or ()) for one in [*model.parameters(), *model.buffers()])
+    return tensors + sum(len(getattr(one, kind)) for one in model.modules() for kind in kinds)
+
+
 class Sequence(nn.Module):
     """A recurrent layer, and what it says at each step."""
 

@@ -503,3 +503,21 @@ def test_the_example_notebook_is_kept_without_outputs() -> None:
 def test_to_draw_needs_nothing_of_jupyter() -> None:
     code = "import sys, pellucid.see.notebook; sys.exit('IPython' in sys.modules or 'treescope' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_a_trace_did_not_keep_is_shown_without_being_computed() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    part = capture(model, torch.randn(5, 3), only="2")
+    lines = {row[0]: row for row in Reader(html(part)).rows if len(row) > 4}
+    assert lines["1"][4:] == ["not kept", "", "", "", ""]
+    assert lines["2"][4] == "captured"
+    assert lines["2"][-1]
+    assert not part["1"].kept
+    assert "recomputed" in html(part["1"])
+    with torch.no_grad():
+        model[0].weight.add_(1)
+    part = capture(model, torch.randn(5, 3), only="2")
+    with torch.no_grad():
+        model[0].weight.add_(1)  # so that it cannot be computed anew
+    assert "not kept" in html(part)

@@ -173,7 +173,7 @@ def test_what_hangs_on_an_unopened_operation_is_unknown_once_the_model_is_gone(t
         ({"source[0, 0]": 99999}, [], "cannot look up a changed id"),
         ({"source[0, 0]": 1.5}, [], "holds whole numbers"),
         ({"encoder.0.feed_forward.wide[0]": torch.zeros(7)}, [], "does not fit"),
-        ({"encoder.0.feed_forward.wide[unit=999]": 0}, [], "names no part"),
+        ({"encoder.0.feed_forward.wide[unit=999]": 0}, [], "is outside"),
         ({}, ["encoder.0.feed_forward.wide"], "cannot be left out"),
         ({}, ["encoder.0.nothing"], "the trace has no"),
     ],

@@ -16,15 +16,9 @@ from pellucid.see.capture import capture, record
 from pellucid.see.trace import Trace
 from pellucid.tasks.task import Batch
 from pellucid.tasks.translate import translation_loss
-from tests.see.networks import NETWORKS, Network, translator
+from tests.see.networks import NETWORKS, Network, hook_count, translator
 
 STEPS, EVERY = 200, 10
-
-
-def hook_count(model: nn.Module) -> int:
-    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    tensors = sum(len(one._backward_hooks or ()) for one in [*model.parameters(), *model.buffers()])
-    return tensors + sum(len(getattr(one, kind)) for one in model.modules() for kind in kinds)
 
 
 def all_of(model: nn.Module) -> dict[str, Any]:

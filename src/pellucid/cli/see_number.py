@@ -24,12 +24,11 @@ from pellucid.cli.opened import Opened, View
 from pellucid.cli.see_json import explanation_as_json, step_as_json
 from pellucid.cli.words import say
 from pellucid.errors import DataError
-from pellucid.see.address import Address, AddressError, index_of
+from pellucid.see.address import Address, AddressError, index_of, region_of
 from pellucid.see.explain import Explanation
 from pellucid.see.expression import Cell, Expression, Number, Product, Sum
 from pellucid.see.operation import Step
 from pellucid.see.ops import OPERATIONS
-from pellucid.see.replay import region
 from pellucid.see.trace import Trace
 from pellucid.see.translation import labels_along
 
@@ -64,7 +63,7 @@ def place_of(trace: Trace, address: Address, step: Step) -> tuple[Any, ...]:
     given = address.cell or ()
     if len(given) == step.value.dim() or (given and all(axis is None for axis, _ in given)):
         return index_of(address, step.axis_names, step.value.shape)
-    where = region(address, step)
+    where = region_of(address, step.axis_names, step.shape)
     return tuple(
         0 if isinstance(index, slice) and size == 1 else index % size if isinstance(index, int) else index
         for index, size in zip(where, step.value.shape, strict=True)

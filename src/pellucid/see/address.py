@@ -59,25 +59,39 @@ def index_of(address: Address, axes: Sequence[str], shape: Sequence[int]) -> tup
 
     Where all indices are given by name, an axis with one position only, such as the batch, may be left out.
     """
-    cell = address.cell or ()
-    named = {axis for axis, _ in cell}
-    if None not in named:
-        single = ((axis, 0) for axis, size in zip(axes, shape, strict=True) if size == 1 and axis not in named)
-        cell = (*cell, *single)
-    order = "[" + ", ".join(f"{axis}=0..{size - 1}" for axis, size in zip(axes, shape, strict=True)) + "]"
-    if len(cell) != len(shape):
+    found = indices_of(address, axes, shape)
+    if all(axis is not None for axis, _ in address.cell or ()):
+        found = {**{place: 0 for place, size in enumerate(shape) if size == 1}, **found}
+    if len(found) != len(shape):
         raise AddressError(
-            f"{address} gives {len(address.cell or ())} of {len(shape)} indices", f"Its axes are {order}."
+            f"{address} gives {len(address.cell or ())} of {len(shape)} indices", f"Its axes are {order(axes, shape)}."
         )
-    found: dict[int, int] = {}
-    for number, (axis, index) in enumerate(cell):
-        place = number if axis is None else axes.index(axis) if axis in axes else -1
-        if place < 0 or place in found:
-            raise AddressError(f"{address} has no axis {axis!r} of its own", f"Its axes are {order}.")
-        if not -shape[place] <= index < shape[place]:
-            raise AddressError(f"{address} is outside", f"Its axes are {order}.")
-        found[place] = index % shape[place]
     return tuple(found[place] for place in range(len(shape)))
+
+
+def region_of(address: Address, axes: Sequence[str], shape: Sequence[int]) -> tuple[int | slice, ...]:
+    """The part of a tensor that an address names, which may leave axes out: all along these. Raises AddressError."""
+    found = indices_of(address, axes, shape)
+    return tuple(found.get(place, slice(None)) for place in range(len(shape)))
+
+
+def order(axes: Sequence[str], shape: Sequence[int]) -> str:
+    """Which indices there are."""
+    return "[" + ", ".join(f"{axis}=0..{size - 1}" for axis, size in zip(axes, shape, strict=True)) + "]"
+
+
+def indices_of(address: Address, axes: Sequence[str], shape: Sequence[int]) -> dict[int, int]:
+    """The index that an address gives in each dimension of which it gives one."""
+    found: dict[int, int] = {}
+    for number, (axis, index) in enumerate(address.cell or ()):
+        place = number if axis is None else axes.index(axis) if axis in axes else -1
+        if not 0 <= place < len(shape) or place in found:
+            what = f"more than {len(shape)} indices" if axis is None else f"no axis {axis!r} of its own"
+            raise AddressError(f"{address} has {what}", f"Its axes are {order(axes, shape)}.")
+        if not -shape[place] <= index < shape[place]:
+            raise AddressError(f"{address} is outside", f"Its axes are {order(axes, shape)}.")
+        found[place] = index % shape[place]
+    return found
 
 
 def cell_address(name: str, axes: Sequence[str], index: Sequence[int]) -> str:

@@ -172,7 +172,7 @@ def parts_of(softmax: Step, after: dict[Step, list[Step]]) -> dict[str, Step] | 
             (
                 one
                 for one in step.operands.values()
-                if one.value.is_floating_point() and not one.leaf and one.value.dim() > 1
+                if one.dtype.is_floating_point and not one.leaf and len(one.shape) > 1
             ),
             None,
         )
@@ -196,7 +196,7 @@ def scale_of(step: Step) -> float | None:
     other = step.settings.get("other")
     if isinstance(other, Role):
         held = step.operands[other.name]
-        if held.value.numel() != 1:
+        if held.shape.numel() != 1:
             return None
         other = float(held.value)
     if not isinstance(other, int | float):

@@ -12,7 +12,7 @@ from torch import Tensor
 from pellucid.see.address import Address
 from pellucid.see.displayed import Displayed
 from pellucid.see.expression import SHOWN, Cell, Expression, Number, Product, Sum
-from pellucid.see.operation import Call, Index, Step, result
+from pellucid.see.operation import Call, Index, Operation, Step, Whole
 from pellucid.see.trace import Trace
 
 DIGITS = 4
@@ -65,7 +65,7 @@ def explain(trace: Trace, address: str | Address, backward: bool = False) -> Exp
     step, cell = trace.cell(address)
     if backward:
         return explain_gradient(trace, step, cell)
-    name, value = step.address(cell), float(step.value[cell])
+    name, value = step.address(cell), step.number(cell)
     while trace.open(step):
         step = step.inside[-1]
     operation = trace.operation(step)
@@ -112,14 +112,21 @@ def derivatives(trace: Trace, step: Step, cell: Index) -> list[tuple[Step, Index
 
 
 def local_derivative(trace: Trace, made: Step, step: Step, cell: Index) -> Tensor:
-    """How every cell of `made` moves with one cell of `step`, all else kept."""
+    """How every cell of `made` moves with one cell of `step`, all else kept.
+
+    An operation's way back takes u to g = u dy/dx, which is linear in u: the derivative of one cell of g by u is
+    how y moves with that cell of x. (PyTorch's own forward mode needs a second to start, for its first number.)
+    """
     operation = trace.operation(made)
-    values = {role: operand.value for role, operand in made.operands.items()}
-    roles = [role for role, operand in made.operands.items() if operand is step]
-    direction = torch.zeros_like(step.value)
-    direction[cell] = 1
-
-    def function(x: Tensor) -> Tensor:
-        return result(operation, made, {**values, **dict.fromkeys(roles, x)})  # type: ignore[no-any-return]
-
-    return torch.func.jvp(function, (step.value,), (direction,))[1]  # type: ignore[no-any-return]
+    call = Call(made, widen=True)
+    upstream = torch.zeros(made.shape, dtype=call.output.dtype, device=call.output.device, requires_grad=True)
+    with torch.enable_grad():
+        if isinstance(operation, Whole) or type(operation).backward is Operation.backward:
+            found = Whole().gradients(made, call, upstream, twice=True)
+        else:
+            found = operation.backward(call, upstream)
+        pulls = [gradient[cell] for role, gradient in found.items() if made.operands.get(role) is step]
+    moved = None
+    if pulls and (pull := torch.stack(pulls).sum()).requires_grad:
+        (moved,) = torch.autograd.grad(pull, upstream, allow_unused=True)
+    return torch.zeros_like(upstream) if moved is None else moved

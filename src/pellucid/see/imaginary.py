@@ -50,6 +50,8 @@ def evaluated(value: Any, values: Mapping[Step, Tensor]) -> Any:
         return values[value]
     if isinstance(value, Imaginary):
         return value.computed(values)
+    if isinstance(value, Tensor):
+        return value.clone()  # a function that writes in place must not write into what is held
     if isinstance(value, list | tuple):
         parts = [evaluated(one, values) for one in value]
         return parts if isinstance(value, list) else tuple(parts)

@@ -10,7 +10,9 @@ those of that function, so that arguments bind as Python binds them.
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -21,6 +23,8 @@ from pellucid.see.displayed import Displayed
 from pellucid.see.expression import Cell, Expression, Number
 
 Index = tuple[int, ...]
+NOTHING = object()  # no argument is this
+PLAIN = (int, float, bool, str, type(None))  # settings that hold no operand
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +54,69 @@ class Made:
 class Step(Displayed):
     """One computation, or an input, parameter or constant (`op` says which).
 
+    `held` is its value as it is kept: perhaps in a narrower number format than `dtype`, in which it was computed; on
+    the meta device, a shape without numbers, if it was not kept. `value` is for reading: in the format in which it
+    was computed, and computed anew by `again` where it was not kept.
     `operands` are the steps that went in, by role; `settings` hold the rest of the arguments, with a Role where an
-    operand stands; `how` is captured, opened, recomputed or whole; `difference` is the largest absolute one between
-    an opened form and the fused value; `inside` are the steps into which it was opened.
+    operand stands; `how` is captured, opened, not kept, recomputed or whole; `difference` is the largest absolute one
+    between an opened form and the fused value; `inside` are the steps into which it was opened.
     """
 
     name: str
     op: str
-    value: Tensor
+    held: Tensor
     operands: dict[str, "Step"] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     axes: tuple[Axis, ...] = ()
     place: str = ""
     how: str = "captured"
     difference: float | None = None
-    gradient: Tensor | None = None
+    held_gradient: Tensor | None = None
     inside: list["Step"] = field(default_factory=list)
     function: Callable[..., Any] | None = None
     part: int | None = None
     autocast: torch.dtype | None = None
+    narrowed: torch.dtype | None = None  # the format in which it was computed, where a narrower one is kept
+    narrowed_gradient: torch.dtype | None = None
+    again: Callable[["Step"], Tensor] | None = None
+
+    @property
+    def value(self) -> Tensor:
+        """All its numbers. Raises TraceError if they were not kept and cannot be computed anew."""
+        if self.held.is_meta and self.again is not None:
+            self.held, self.narrowed = self.again(self), None
+            self.how = "recomputed" if self.how == "not kept" else self.how
+        return self.held if self.narrowed is None else self.held.to(self.narrowed)
+
+    @value.setter
+    def value(self, new: Tensor) -> None:
+        self.held, self.narrowed = new, None
+
+    @property
+    def gradient(self) -> Tensor | None:
+        """PyTorch's gradient of it, where there is a loss and it was kept."""
+        held = self.held_gradient
+        return held if held is None or self.narrowed_gradient is None else held.to(self.narrowed_gradient)
+
+    @gradient.setter
+    def gradient(self, new: Tensor | None) -> None:
+        self.held_gradient, self.narrowed_gradient = new, None
+
+    @property
+    def kept(self) -> bool:
+        return self.again is None or not self.held.is_meta
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.held.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.narrowed or self.held.dtype
+
+    def number(self, index: Index) -> float:
+        """One of its numbers."""
+        return float(self.held[index]) if self.kept else float(self.value[index])
 
     @property
     def axis_names(self) -> tuple[str, ...]:
@@ -86,28 +134,37 @@ class Step(Displayed):
         return {name: filled(setting, values) for name, setting in self.settings.items()}
 
     def __repr__(self) -> str:
-        return f"Step({self.name!r}, {self.op}, {tuple(self.value.shape)}, {self.how})"
+        return f"Step({self.name!r}, {self.op}, {tuple(self.shape)}, {self.how})"
 
 
 class Call:
     """A step as its operation reads it: `call.weight` is an argument's value, `call.cell` a number of an operand."""
 
-    def __init__(self, step: Step, widen: bool = False) -> None:
-        """With `widen`, half-precision values are read as float32, as gradients are computed."""
+    def __init__(self, step: Step, widen: bool = False, shapes: bool = False) -> None:
+        """With `widen`, half-precision values are read as float32, as gradients are computed.
+
+        With `shapes`, a value that is not kept stands there without numbers, rather than being computed anew.
+        """
         self.step = step
-        read = widened if widen else lambda value: value
-        self.output = read(step.value)
-        self._arguments = step.arguments({role: read(operand.value) for role, operand in step.operands.items()})
+        self.widen, self.shapes = widen, shapes
+
+    def read(self, step: Step) -> Tensor:
+        value = step.held if self.shapes else step.value
+        return widened(value) if self.widen else value
+
+    @cached_property
+    def output(self) -> Tensor:
+        return self.read(self.step)
+
+    @cached_property
+    def given(self) -> dict[str, Any]:
+        return self.step.arguments({role: self.read(operand) for role, operand in self.step.operands.items()})
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self._arguments[name]
+            return self.given[name]
         except KeyError:
             raise AttributeError(name) from None
-
-    @property
-    def given(self) -> dict[str, Any]:
-        return self._arguments
 
     def operand(self, role: str) -> Any:
         """The step that went in as this argument, or the plain value that was given instead."""
@@ -126,13 +183,13 @@ class Call:
         operand = self.operand(role)
         if not isinstance(operand, Step):
             return Number(float(operand))
-        shape = operand.value.shape
+        shape = operand.shape
         tail = index[len(index) - len(shape) :]
         return cell_of(operand, [0 if size == 1 else i for i, size in zip(tail, shape, strict=True)])
 
     def differentiable(self) -> Iterator[tuple[str, Step]]:
         for role, operand in self.step.operands.items():
-            if operand.value.is_floating_point():
+            if operand.dtype.is_floating_point:
                 yield role, operand
 
 
@@ -142,7 +199,7 @@ def widened(value: Tensor) -> Tensor:
 
 def cell_of(step: Step, index: Sequence[int]) -> Cell:
     index = tuple(index)
-    return Cell(step.address(index), float(step.value[index]))
+    return Cell(step.address(index), step.number(index))
 
 
 class Operation:
@@ -152,11 +209,31 @@ class Operation:
     formula = ""  # LaTeX
     text = ""  # the same in one line of plain text
 
+    @cached_property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        return dict(inspect.signature(self.forward).parameters)
+
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments by the names that `forward` has for them."""
-        bound = inspect.signature(self.forward).bind(*args, **kwargs)
-        bound.apply_defaults()
-        return dict(bound.arguments)
+        """Arguments by the names that `forward` has for them. Raises TypeError if they do not fit.
+
+        By hand, because `Signature.bind` took half the time of writing a step down (bench/see.py).
+        """
+        found: dict[str, Any] = dict(kwargs)
+        positions = iter(args)
+        bound: dict[str, Any] = {}
+        for name, parameter in self.parameters.items():
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+                value = next(positions, NOTHING)
+                if value is not NOTHING:
+                    bound[name] = value
+                    continue
+            value = found.pop(name, parameter.default)
+            if value is inspect.Parameter.empty:
+                raise TypeError(f"{self.names[0]} lacks {name}")
+            bound[name] = value
+        if found or next(positions, NOTHING) is not NOTHING:
+            raise TypeError(f"{self.names[0]} has no such arguments")
+        return bound
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
@@ -232,16 +309,18 @@ class Whole(Operation):
         return {"given": tuple(args), "named": tuple(kwargs.items())}
 
     def gradients(
-        self, step: Step, call: Call, upstream: Tensor, operation: Operation | None = None
+        self, step: Step, call: Call, upstream: Tensor, operation: Operation | None = None, twice: bool = False
     ) -> dict[str, Tensor]:
-        """Of `operation`, where that has no way back of its own."""
+        """Of each operand, by `operation` where that has no way back of its own; with `twice`, such that they can be
+        differentiated by `upstream`.
+        """
         operands = dict(call.differentiable())
         values: dict[str, Any] = {role: operand.value for role, operand in step.operands.items()}
-        leaves = {role: one.value.detach().clone().requires_grad_() for role, one in operands.items()}
+        leaves = {role: values[role].detach().clone().requires_grad_() for role in operands}
         with torch.enable_grad():
             found = result(operation or self, step, {**values, **leaves})
             whole = upstream.to(found.dtype).clone()  # not a part of other memory, which complex numbers refuse
-            gradients = torch.autograd.grad(found, list(leaves.values()), whole, allow_unused=True)
+            gradients = torch.autograd.grad(found, list(leaves.values()), whole, allow_unused=True, create_graph=twice)
         return {role: one for role, one in zip(leaves, gradients, strict=True) if one is not None}
 
     def compute(self, step: Step, values: Mapping[str, Any]) -> Any:
@@ -255,7 +334,8 @@ class Whole(Operation):
 
 def result(operation: Operation, step: Step, values: Mapping[str, Any]) -> Any:
     """The value of a step, computed anew from the values of its operands, as it was the first time."""
-    with torch.autocast(step.value.device.type, step.autocast or torch.bfloat16, enabled=step.autocast is not None):
+    device = next((one.device.type for one in values.values() if isinstance(one, Tensor)), step.held.device.type)
+    with numbers_as_then(step, device):
         if isinstance(operation, Whole):
             found = operation.compute(step, values)
         else:
@@ -263,14 +343,23 @@ def result(operation: Operation, step: Step, values: Mapping[str, Any]) -> Any:
     return found if step.part is None else found[step.part]
 
 
+def numbers_as_then(step: Step, device: str) -> Any:
+    """The number formats of autocast as they were when the step was taken."""
+    if device == "meta":
+        return nullcontext()
+    if step.autocast is None and not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, step.autocast or torch.bfloat16, enabled=step.autocast is not None)
+
+
 def axes_of(operation: Operation, step: Step) -> tuple[Axis, ...]:
-    found = operation.axes(Call(step))
-    shape = step.value.shape
+    found = operation.axes(Call(step, shapes=True))
+    shape = step.shape
     if found is None:
-        like = next((one for one in step.operands.values() if one.value.shape == shape), None)
+        like = next((one for one in step.operands.values() if one.shape == shape), None)
         found = like.axes if like else None
     if found is None or len(found) != len(shape):
-        return plain_axes(step.value)
+        return plain_axes(step.held)
     return unique_axes(found)
 
 
@@ -280,6 +369,8 @@ def plain_axes(value: Tensor) -> tuple[Axis, ...]:
 
 def unique_axes(axes: Sequence[Axis]) -> tuple[Axis, ...]:
     """A name that two axes share is numbered in the second."""
+    if len({axis.name for axis in axes}) == len(axes):
+        return tuple(axes)
     names: list[str] = []
     found = []
     for axis in axes:
@@ -297,10 +388,12 @@ def taken_apart(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
     operands: dict[str, Step] = {}
 
     def apart(path: str, value: Any) -> Any:
+        if isinstance(value, PLAIN):
+            return value
         if isinstance(value, Step):
             operands[path] = value
             return Role(path)
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             parts = [apart(f"{path}.{number}", one) for number, one in enumerate(value)]
             return parts if isinstance(value, list) else tuple(parts)
         return value
@@ -309,13 +402,15 @@ def taken_apart(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str,
 
 
 def filled(setting: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(setting, PLAIN):
+        return setting
     if isinstance(setting, Role):
         return values[setting.name]
     if isinstance(setting, Made):
         return setting.kind(**filled(setting.fields, values))
     if isinstance(setting, dict):
         return {name: filled(one, values) for name, one in setting.items()}
-    if isinstance(setting, list | tuple):
+    if isinstance(setting, (list, tuple)):
         parts = [filled(one, values) for one in setting]
         return parts if isinstance(setting, list) else tuple(parts)
     return setting

@@ -36,7 +36,7 @@ def name_positions(
         gather(step, steps, kept)
     after = consumers(steps)
     for step in steps:
-        if (step.op == "constant" or step.name in fixed) and step.value.is_floating_point():
+        if (step.op == "constant" or step.name in fixed) and step.kept and step.dtype.is_floating_point:
             name_table(step, after, rename)
     for step in turned:
         name_angles(step, rename)
@@ -50,10 +50,12 @@ def name_positions(
 def rotation(step: Step) -> bool:
     """Whether a step is the sum of x cos and turned x sin; it becomes that operation then."""
     for x, cos, sin in (*summed(step), *joined(step)):
-        if x.value.shape != step.value.shape or x.value.size(-1) % 2 or not x.value.is_floating_point():
+        if x.shape != step.shape or x.shape[-1] % 2 or not x.dtype.is_floating_point:
+            continue
+        if not all(one.kept for one in (x, cos, sin, step)):  # known by its numbers
             continue
         for kind in KINDS:
-            if cos.value.size(-1) not in (x.value.size(-1), x.value.size(-1) // 2):
+            if cos.shape[-1] not in (x.shape[-1], x.shape[-1] // 2):
                 continue
             difference = largest_difference(kind.forward(x.value, cos.value, sin.value), step.value)
             if difference <= 4 * torch.finfo(step.value.dtype).eps * float(step.value.abs().max()):
@@ -90,7 +92,7 @@ def joined(step: Step) -> Iterator[tuple[Step, Step, Step]]:
     for a, cos in both_orders(first):
         for b, sin in both_orders(second):
             for x in origins(a):
-                if x in origins(b) and x.value.shape == step.value.shape:
+                if x in origins(b) and x.shape == step.shape:
                     yield x, cos, sin
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.see.address import Address, AddressError
+from pellucid.see.address import Address, AddressError, region_of
 from pellucid.see.attention import PRODUCTS
 from pellucid.see.displayed import Displayed
 from pellucid.see.operation import Step, result
@@ -141,7 +141,7 @@ def replay(trace: Trace, edits: Mapping[str, Any] | None = None, skip: Sequence[
     for text, value in (edits or {}).items():
         address = Address.parse(text)
         step = trace[address.name]
-        where = region(address, step)
+        where = region_of(address, step.axis_names, step.shape)
         if step in trace.stands_beside:  # told beside what the model computed in its place, a multiple of it
             step, factor = trace.stands_beside[step]
             value = torch.as_tensor(value) * factor
@@ -172,7 +172,7 @@ def leave_out(
     calls = {call.place: call for call in trace.attentions()}
     if address.cell is not None:
         named = calls[address.name].heads if address.name in calls else trace[address.name]
-        changed.setdefault(named, []).append((region(address, named), 0))
+        changed.setdefault(named, []).append((region_of(address, named.axis_names, named.shape), 0))
         return
     known = residuals(trace)
     layers = [one for one in known if one.layer == address.name]
@@ -203,7 +203,7 @@ def unreachable(trace: Trace, step: Step, values: Mapping[Step, Tensor], unknown
 def computed(trace: Trace, step: Step, values: Mapping[Step, Tensor], left_out: Mapping[Step, Step | None]) -> Tensor:
     """The value of a step, its own where nothing it was made of has changed."""
     if step in left_out:
-        same = [one for one in step.operands.values() if one.value.shape == step.value.shape]
+        same = [one for one in step.operands.values() if one.shape == step.shape]
         onward = left_out[step] or next(iter(same), None)
         if onward is None:
             raise AddressError(f"{step.name} cannot be left out: nothing of its shape goes in")
@@ -231,18 +231,6 @@ def fitting(step: Step, before: Tensor, new: Any) -> Tensor:
     except RuntimeError:
         shapes = f"{tuple(given.shape)} into {tuple(before.shape)}"
         raise AddressError(f"{step.name}: the new value does not fit, {shapes}", "Give one number.") from None
-
-
-def region(address: Address, step: Step) -> tuple[Any, ...]:
-    """The part of a tensor that an address names, which may leave axes out."""
-    where: list[Any] = [slice(None)] * step.value.dim()
-    for number, (axis, index) in enumerate(address.cell or ()):
-        place = number if axis is None else step.axis_names.index(axis) if axis in step.axis_names else -1
-        if not 0 <= place < len(where) or not -step.value.size(place) <= index < step.value.size(place):
-            sizes = ", ".join(f"{a}=0..{n - 1}" for a, n in zip(step.axis_names, step.value.shape, strict=True))
-            raise AddressError(f"{address} names no part of {step.name}", f"Its axes are [{sizes}].")
-        where[place] = index
-    return tuple(where)
 
 
 def layer_of(step: Step) -> str:

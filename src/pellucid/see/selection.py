@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from pellucid.errors import PellucidError
-from pellucid.see.address import Address, AddressError
+from pellucid.see.address import Address, AddressError, region_of
 from pellucid.see.diff import Divergence, diff, divergence
 from pellucid.see.displayed import Displayed
 from pellucid.see.operation import Step
-from pellucid.see.replay import Replay, region
+from pellucid.see.replay import Replay
 from pellucid.see.trace import Trace
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Selection(Displayed, Sequence[Step]):
     def _regions(self) -> Iterator[tuple[str, Step, tuple[Any, ...]]]:
         for step, cell in zip(self.steps, self.cells, strict=True):
             address = Address(step.name, cell or None)
-            yield str(address), step, region(address, step)
+            yield str(address), step, region_of(address, step.axis_names, step.shape)
 
     # --- cutting ---------------------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class Selection(Displayed, Sequence[Step]):
             if in_order is not None:
                 partner = next(in_order)
             elif isinstance(other, Replay):
-                partner = replace(step, value=other.value(step.name))
+                partner = replace(step, held=other.value(step.name), narrowed=None)
             else:
                 among: Mapping[str, Step] | Trace = known if isinstance(other, Selection) else other
                 if name not in among:
@@ -227,7 +227,7 @@ def cut(step: Step, where: tuple[Any, ...]) -> Step:
         return step
     kept = tuple(axis for axis, index in zip(step.axes, where, strict=True) if not isinstance(index, int))
     try:
-        return replace(step, value=step.value[where], axes=kept)
+        return replace(step, held=step.value[where], narrowed=None, axes=kept)
     except IndexError as error:
         raise SelectionError(f"{step.name} has shape {tuple(step.value.shape)}: no such part") from error
 

@@ -148,7 +148,7 @@ class Trace(Displayed):
         if parsed.step is not None and parsed.step != self.training_step:
             raise AddressError(f"{parsed} is of training step {parsed.step}, the trace of {self.training_step}")
         step = self[parsed.name]
-        return step, index_of(parsed, step.axis_names, step.value.shape)
+        return step, index_of(parsed, step.axis_names, step.shape)
 
     def value(self, address: str | Address) -> Tensor:
         """The number at an address with a cell, the tensor at one without."""
@@ -267,13 +267,13 @@ class Trace(Displayed):
             return
         self._has_axes = True
         for step in self.steps:
-            if step.axes and len(step.axes) == step.value.dim():
+            if step.axes and len(step.axes) == len(step.shape):
                 continue
             known = step.op in OPERATIONS and not step.leaf
             try:
-                step.axes = axes_of(OPERATIONS[step.op], step) if known else plain_axes(step.value)
-            except (IndexError, ValueError, RuntimeError, StopIteration):
-                step.axes = plain_axes(step.value)
+                step.axes = axes_of(OPERATIONS[step.op], step) if known else plain_axes(step.held)
+            except (IndexError, ValueError, RuntimeError, StopIteration, TraceError):
+                step.axes = plain_axes(step.held)
 
     # --- backward --------------------------------------------------------------------------------------------------
 
@@ -357,9 +357,10 @@ class Trace(Displayed):
 
     @property
     def bytes(self) -> int:
-        return sum(
-            step.value.nbytes + (step.gradient.nbytes if step.gradient is not None else 0) for step in self.steps
-        )
+        """What its values and gradients take, opened ones included; those that share memory count once."""
+        tensors = [one for step in self._named.values() for one in (step.held, step.held_gradient)]
+        memories = [one.untyped_storage() for one in tensors if one is not None and not one.is_meta]
+        return sum({memory.data_ptr(): memory.nbytes() for memory in memories}.values())
 
     # --- disk ------------------------------------------------------------------------------------------------------
 
@@ -369,9 +370,10 @@ class Trace(Displayed):
         tensors = {}
         graph = []
         for step in self.steps:
-            tensors[step.name] = step.value.contiguous()
-            if step.gradient is not None:
-                tensors[f"gradient:{step.name}"] = step.gradient.contiguous()
+            if step.kept:
+                tensors[step.name] = step.held
+            if step.held_gradient is not None:
+                tensors[f"gradient:{step.name}"] = step.held_gradient
             graph.append(
                 {
                     "name": step.name,
@@ -383,7 +385,10 @@ class Trace(Displayed):
                     "place": step.place,
                     "how": step.how,
                     "part": step.part,
-                    "autocast": None if step.autocast is None else str(step.autocast).removeprefix("torch."),
+                    "autocast": plain(step.autocast),
+                    "narrowed": plain(step.narrowed),
+                    "narrowed_gradient": plain(step.narrowed_gradient),
+                    "kept": None if step.kept else {"shape": list(step.shape), "dtype": plain(step.dtype)},
                 }
             )
         head = {
@@ -400,11 +405,13 @@ class Trace(Displayed):
 
             head["decoding"], kept = stored(self.decoding)
             tensors |= kept
-        write_tensors(Path(path), {name: tensor.clone() for name, tensor in tensors.items()}, head)
+        write_tensors(Path(path), apart(tensors), head)
 
     @classmethod
     def load(cls, path: str | Path) -> "Trace":
         """A trace that `save` wrote. Raises TraceError if the file is damaged or something else."""
+        from pellucid.see.recompute import recompute
+
         try:
             tensors, head = read_tensors(Path(path))
         except RunError as error:
@@ -420,15 +427,18 @@ class Trace(Displayed):
                 steps[name] = Step(
                     name,
                     entry["op"],
-                    tensors[name],
+                    tensors[name] if entry["kept"] is None else without_numbers(entry["kept"]),
                     {role: steps[operand] for role, operand in entry["operands"]},
                     {key: decoded(setting) for key, setting in entry["settings"].items()},
                     tuple(Axis(axis, tuple(labels) if labels else None) for axis, labels in entry["axes"]),
                     entry["place"],
                     entry["how"],
-                    gradient=tensors.get(f"gradient:{name}"),
+                    held_gradient=tensors.get(f"gradient:{name}"),
                     part=entry["part"],
-                    autocast=getattr(torch, entry["autocast"]) if entry["autocast"] else None,
+                    autocast=dtype_of(entry["autocast"]),
+                    narrowed=dtype_of(entry["narrowed"]),
+                    narrowed_gradient=dtype_of(entry["narrowed_gradient"]),
+                    again=None if entry["kept"] is None else recompute,
                 )
             about = head.get("about", {})
             trace = cls(
@@ -445,22 +455,53 @@ class Trace(Displayed):
             ) from error
 
 
-def free_name(name: str, taken: Mapping[str, Any]) -> str:
-    """The name, numbered if another step has it."""
-    found, count = name, 1
-    while found in taken:
+def free_name(name: str, taken: Mapping[str, Any], last: dict[str, int] | None = None) -> str:
+    """The name, numbered if another step has it; `last` remembers the numbers that were given."""
+    if name not in taken:
+        return name
+    count = (last or {}).get(name, 1) + 1
+    while f"{name}_{count}" in taken:
         count += 1
-        found = f"{name}_{count}"
-    return found
+    if last is not None:
+        last[name] = count
+    return f"{name}_{count}"
 
 
 def largest_difference(a: Tensor, b: Tensor) -> float:
     """The largest absolute difference of two tensors; equal infinities differ by nothing."""
     if not a.numel():
         return 0.0
+    largest = float((a.double() - b.double()).abs_().max())
+    if math.isfinite(largest):
+        return largest
     a, b = a.double(), b.double()
     apart = torch.where((a == b) | (a.isnan() & b.isnan()), 0.0, (a - b).abs())
     return float(apart.max()) if not apart.isnan().any() else math.nan
+
+
+def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each in a memory of its own and in order, as a file wants them."""
+    seen: set[int] = set()
+    found = {}
+    for name, tensor in tensors.items():
+        memory = tensor.untyped_storage().data_ptr()
+        own = tensor.is_contiguous() and memory not in seen and tensor.untyped_storage().nbytes() == tensor.nbytes
+        found[name] = tensor if own else tensor.clone(memory_format=torch.contiguous_format)
+        seen.add(memory)
+    return found
+
+
+def without_numbers(kept: Mapping[str, Any]) -> Tensor:
+    """A shape and number format on the meta device, which stands for a value that is not kept."""
+    return torch.empty(kept["shape"], dtype=dtype_of(kept["dtype"]), device="meta")
+
+
+def plain(dtype: torch.dtype | None) -> str | None:
+    return None if dtype is None else str(dtype).removeprefix("torch.")
+
+
+def dtype_of(name: str | None) -> torch.dtype | None:
+    return getattr(torch, name) if name else None
 
 
 def encoded(setting: Any) -> Any:

@@ -138,8 +138,8 @@ def trace_row(one: Step, place: str) -> str:
 
 
 def summary(one: Step) -> list[str]:
-    """Least, most and mean of the numbers; the mean of those that are finite."""
-    if not one.value.numel():
+    """Least, most and mean of the numbers, where they were kept; the mean of those that are finite."""
+    if not one.kept or not one.shape.numel():
         return [""] * 3
     value = one.value.detach()
     finite = value.isfinite()

@@ -99,12 +99,12 @@ def _leading(step: Step, where: Where) -> Sequence[tuple[str, int]]:
 
 def shape_of(step: Step) -> str:
     """A shape with the names of its axes."""
-    sizes = zip(step.axis_names or (f"d{d}" for d in range(step.value.dim())), step.value.shape, strict=False)
+    sizes = zip(step.axis_names or (f"d{d}" for d in range(len(step.shape))), step.shape, strict=False)
     return " × ".join(f"{name} {size}" for name, size in sizes) or "1"
 
 
 def dtype_of(step: Step) -> str:
-    return str(step.value.dtype).removeprefix("torch.")
+    return str(step.dtype).removeprefix("torch.")
 
 
 def badge(step: Step) -> str:
@@ -119,9 +119,10 @@ def step(one: Step, where: Where | None = None, rows: int = WINDOW[0], columns: 
     made_of = ", ".join(escape(operand.name) for operand in one.operands.values())
     op = one.op.removeprefix("whole:")
     about = f"{escape(op)} · {escape(shape_of(one))} · {dtype_of(one)}"
+    numbers = tensor(one, where, rows, columns)  # first, for it may compute them anew, which the badge tells
     html = f'<div><span class="name">{escape(one.name)}</span>{badge(one)}</div><p class="note">{about}'
     html += f"<br>{say('operands')}: {made_of}</p>" if made_of else "</p>"
-    html += tensor(one, where, rows, columns)
+    html += numbers
     if one.gradient is not None:
         gradient = Step(f"dL/d {one.name}", one.op, one.gradient, axes=one.axes)
         html += f"<details><summary>{say('gradient')}</summary>{tensor(gradient, where, rows, columns)}</details>"

@@ -23,7 +23,15 @@ class Arithmetic(Operation):
 
     def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
         local = dict(zip(("input", "other"), self.gradients(call), strict=True))
-        return {role: fitted(upstream * local[role], one.value.shape) for role, one in call.differentiable()}
+        return {role: fitted(upstream * local[role], one.shape) for role, one in call.differentiable()}
+
+    def told(self, a: Expression, b: Expression) -> Expression:
+        """One cell, of the two that it was made of."""
+        raise NotImplementedError
+
+    def explain(self, call: Call, cell: Index) -> Expression:
+        a, b, *_ = (call.aligned(role, cell) for role in call.step.settings)
+        return self.told(a, b)
 
     def axes(self, call: Call) -> tuple[Axis, ...] | None:
         named = [one.axes for one in call.step.operands.values() if len(one.axes) == call.output.dim()]
@@ -31,13 +39,17 @@ class Arithmetic(Operation):
             tuple(
                 next((axis for axis, size in zip(axes, sizes, strict=True) if size == call.output.size(d)), axes[0])
                 for d, axes in enumerate(zip(*named, strict=True))
-                for sizes in [
-                    [one.value.size(d) for one in call.step.operands.values() if one.value.dim() == len(named[0])]
-                ]
+                for sizes in [[one.shape[d] for one in call.step.operands.values() if len(one.shape) == len(named[0])]]
             )
             if named
             else None
         )
+
+
+def scaled(call: Call, cell: Index) -> Expression:
+    """alpha times the other."""
+    other = call.aligned("other", cell)
+    return other if call.alpha == 1 else Product([Number(call.alpha), other])
 
 
 class Add(Arithmetic):
@@ -52,9 +64,7 @@ class Add(Arithmetic):
         return 1, call.alpha
 
     def explain(self, call: Call, cell: Index) -> Expression:
-        other = call.aligned("other", cell)
-        scaled = other if call.alpha == 1 else Product([Number(call.alpha), other])
-        return Sum([call.aligned("input", cell), scaled])
+        return Sum([call.aligned("input", cell), scaled(call, cell)])
 
 
 class Subtract(Arithmetic):
@@ -69,10 +79,7 @@ class Subtract(Arithmetic):
         return 1, -call.alpha
 
     def explain(self, call: Call, cell: Index) -> Expression:
-        other = call.aligned("other", cell)
-        return Difference(
-            call.aligned("input", cell), other if call.alpha == 1 else Product([Number(call.alpha), other])
-        )
+        return Difference(call.aligned("input", cell), scaled(call, cell))
 
 
 class ReverseSubtract(Arithmetic):
@@ -86,8 +93,8 @@ class ReverseSubtract(Arithmetic):
     def gradients(self, call: Call) -> tuple[Any, Any]:
         return -1, 1
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Difference(call.aligned("other", cell), call.aligned("input", cell))
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Difference(b, a)
 
 
 class Multiply(Arithmetic):
@@ -101,8 +108,8 @@ class Multiply(Arithmetic):
     def gradients(self, call: Call) -> tuple[Any, Any]:
         return call.other, call.input
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Product([call.aligned("input", cell), call.aligned("other", cell)])
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Product([a, b])
 
 
 class Divide(Arithmetic):
@@ -116,8 +123,8 @@ class Divide(Arithmetic):
     def gradients(self, call: Call) -> tuple[Any, Any]:
         return 1 / call.other, -call.input / (call.other * call.other)
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Quotient(call.aligned("input", cell), call.aligned("other", cell))
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Quotient(a, b)
 
 
 class ReverseDivide(Arithmetic):
@@ -131,8 +138,8 @@ class ReverseDivide(Arithmetic):
     def gradients(self, call: Call) -> tuple[Any, Any]:
         return -call.other / (call.input * call.input), 1 / call.input
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Quotient(call.aligned("other", cell), call.aligned("input", cell))
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Quotient(b, a)
 
 
 class Raise(Arithmetic):
@@ -149,10 +156,10 @@ class Raise(Arithmetic):
             "input": lambda: b * torch.pow(a, b - 1),
             "exponent": lambda: call.output * torch.as_tensor(a).log(),
         }
-        return {role: fitted(upstream * local[role](), one.value.shape) for role, one in call.differentiable()}
+        return {role: fitted(upstream * local[role](), one.shape) for role, one in call.differentiable()}
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Power(call.aligned("input", cell), call.aligned("exponent", cell))
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Power(a, b)
 
 
 class Larger(Arithmetic):
@@ -168,8 +175,8 @@ class Larger(Arithmetic):
         half = (a == b).to(a.dtype) / 2  # where both are the largest each takes half, as PyTorch has it
         return (a > b) + half, (b > a) + half
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Function("max", [call.aligned("input", cell), call.aligned("other", cell)])
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Function("max", [a, b])
 
 
 class Smaller(Larger):
@@ -184,8 +191,8 @@ class Smaller(Larger):
         larger, smaller = super().gradients(call)
         return smaller, larger
 
-    def explain(self, call: Call, cell: Index) -> Expression:
-        return Function("min", [call.aligned("input", cell), call.aligned("other", cell)])
+    def told(self, a: Expression, b: Expression) -> Expression:
+        return Function("min", [a, b])
 
 
 class OfOne(Operation):

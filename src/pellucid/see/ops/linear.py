@@ -94,7 +94,7 @@ class Scores(Operation):
 
     def backward(self, call: Call, upstream: Tensor) -> dict[str, Tensor]:
         found = {"query": upstream @ call.key, "key": upstream.transpose(-2, -1) @ call.query}
-        return {role: fitted(found[role], one.value.shape) for role, one in call.differentiable()}
+        return {role: fitted(found[role], one.shape) for role, one in call.differentiable()}
 
     def explain(self, call: Call, cell: Index) -> Expression:
         *batch, i, j = cell
@@ -135,7 +135,7 @@ class AddedProduct(MatrixProduct):
             "mat1": call.alpha * up @ b.transpose(-2, -1),
             "mat2": (call.alpha * call.mat1.transpose(-2, -1) @ up).reshape(call.mat2.shape),
         }
-        return {role: fitted(found[role], one.value.shape) for role, one in call.differentiable()}
+        return {role: fitted(found[role], one.shape) for role, one in call.differentiable()}
 
     def explain(self, call: Call, cell: Index) -> Expression:
         index = list(cell)
@@ -238,7 +238,7 @@ class Einsum(Operation):
 
 def batched(call: Call, role: str, batch: Sequence[int], rest: Sequence[int]) -> Expression:
     """A cell of an operand whose batch dimensions may be repeated."""
-    shape = call.operand(role).value.shape
+    shape = call.operand(role).shape
     own = len(shape) - len(rest)
     tail = batch[len(batch) - own :] if own else []
     return call.cell(role, (*(0 if size == 1 else i for i, size in zip(tail, shape[:own], strict=True)), *rest))

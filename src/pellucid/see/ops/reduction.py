@@ -130,6 +130,7 @@ class Variance(Opened):
     """The mean square of the distance from the mean; with `correction` 1 over n - 1."""
 
     names = ("var",)
+    function: Any = staticmethod(torch.var)
     formula = r"y = \frac{1}{n - c}\sum_i (x_i - \bar x)^2"
     text = "y = sum_i (x[i] - mean)^2 / (n - c)"
 
@@ -142,7 +143,9 @@ class Variance(Opened):
         *,
         correction: float | None = None,
     ) -> Tensor:
-        return torch.var(input, listed(dim, input.dim()), correction=degrees(unbiased, correction), keepdim=keepdim)
+        return self.function(  # type: ignore[no-any-return]
+            input, listed(dim, input.dim()), correction=degrees(unbiased, correction), keepdim=keepdim
+        )
 
     def open(self, add: Adding, call: Call) -> Step:
         over = listed(call.dim, call.input.dim())
@@ -165,16 +168,7 @@ class Deviation(Variance):
     formula = r"y = \sqrt{\mathrm{var}(x)}"
     text = "y = sqrt(var(x))"
 
-    def forward(
-        self,
-        input: Tensor,
-        dim: Dims = None,
-        unbiased: bool | None = None,
-        keepdim: bool = False,
-        *,
-        correction: float | None = None,
-    ) -> Tensor:
-        return super().forward(input, dim, unbiased, keepdim, correction=correction).sqrt()
+    function = staticmethod(torch.std)
 
     def open(self, add: Adding, call: Call) -> Step:
         return add("deviation", "sqrt", input=super().open(add, call))
