@@ -41,7 +41,8 @@ def leaves(command: Any, words: list[str]) -> Iterator[tuple[list[str], Any]]:
 
 def described(words: list[str], command: Any) -> str:
     """One section: what the command does, its examples, its arguments and options."""
-    paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
+    help = (command.help or "").replace("\\[", "[")  # escaped for Rich, which would take it for a style
+    paragraphs = [" ".join(part.split()) for part in help.split("\n\n")]
     examples = [part.removeprefix("Example: ") for part in paragraphs if part.startswith("Example: ")]
     text = [part for part in paragraphs if not part.startswith("Example: ")]
     rows = "".join(row(parameter) for parameter in command.params if parameter.name != "help")

@@ -31,7 +31,7 @@ def test_why_and_flow_fit_eighty_columns(
     monkeypatch.setenv("PELLUCID_LANG", language)
     printed = lines(pellucid("see", RUN, *text, *WHY, "--flow"))
     assert all(cell_len(line) <= 80 for line in printed)
-    assert any("AdamW" in line for line in printed)
+    assert any("Muon" in line for line in printed)
     assert any(line.startswith("decoder.0") for line in printed)
 
 

@@ -16,7 +16,7 @@ from pellucid.errors import PellucidError, TrainingError
 from pellucid.run import Run
 from pellucid.tasks.translate import TranslateTask
 from pellucid.train.loop import Trainer
-from pellucid.train.parallel import Workers, joined
+from pellucid.train.parallel import Workers, joined, leave
 
 BATCHES = {"even": list(range(16)), "uneven": [3, 50, 90, 7, 120], "fewer rows than workers": [11]}
 
@@ -88,3 +88,4 @@ if __name__ == "__main__":
             {"learn": learn_and_be_killed, "resume": resume_and_fail}[scene](workers, task, folder)
     except PellucidError as error:
         (folder / f"{scene}.{rank}.error").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        leave(0)

@@ -57,19 +57,25 @@ def root(
     """Train a small network of your own, use it, and open every number of it."""
 
 
+def _leave(code: int) -> None:
+    """Exit; by way of train/parallel.py where that was loaded, which knows what several workers leave behind."""
+    parallel = sys.modules.get("pellucid.train.parallel")
+    (parallel.leave if parallel else sys.exit)(code)
+
+
 def main() -> None:
     """Run the command line; errors that a person can mend are two lines on standard error."""
     try:
         with one_voice():
             app()
     except WorkerError:
-        sys.exit(2)
+        _leave(2)
     except PellucidError as error:
         err.print(f"[red]{say('error')}[/]", end=" ")
         err.print(error.message, markup=False, soft_wrap=True)
         if error.mend:
             err.print(error.mend, markup=False, soft_wrap=True)
-        sys.exit(2)
+        _leave(2)
     except KeyboardInterrupt:
         err.print(say("interrupted"))
         sys.exit(130)

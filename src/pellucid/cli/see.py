@@ -16,6 +16,8 @@ from pellucid.cli.words import say
 from pellucid.errors import DataError
 
 DECODING = "Decoding"
+TRAINING = "Training"
+WHAT_IF = "What if"
 
 
 def see(
@@ -28,10 +30,18 @@ def see(
         str | None, typer.Option("--at", help="Explain the number, or show the tensor, at an address.")
     ] = None,
     why: Annotated[
-        str | None, typer.Option("--why", help="Explain the next training step of the weight at an address.")
+        str | None,
+        typer.Option(
+            "--why", help="Explain the next training step of the weight at an address.", rich_help_panel=TRAINING
+        ),
     ] = None,
     flow: Annotated[
-        bool, typer.Option("--flow", help="Show norms of activations, gradients and updates in the next training step.")
+        bool,
+        typer.Option(
+            "--flow",
+            help="Show norms of activations, gradients and updates in the next training step.",
+            rich_help_panel=TRAINING,
+        ),
     ] = False,
     layer: Annotated[int, typer.Option(help="The layer whose attention is walked through.")] = 0,
     head: Annotated[int | None, typer.Option(help="Show the attention of this head alone, whole.")] = None,
@@ -44,13 +54,21 @@ def see(
     ] = None,
     edits: Annotated[
         list[str] | None,
-        typer.Option("--set", help="What if: ADDRESS=VALUE, a number or for token ids a token; may be repeated."),
+        typer.Option(
+            "--set",
+            help="What if: ADDRESS=VALUE, a number or for token ids a token; may be repeated.",
+            rich_help_panel=WHAT_IF,
+        ),
     ] = None,
     skip: Annotated[
-        list[str] | None, typer.Option("--skip", help="What if: without this head, layer or step; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--skip", help="What if: without this head, layer or step; may be repeated.", rich_help_panel=WHAT_IF
+        ),
     ] = None,
     against: Annotated[
-        str | None, typer.Option("--against", help="Another run, or a saved trace: where the two part.")
+        str | None,
+        typer.Option("--against", help="Another run, or a saved trace: where the two part.", rich_help_panel=WHAT_IF),
     ] = None,
     decode: Annotated[
         bool,
@@ -93,15 +111,15 @@ def see(
         float, typer.Option(min=1, help="Largest size of that page; what does not fit keeps some of its rows.")
     ] = 10,
 ) -> None:
-    """Walk through the eleven stages of a translation, or open any number of it.
+    r"""Walk through the eleven stages of a translation, or open any number of it.
 
     Example: pellucid see runs/en-zh "Save changes before closing?"
 
-    Example: pellucid see runs/en-zh "Save the file" --at "decoder.0.cross_attention.weights[head=0, query=1, key=0]"
+    Example: pellucid see runs/en-zh "Save the file" --at "decoder.0.cross_attention.weights\[head=0, query=1, key=0]"
 
-    Example: pellucid see runs/en-zh --why "decoder.0.feed_forward.wide.weight[unit=3, input=17]"
+    Example: pellucid see runs/en-zh --why "decoder.0.feed_forward.wide.weight\[unit=3, input=17]"
 
-    Example: pellucid see runs/en-zh "Save the file" --skip "decoder.1.cross_attention[head=2]"
+    Example: pellucid see runs/en-zh "Save the file" --skip "decoder.1.cross_attention\[head=2]"
 
     Example: pellucid see runs/en-zh "Save the file" --decode --beam 3
 
