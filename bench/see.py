@@ -11,6 +11,7 @@ watched (`bench/microscope.py`).
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import torch
 from tables import machine_line, replace_section
 
 PEERS = Path(__file__).parent / "peers"
+SOURCE = Path(__file__).parent.parent / "src"
 sys.path.insert(0, str(PEERS))
 from see_models import build  # noqa: E402 (beside the peers, whose environments have nothing else)
 
@@ -43,7 +45,12 @@ class Tool:
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
         command = [str(python_of(name)), str(PEERS / "see_worker.py"), name, model, str(threads)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},  # a peer's environment does not hold our models
         )
         self.memory: dict[str, float] = self._answer()["memory"]
         self.rounds: list[dict[str, float]] = []
