@@ -25,7 +25,7 @@ class Muon(torch.optim.Optimizer):
     The factor makes an update as large as one of Adam's, so that one learning rate serves both. Parameters that are no
     matrix between layers (embeddings, biases, norms) go by AdamW. PyTorch's own `torch.optim.Muon` makes the same
     update, one matrix at a time, and its groups have the same settings; here those of one shape are made orthogonal
-    together, which takes a quarter of the time on a CPU at d = 128 (bench/optimizers.py).
+    together, which takes half the time on a CPU at d = 128 (bench/optimizers.py).
     Sources: Jordan et al., "Muon", 2024; Liu et al., "Muon is scalable for LLM training", 2025; Loshchilov & Hutter,
     2017 (AdamW).
     """
