@@ -9,6 +9,7 @@ from contextlib import contextmanager
 # threads that wait for each other on a busy machine cost more than ten times what they save. Read when torch loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 from jaxtyping import config, install_import_hook
@@ -17,6 +18,10 @@ from jaxtyping import config, install_import_hook
 install_import_hook("pellucid.nn", "beartype.beartype")
 
 torch.set_num_threads(1)
+
+# No test is timed: the first call of a kernel on a busy machine takes longer than any honest deadline.
+hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

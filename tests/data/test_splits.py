@@ -5,7 +5,7 @@ from collections import defaultdict
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pellucid.data.pairs import Pair
@@ -35,7 +35,6 @@ def components(sources: list[str], least: float) -> set[frozenset[str]]:
     return {frozenset(group) for group in groups}
 
 
-@settings(deadline=None)
 @given(sentences, st.sampled_from([0.5, 0.6, 0.75, 1.0]))
 def test_clusters_are_those_of_brute_force(sources: list[str], least: float) -> None:
     sources = list(dict.fromkeys(sources))[:25]
@@ -45,7 +44,6 @@ def test_clusters_are_those_of_brute_force(sources: list[str], least: float) -> 
     assert {frozenset(members) for members in clusters.values()} == components(sources, least)
 
 
-@settings(deadline=None)
 @given(sentences, st.integers(5, 20))
 def test_no_twin_stands_on_two_sides(sources: list[str], held_out: int) -> None:
     sides = split([Pair(source, "x") for source in sources], held_out)

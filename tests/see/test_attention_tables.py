@@ -139,7 +139,7 @@ def test_where_a_model_computes_a_softmax_of_nothing_the_trace_shows_its_nan() -
     width=st.integers(1, 6),
     kind=st.sampled_from(["none", "causal", "boolean", "added"]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_tables_are_whole_whatever_their_shape(
     groups: int, shared: int, queries: int, keys: int, width: int, kind: str
 ) -> None:

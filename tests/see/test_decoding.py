@@ -301,7 +301,7 @@ def test_attended_shares_sum_to_one_and_are_those_of_a_captured_pass(name: str) 
 METHODS = [{"method": "greedy"}, {"method": "sample", "seed": 3}, {"beam": 2}, {"beam": 5, "length_penalty": 0.5}]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from(TEXTS), st.sampled_from(METHODS), st.data())
 def test_forcing_what_would_have_come_anyway_changes_nothing(text: str, method: dict[str, Any], data: Any) -> None:
     plain = seen(text, **method)
@@ -313,7 +313,7 @@ def test_forcing_what_would_have_come_anyway_changes_nothing(text: str, method: 
     assert all(one.text == one.instead for one in forced.forced)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from(TEXTS), st.sampled_from(METHODS), st.data())
 def test_a_forced_token_stands_in_its_place_after_what_came_before(
     text: str, method: dict[str, Any], data: Any
