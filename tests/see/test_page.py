@@ -19,9 +19,10 @@ from torch.nn import functional as F
 from pellucid.see.capture import capture
 from pellucid.see.chain import paths
 from pellucid.see.decode import decode, trace_of_decoding
-from pellucid.see.html import LANGUAGES, modules, text, write_page
+from pellucid.see.html import modules, text, write_page
 from pellucid.see.operation import Axis
 from pellucid.see.trace import Trace
+from pellucid.words import LANGUAGES
 from tests.see.test_translation import made
 from tools.screenshots import FLAGS, chromium
 

@@ -19,8 +19,9 @@ from pellucid.see.tokens import labels_of, readable
 from pellucid.see.trace import Trace, TraceError
 from pellucid.see.translation import sentence_of, trace_of
 from pellucid.see.walk import STAGES, Walk
-from pellucid.see.words import LANGUAGES, words
+from pellucid.see.words import words
 from pellucid.tasks.translate import TranslateConfig
+from pellucid.words import LANGUAGES
 
 TEXTS = [
     "Save the file",

@@ -63,8 +63,8 @@ def collect_shown(target: str, size: str) -> Path:
 
 
 def _name(code: str) -> str:
-    from pellucid.cli.words import spoken
     from pellucid.data.languages import language
+    from pellucid.words import spoken
 
     chinese = {"zh": "中文", "de": "德语", "fr": "法语"}
     return chinese[code] if spoken() == "zh" else language(code).english

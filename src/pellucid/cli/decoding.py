@@ -15,9 +15,10 @@ from rich.text import Text
 from pellucid.cli.console import one_line, out
 from pellucid.cli.matrices import number, print_table
 from pellucid.cli.opened import Opened, View
-from pellucid.cli.words import say, spoken
+from pellucid.cli.words import say
 from pellucid.errors import DataError
 from pellucid.see.trace import TraceError
+from pellucid.words import spoken
 
 if TYPE_CHECKING:
     from pellucid.see.decoding import Candidate, Decoding, Node, Outcome

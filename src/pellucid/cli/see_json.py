@@ -13,7 +13,7 @@ from pellucid.see.explain import Explanation
 from pellucid.see.operation import Axis, Step
 from pellucid.see.trace import Trace
 from pellucid.see.walk import Stage, Walk
-from pellucid.see.words import LANGUAGES
+from pellucid.words import LANGUAGES
 
 
 def walk_as_json(trace: Trace, view: View) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from torch import Tensor
 from pellucid.cli.console import out
 from pellucid.cli.matrices import Matrix, Window, in_units, number, power_of, print_matrix, print_table, print_window
 from pellucid.cli.opened import Opened, View
-from pellucid.cli.words import say, spoken
+from pellucid.cli.words import say
 from pellucid.see.attention import Attention
 from pellucid.see.operation import Step
 from pellucid.see.trace import largest_difference
 from pellucid.see.translation import labels_along
 from pellucid.see.walk import Stage, Walk
+from pellucid.words import spoken
 
 ROWS = 12  # of a table within the walk
 WIDE = 14  # columns for one head's look: its share, and the token

@@ -27,10 +27,10 @@ from pellucid.see.recipe import Recipe, describe, described_by_cell, moved
 from pellucid.see.trace import Trace
 from pellucid.see.translation import is_translation
 from pellucid.see.walk import Walk
+from pellucid.words import LANGUAGES
 
 FORMAT = "pellucid.page.1"
 MEGABYTES = 10.0
-LANGUAGES = ("en", "zh")
 # Nothing may be fetched: scripts, styles and pictures are those within the file.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; "

@@ -12,7 +12,8 @@ from typing import Any
 from pellucid.data.languages import known_language
 from pellucid.files import write_text
 from pellucid.see.report.facts import Facts, curves, gather
-from pellucid.see.report.words import LANGUAGES, both, words
+from pellucid.see.report.words import both, words
+from pellucid.words import LANGUAGES
 
 MEASURES = ("chrf", "bleu", "exact", "placeholders")
 LANGUAGE_BUTTON = '<span class="en" lang="zh">中文</span><span class="zh" lang="en">English</span>'

@@ -1,18 +1,13 @@
 """The words of the page in English and Chinese: each text stands in it twice, and style shows one of the two."""
 
-import json
-from functools import lru_cache
 from html import escape
-from importlib.resources import files
 from typing import Any
 
-LANGUAGES = ("en", "zh")
+from pellucid.words import LANGUAGES, sentences
 
 
-@lru_cache
 def words(language: str) -> dict[str, str]:
-    text = files("pellucid.see.report").joinpath(f"words.{language}.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    return sentences("pellucid.see.report", f"words.{language}.json")
 
 
 def both(key: str, **values: Any) -> str:

@@ -1,11 +1,8 @@
 """What a walk through a model says, in English and Chinese: one JSON file a language, with the same keys."""
 
-import json
-from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-LANGUAGES = ("en", "zh")
+from pellucid.words import sentences
 
 
 def told(key: str, language: str, /, **values: Any) -> str:
@@ -25,7 +22,5 @@ def written(value: Any) -> str:
     return str(value)
 
 
-@lru_cache
 def words(language: str) -> dict[str, str]:
-    text = files("pellucid.see.words").joinpath(f"{language}.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    return sentences("pellucid.see.words", f"{language}.json")
