@@ -47,6 +47,11 @@ def pellucid(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
     return run
 
 
+def lines(result: Result) -> list[str]:
+    assert result.code == 0, result
+    return result.out.split("\n")[:-1]
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose runs/ holds one run, en-zh, made by the command itself."""

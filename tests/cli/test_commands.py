@@ -15,7 +15,7 @@ from rich.cells import cell_len
 
 import pellucid.cli as cli
 from pellucid.cli.words import words
-from tests.cli.conftest import PAIRS, TINY, Command, Result
+from tests.cli.conftest import PAIRS, TINY, Command, lines
 
 RUN = "runs/en-zh"
 ESCAPE = "\x1b"
@@ -24,11 +24,6 @@ ESCAPE = "\x1b"
 @pytest.fixture(autouse=True)
 def _inside(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
-
-
-def lines(result: Result) -> list[str]:
-    assert result.code == 0, result
-    return result.out.split("\n")[:-1]
 
 
 def test_texts_given_as_arguments_are_translated_one_a_line(pellucid: Command) -> None:

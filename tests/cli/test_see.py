@@ -14,7 +14,7 @@ from pellucid.see.capture import capture
 from pellucid.see.trace import Trace
 from pellucid.see.walk import STAGES
 from pellucid.see.words import words
-from tests.cli.conftest import Command, Result
+from tests.cli.conftest import Command, lines
 
 RUN = "runs/en-zh"
 TEXT, TARGET = "Save the file %s", "保存该文件 %s"
@@ -32,11 +32,6 @@ def saved(trained: Path, pellucid: Command) -> str:
     if not (trained / "pass.safetensors").exists():
         assert pellucid("see", RUN, TEXT, "--target", TARGET, "--save", "pass.safetensors").code == 0
     return "pass.safetensors"
-
-
-def lines(result: Result) -> list[str]:
-    assert result.code == 0, result
-    return result.out.split("\n")[:-1]
 
 
 def numbers_in(line: str) -> list[float]:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from pellucid.run import Run
 from pellucid.see.decode import decode
 from pellucid.see.decoding import Decoding
-from tests.cli.conftest import Command, Result
+from tests.cli.conftest import Command, lines
 
 RUN, TEXT = "runs/en-zh", "Save the file %s"
 
@@ -23,11 +23,6 @@ def _inside(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def decoding(trained: Path) -> Decoding:
     return decode(Run.open(trained / RUN), TEXT, beam=3)
-
-
-def lines(result: Result) -> list[str]:
-    assert result.code == 0, result
-    return result.out.split("\n")[:-1]
 
 
 def shown(value: float) -> str:

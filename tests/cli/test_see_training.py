@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from tests.cli.conftest import Command, Result
+from tests.cli.conftest import Command, lines
 
 RUN = "runs/en-zh"
 WHY = ("--why", "decoder.0.feed_forward.wide.weight[3, 5]")
@@ -16,11 +16,6 @@ WHY = ("--why", "decoder.0.feed_forward.wide.weight[3, 5]")
 @pytest.fixture(autouse=True)
 def _inside(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
-
-
-def lines(result: Result) -> list[str]:
-    assert result.code == 0, result
-    return result.out.split("\n")[:-1]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

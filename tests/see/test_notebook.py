@@ -17,7 +17,7 @@ import nbformat
 import pytest
 import torch
 from nbclient import NotebookClient
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -34,7 +34,6 @@ from pellucid.see.replay import replay
 from pellucid.see.selection import SelectionError
 from pellucid.see.trace import Trace
 from tests.see.test_capture import traced
-from tools.screenshots import FLAGS, chromium
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "</td></style><script>document.title='owned'</script><img src=x onerror=document.title='owned'>&amp;\"'$x$"
@@ -424,14 +423,6 @@ def test_the_text_of_every_cell_keeps_its_contrast(theme: dict[str, str], hue: s
     for strength in torch.linspace(0, float(theme["most"]), 50):
         paper = luminance(strength * triple(hue) + (1 - strength) * triple("zero"))
         assert (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) >= 4.5
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.page

@@ -3,7 +3,6 @@
 import json
 import random
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, sync_playwright
-from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Browser, Page
 from torch import nn
 from torch.nn import functional as F
 
@@ -24,7 +22,6 @@ from pellucid.see.operation import Axis
 from pellucid.see.trace import Trace
 from pellucid.words import LANGUAGES
 from tests.see.test_translation import made
-from tools.screenshots import FLAGS, chromium
 
 pytestmark = pytest.mark.page
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028"
@@ -78,19 +75,6 @@ def traces() -> dict[str, Trace]:
         "picture": capture(Picture(), torch.randn(1, 1, 6, 6), loss=lambda y: F.cross_entropy(y, torch.tensor([2]))),
         "recurrent": capture(recurrent, torch.randn(1, 3, 3), loss=lambda y: (y[0] ** 2).sum()),
     }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        try:
-            launched = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        except PlaywrightError as error:
-            pytest.fail(
-                f"no browser to look at pages with: apt-get install chromium, or playwright install chromium\n{error}"
-            )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

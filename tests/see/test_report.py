@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Browser, Page
 
 from pellucid.errors import RunError
 from pellucid.see.report import write_report
 from pellucid.see.report.facts import smoothed, thinned
 from pellucid.see.report.words import words
-from tools.screenshots import FLAGS, chromium
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028"
 
@@ -137,19 +135,6 @@ def test_a_thinned_curve_keeps_its_peaks_and_valleys() -> None:
 def test_smoothing_starts_at_the_first_value_and_follows() -> None:
     assert smoothed([5.0, 5.0, 5.0]) == [5.0, 5.0, 5.0]
     assert 0.98 < smoothed([0.0] + [1.0] * 500)[-1] <= 1
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        try:
-            launched = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        except PlaywrightError as error:
-            pytest.fail(
-                f"no browser to look at pages with: apt-get install chromium, or playwright install chromium\n{error}"
-            )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
