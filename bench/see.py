@@ -10,7 +10,6 @@ watched (`bench/microscope.py`).
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -19,9 +18,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
+from answering import Answering
 from tables import machine_line, replace_section
 
 PEERS = Path(__file__).parent / "peers"
@@ -42,36 +41,17 @@ class Tool:
 
     def __init__(self, name: str, model: str, threads: int) -> None:
         self.name = name
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
         command = [str(python_of(name)), str(PEERS / "see_worker.py"), name, model, str(threads)]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(SOURCE)},  # a peer's environment does not hold our models
-        )
-        self.memory: dict[str, float] = self._answer()["memory"]
+        # A peer's environment does not hold our models.
+        self.process = Answering(name, command, {**os.environ, "PYTHONPATH": str(SOURCE)})
+        self.memory: dict[str, float] = self.process.answer()["memory"]
         self.rounds: list[dict[str, float]] = []
 
     def round(self, seconds: float) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-        self.rounds.append(self._answer())
+        self.rounds.append(self.process.ask(seconds))
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def _answer(self) -> Any:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            if line.startswith("answer "):
-                return json.loads(line.removeprefix("answer "))
-        self.errors.seek(0)
-        raise SystemExit(f"{self.name} ended:\n{self.errors.read()[-2000:]}")
+        self.process.stop()
 
     def median(self, figure: Callable[[dict[str, float]], float]) -> float:
         return statistics.median(map(figure, self.rounds))

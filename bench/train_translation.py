@@ -14,7 +14,6 @@ Where the processor gains from bfloat16 (measured, as training itself does) the 
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from answering import Answering
 from tables import machine_line, replace_section
 
 from pellucid.data.batching import epoch_batches
@@ -46,30 +46,15 @@ class Contender:
 
     def start(self, job: Path) -> None:
         command = [self.python, str(PEERS / "worker.py"), json.dumps(self.spec), str(job)]
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process that writes it)
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
-        )
-        self.parameters = self._answer()["parameters"]
+        self.process = Answering(self.name, command)
+        self.parameters = self.process.answer()["parameters"]
 
     def round(self, repeat: int = 1) -> dict[str, Any]:
         """Train on all batches, `repeat` times; what it took."""
-        assert self.process.stdin
-        self.process.stdin.write(f"{repeat}\n")
-        self.process.stdin.flush()
-        return self._answer()
+        return self.process.ask(repeat)
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            if line.startswith("answer "):
-                return json.loads(line.removeprefix("answer "))
-        self.errors.seek(0)
-        raise SystemExit(f"{self.name} ended:\n{self.errors.read()[-2000:]}")
+        self.process.stop()
 
     @property
     def rates(self) -> list[float]:
