@@ -64,6 +64,17 @@ def test_a_matrix_on_its_side_is_turned_as_the_one_upright() -> None:
         torch.testing.assert_close(found, alone if lying is matrix else alone.mT)
 
 
+def test_the_settings_of_a_group_are_those_of_its_step() -> None:
+    matrix = nn.Parameter(torch.randn(4, 6))
+    optimizer = Muon([matrix], [], learning_rate=0.1, weight_decay=0.0)
+    optimizer.param_groups[0]["ns_steps"] = 0  # the gradient as it is, at length 1
+    before = matrix.detach().clone()
+    matrix.grad = torch.randn_like(matrix)
+    optimizer.step()
+    expected = 0.1 * 0.2 * 6**0.5 * matrix.grad / matrix.grad.norm()
+    torch.testing.assert_close(before - matrix.detach(), expected)
+
+
 def test_muon_takes_the_weights_of_linear_layers_and_of_nothing_else() -> None:
     model = network()
     tied = nn.Linear(8, 10)

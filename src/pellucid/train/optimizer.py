@@ -13,6 +13,7 @@ EPSILON = 1e-9  # of AdamW (Vaswani et al., 2017, section 5.3)
 MOMENTUM = 0.95  # of Muon (Jordan et al., 2024)
 ITERATIONS = 5  # of Newton and Schulz
 QUINTIC = (3.4445, -4.7750, 2.0315)  # their coefficients: steep at 0, near 1 on [0.7, 1.2] (Jordan et al., 2024)
+Coefficients = tuple[float, float, float]
 AS_ADAM = 0.2  # the root mean square of Adam's updates (Liu et al., 2025, section 2.2)
 
 
@@ -73,7 +74,8 @@ class Muon(torch.optim.Optimizer):
         gradients: Any = [parameter.grad for parameter in given]
         buffers = [self._kept(parameter, "momentum_buffer") for parameter in given]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
-        updates = orthogonal_together(torch._foreach_lerp(gradients, buffers, momentum), group["dtype"])
+        ahead = torch._foreach_lerp(gradients, buffers, momentum)
+        updates = orthogonal_together(ahead, group["dtype"], group["ns_steps"], group["ns_coefficients"])
         torch._foreach_mul_(given, 1 - rate * group["weight_decay"])
         for parameter, update in zip(given, updates, strict=True):
             parameter.add_(update, alpha=-rate * AS_ADAM * max(parameter.shape) ** 0.5)
@@ -105,7 +107,9 @@ class Muon(torch.optim.Optimizer):
         return state[name]  # type: ignore[no-any-return]
 
 
-def orthogonal_together(matrices: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
+def orthogonal_together(
+    matrices: Sequence[Tensor], dtype: torch.dtype, steps: int = ITERATIONS, coefficients: Coefficients = QUINTIC
+) -> list[Tensor]:
     """Each matrix made orthogonal; those of one shape, or one on its side, at once."""
     found = list(matrices)
     alike: dict[tuple[int, int], list[int]] = {}
@@ -114,13 +118,13 @@ def orthogonal_together(matrices: Sequence[Tensor], dtype: torch.dtype) -> list[
         alike.setdefault((low, high), []).append(number)
     for numbers in alike.values():
         lying = [m.mT if m.size(0) > m.size(1) else m for m in (matrices[number] for number in numbers)]
-        turned = orthogonal(torch.stack([m.to(dtype) for m in lying]))
+        turned = orthogonal(torch.stack([m.to(dtype) for m in lying]), steps, coefficients)
         for number, matrix in zip(numbers, turned, strict=True):
             found[number] = (matrix.mT if matrices[number].size(0) > matrices[number].size(1) else matrix).float()
     return found
 
 
-def orthogonal(x: Tensor) -> Tensor:
+def orthogonal(x: Tensor, steps: int = ITERATIONS, coefficients: Coefficients = QUINTIC) -> Tensor:
     """Near U V^T of each matrix's singular value decomposition U S V^T, by products alone.
 
         x <- x / ||x||,    then 5 times    x <- a x + (b A + c A A) x,    A = x x^T
@@ -129,9 +133,9 @@ def orthogonal(x: Tensor) -> Tensor:
     Shapes: (matrix, low, high) with low <= high -> the same.
     Sources: Bernstein & Newhouse, 2024; Jordan et al., 2024.
     """
-    a, b, c = QUINTIC
+    a, b, c = coefficients
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    for _ in range(ITERATIONS):
+    for _ in range(steps):
         square = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x
