@@ -1,8 +1,8 @@
 """Pictures of a trace's page, as a person sees it: wide and narrow, light and dark, English and Chinese.
 
 pellucid see runs/demo-en-zh "Save changes before closing?" --html page.html
-python tools/page_pictures.py page.html --into pictures        every state
-python tools/page_pictures.py page.html --readme               the pictures of the README and the docs
+python -m tools.page_pictures page.html --into pictures       every state
+python -m tools.page_pictures page.html --readme              the pictures of the README and the docs
 """
 
 import argparse
