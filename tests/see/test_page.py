@@ -603,12 +603,12 @@ def test_a_damaged_file_says_so_in_one_sentence(
     browser: Browser, walked: tuple[Trace, Path], tmp_path: Path, damage: str
 ) -> None:
     whole = walked[1].read_text(encoding="utf-8")
-    start = whole.index('id="blocks">') + 12
+    start = whole.index('id="blocks-0">') + 14
     changes = {
         "cut": lambda: whole[: start + 400] + whole[whole.index("</script>", start) :],
         "foreign": lambda: whole.replace("pellucid.page.1", "somebody.else.1"),
         "graph": lambda: whole.replace('"steps":[', '"steps":[{', 1),
-        "block": lambda: re.sub(r'(id="blocks">)([^<]+)', lambda one: one[1] + "A" * len(one[2]), whole),
+        "block": lambda: re.sub(r'(id="blocks-0">)([^<]+)', lambda one: one[1] + "A" * len(one[2]), whole),
     }
     path = tmp_path / "damaged.html"
     path.write_text(changes[damage](), encoding="utf-8")

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from pellucid.files import write_text
-from pellucid.see.blocks import Blocks, Piece, estimated, fit, progressions
+from pellucid.see.blocks import Blocks, Packed, Piece, estimated, fit
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
+from pellucid.see.likely import Likely, rows_needed
 from pellucid.see.operation import Operation, Step, result
 from pellucid.see.ops.moving import Moving
 from pellucid.see.recipe import Recipe, describe, described_by_cell, moved
@@ -37,7 +38,6 @@ POLICY = (
     "connect-src data: blob:"
 )
 EXACT = {"max", "min", "abs", "sqrt"}  # of these and of + - * / every machine gives the same digits
-BEST = 40  # rows of the vocabulary with the highest logits at each position, which are kept before others
 
 
 def write_page(
@@ -70,12 +70,16 @@ def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, languag
 <div id="app"></div>
 <script type="application/json" id="graph">{embedded(graph)}</script>
 <script type="application/json" id="words">{embedded(words)}</script>
-<script type="text/plain" id="blocks">{blocks}</script>
 <script type="importmap">{json.dumps({"imports": imports})}</script>
-<script type="module">import "pellucid/main.js";</script>
-</body>
+<script type="module" async>import "pellucid/main.js";</script>
+{"".join(map(block_element, range(len(blocks.starts)), blocks.elements()))}</body>
 </html>
 """
+
+
+def block_element(number: int, text: str) -> str:
+    """Numbers come last: the page is at work while the browser still reads them."""
+    return f'<script type="text/plain" id="blocks-{number}">{text}</script>\n'
 
 
 def modules() -> dict[str, str]:
@@ -107,8 +111,8 @@ def embedded(value: Any) -> str:
 # --- the graph -------------------------------------------------------------------------------------------------------
 
 
-def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
-    """The graph as JSON and the blocks as text, both within `size` bytes where that can be had by leaving rows out."""
+def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], Blocks]:
+    """The graph as JSON and the blocks, both within `size` bytes where that can be had by leaving rows out."""
     attentions = trace.attentions()
     steps = list(trace.flat())
     aside = [step for step in trace.select("*") if step not in set(steps)]
@@ -158,13 +162,13 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
         packed = dict(fit(extra, room - blocks.length))
         for piece in extra:
             place(piece, packed[piece.key], blocks, entries[piece.key[1]])
-    head["blocks"] = blocks.index
+    head |= {"blocks": blocks.index, "elements": blocks.starts, "characters": blocks.length}
     for step, number in numbers.items():
         if derived[step] is not None:
             entries[number]["value"] = {"derived": derived[step]}
         if step in gradients and "gradient" not in entries[number]:
             entries[number]["gradient"] = {"added": True}
-    return head, "".join(blocks.text)
+    return head, blocks
 
 
 SIDES = {
@@ -350,46 +354,33 @@ def pieces_of(
     derived: Mapping[Step, Any],
     gradients: Mapping[Step, Tensor],
 ) -> Iterator[Piece]:
-    """All tensors that the file is to hold."""
+    """All tensors that the file is to hold, those first that the page reads first: outputs, values, gradients."""
+    likely, needed = Likely(trace), rows_needed(trace, numbers)
+
+    def piece(kind: str, step: Step, tensor: Tensor) -> Piece:
+        return Piece((kind, numbers[step]), tensor, needed.get(step, ()), weight=likely.weight(kind, step, tensor))
+
     if trace.decoding is not None:
         for kind in DECODING:
-            yield Piece((kind, -1), getattr(trace.decoding, kind))
-    needed = rows_needed(trace, numbers)
-    for step, number in numbers.items():
+            tensor = getattr(trace.decoding, kind)
+            yield Piece((kind, -1), tensor, weight=likely.weight(kind, None, tensor))
+    for step in sorted(numbers, key=lambda step: step not in likely.outputs):
         if step.value.is_complex():  # has no place on a scale of numbers; the page says that it is not there
             continue
         if derived[step] is None:
-            yield Piece(("value", number), step.value, needed.get(step, ()))
+            yield piece("value", step, step.value)
         recipe = recipes[step]
         if recipe is not None and recipe.table is not None:
-            yield Piece(("table", number), recipe.table)
-        if step in gradients:
-            kind = "weight gradient" if step.op == "parameter" else "gradient"
-            yield Piece((kind, number), gradients[step], needed.get(step, ()))
+            yield piece("table", step, recipe.table)
+    for step in numbers:
+        if step in gradients and not step.value.is_complex():
+            yield piece("weight gradient" if step.op == "parameter" else "gradient", step, gradients[step])
 
 
-def place(piece: Piece, block: tuple[bytes, str], blocks: Blocks, entry: dict[str, Any]) -> None:
+def place(piece: Piece, packed: Packed, blocks: Blocks, entry: dict[str, Any]) -> None:
     """Put a piece into the file, and into the entry of what it belongs to where it lies."""
     kind = piece.key[0]
-    found: dict[str, Any] = {"block": blocks.add(*block, piece.kept().numel())}
-    if piece.rows is not None:
-        found |= {"rows": progressions(piece.rows), "kept": len(piece.rows), "of": piece.row_count}
-    entry["gradient" if kind == "weight gradient" else kind] = found
-
-
-def rows_needed(trace: Trace, numbers: Mapping[Step, int]) -> dict[Step, list[int]]:
-    """The rows of tables that this pass looked up, and those of the words that it found likeliest."""
-    found: dict[Step, list[int]] = {}
-    for step in numbers:
-        if step.op == "embedding":
-            table, ids = step.operands["weight"], step.operands["input"]
-            found.setdefault(table, []).extend(ids.value.flatten().tolist())
-    for name in trace.outputs:
-        step = trace[name]
-        if step.op == "linear" and step.value.size(-1) > BEST:
-            best = step.value.reshape(-1, step.value.size(-1)).topk(BEST).indices.T.flatten().tolist()
-            found.setdefault(step.operands["weight"], []).extend(best)
-    return found
+    entry["gradient" if kind == "weight gradient" else kind] = blocks.placed(piece, packed)
 
 
 # --- what need not be stored -----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 // What is chosen, and everything that follows from it: address, sheet, explanation, rings.
 
-import { cellAt, cellOf, parsed, printed } from "pellucid/address.js";
+import { cellAt, cellOf, offsetOf, parsed, printed } from "pellucid/address.js";
 import { broken, button, el, say } from "pellucid/dom.js";
 import { forgetColours } from "pellucid/colour.js";
 import { text } from "pellucid/explain.js";
@@ -34,10 +34,7 @@ export class App {
 
   async start() {
     const output = wordsStep(this.trace);
-    if (output) {
-      await this.trace.load(output);
-      for (const one of this.trace.made.get(output.id) ?? []) if (one.op === "softmax") await this.trace.load(one);
-    }
+    if (output) await this.trace.loadSmall([output]);
     this.frame();
     addEventListener("hashchange", () => this.read(true));
     addEventListener("resize", () => { clearTimeout(this.resized); this.resized = setTimeout(() => this.redraw(), 120); });
@@ -287,7 +284,8 @@ export class App {
       const plan = sheetSteps(this);
       this.headAxis = (plan.call && trace.steps[plan.call.weights].axes.at(-3)?.[0]) ?? "head"; // some call it otherwise
       if (state.heads.one !== null) state.lead[this.headAxis] = state.heads.one;
-      await Promise.all([...plan.all.map(one => trace.load(one)), ...(state.backward ? plan.all.map(one => trace.load(one, "gradient")) : []), state.backward ? trace.loadBackward(state.step) : trace.loadForward(state.step)]);
+      const kind = state.backward ? "gradient" : "value";
+      await Promise.all([...(state.oneScale ? plan.all : plan.now).map(one => trace.load(one, kind)), trace.loadSmall(plan.all, kind), state.cell && this.loadAround(state.step, state.cell)]);
       if (version !== this.version) return;
       this.drawSheet(plan);
       if (state.cell) {
@@ -332,12 +330,17 @@ export class App {
   }
 
   drawStrip() {
+    const words = wordsStep(this.trace);
+    if (words && !this.trace.loaded(words)) {
+      this.trace.load(words).then(() => this.drawStrip());
+      return;
+    }
     if (!this.stripDrawn || this.stripDrawn !== language) {
       const found = strip(this);
       this.footer.replaceChildren(...(found ? [found] : []));
       this.stripDrawn = language;
     }
-    const { step, cell } = this.state, output = wordsStep(this.trace);
+    const { step, cell } = this.state, output = words;
     if (!output) return;
     const query = step && cell && step.axes.findIndex(([axis]) => axis === "query" || axis === "position");
     const target = cell && query >= 0 && (step.name.startsWith("decoder") || step.axes.at(-1)[1] === output.axes.at(-1)[1]) ? cell[query] : null;
@@ -365,9 +368,13 @@ export class App {
       this.mark(shown);
       if (keyed) say(text(shown));
     };
-    const kind = state.backward ? "loadedBackward" : "loadedForward";
-    if (step[kind]) tell();
-    else (state.backward ? trace.loadBackward(step) : trace.loadForward(step)).then(() => { step[kind] = true; tell(); });
+    if (trace.loadedAround(step, state.backward)) tell();
+    else this.loadAround(step, cell).then(() => { for (const one of this.figures) if (one.step === step && still()) one.refresh(); tell(); });
+  }
+
+  // What is needed to explain one number.
+  loadAround(step, cell) {
+    return this.state.backward ? this.trace.loadBackward(step) : this.trace.loadForward(step, offsetOf(step.shape, cell));
   }
 
   // Rings around the explained number and its operands.

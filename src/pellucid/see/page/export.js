@@ -11,6 +11,7 @@ const MOST = 20000; // cells of an SVG; beyond it no editor is glad of it, and t
 export function saveMenu(figure) {
   const name = () => figure.step.name.replace(/[^\w.-]+/g, "_");
   return el("details", { class: "saves", onkeydown: event => { if (event.key === "Escape") event.currentTarget.open = false; } }, el("summary", { "aria-label": t("figure.saves", { name: figure.step.name }), title: t("figure.saves", { name: figure.step.name }) }, "⤓"), el("span", {}, ["SVG", "PNG", "CSV"].map(kind => button(kind, async () => {
+    await figure.ready();
     if (kind === "CSV") save(`${name()}.csv`, new Blob([csv(figure)], { type: "text/csv" }));
     if (kind === "SVG") save(`${name()}.svg`, new Blob([drawing(figure)], { type: "image/svg+xml" }));
     if (kind === "PNG") figure.low.toBlob(blob => save(`${name()}.png`, blob));

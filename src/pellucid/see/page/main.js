@@ -20,7 +20,7 @@ function start() {
   try {
     graph = JSON.parse(read("graph"));
     setLanguage(preferred(graph.language));
-    const trace = new Trace(graph, read("blocks"));
+    const trace = new Trace(graph);
     const app = new App(trace, root);
     window.pellucid = app; // for whoever opens the console, and for tests
     matchMedia("(prefers-color-scheme:dark)").addEventListener("change", () => { forgetColours(); app.redraw(); });

@@ -11,7 +11,7 @@ import { axisName, known, language, t } from "pellucid/words.js";
 
 const MOST = 24; // figures at once; more of a place are links
 
-// {element, figures, load}: `load` lists what has to be decoded before it is built.
+// What is on it; of that `now` has to be read before it is built, and the rest is read as it is drawn.
 export function sheetSteps(app) {
   const { trace, state } = app, step = state.step;
   const call = callOf(app);
@@ -29,10 +29,11 @@ export function sheetSteps(app) {
   if (state.cell) for (const one of operandsOf(app, step)) if (!shown.has(one) && one !== step) extra.push(one);
   const lines = stage ? [] : alongTime(trace, step.group);
   for (const line of lines) for (const one of line.steps) shown.add(one);
-  return { call, stage, lines, steps, rows, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
+  const now = [...lines.flatMap(line => line.steps), ...(call && state.heads.two !== null ? [trace.steps[call.weights]] : []), ...(call ? sharesFrom(trace, call) : [])];
+  return { call, stage, lines, steps, rows, now, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
 }
 
-const sharesFrom = (trace, call) => call.output === undefined ? [] : trace.operands(trace.steps[call.output]);
+const sharesFrom = (trace, call) => call.output === undefined ? [] : [trace.steps[call.heads], ...trace.operands(trace.steps[call.output])];
 
 export function operandsOf(app, step) {
   const { trace, state } = app;
