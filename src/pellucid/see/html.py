@@ -7,7 +7,8 @@ and the modules of page/ as they are: an import map gives each its name, so that
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
 from importlib.resources import files
 from math import prod
@@ -53,7 +54,8 @@ def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, languag
     title = title or (f"runs/{trace.about['run']}" if "run" in trace.about else "a model")
     code = modules()
     words = {one: json.loads(text(f"words/{one}.json")) for one in LANGUAGES}
-    graph, blocks = gathered(trace, int(megabytes * 1e6))
+    with as_it_was(trace):
+        graph, blocks = gathered(trace, int(megabytes * 1e6))
     graph |= {"title": title, "language": language}
     imports = {f"pellucid/{name}": script_address(name, source) for name, source in code.items()}
     return f"""<!doctype html>
@@ -113,6 +115,7 @@ def embedded(value: Any) -> str:
 
 def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], Blocks]:
     """The graph as JSON and the blocks, both within `size` bytes where that can be had by leaving rows out."""
+    unkept = unasked(trace)
     attentions = trace.attentions()
     steps = list(trace.flat())
     aside = [step for step in trace.select("*") if step not in set(steps)]
@@ -148,7 +151,10 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], Blocks]:
             for call in attentions
         ],
     }
-    pieces = list(pieces_of(trace, numbers, recipes, derived, gradients))
+    absent = {numbers[step] for step in with_parts(unkept, numbers)}
+    for number in absent:
+        entries[number]["how"] = "not kept"
+    pieces = [one for one in pieces_of(trace, numbers, recipes, derived, gradients) if one.key[1] not in absent]
     room = size - len(embedded(head).encode()) - len("".join(modules().values())) * 4 // 3 - 150_000
     kept = [piece for piece in pieces if piece.key[0] != "weight gradient"]
     packed = dict(fit(kept, max(room, 100_000)))
@@ -164,11 +170,45 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], Blocks]:
             place(piece, packed[piece.key], blocks, entries[piece.key[1]])
     head |= {"blocks": blocks.index, "elements": blocks.starts, "characters": blocks.length}
     for step, number in numbers.items():
+        if number in absent:
+            continue
         if derived[step] is not None:
             entries[number]["value"] = {"derived": derived[step]}
         if step in gradients and "gradient" not in entries[number]:
             entries[number]["gradient"] = {"added": True}
     return head, blocks
+
+
+@contextmanager
+def as_it_was(trace: Trace) -> Iterator[None]:
+    """Let go of the values that a trace did not keep, and that were computed anew to write them down."""
+    before = [(step, step.held, step.narrowed, step.how) for step in trace.steps if not step.kept]
+    try:
+        yield
+    finally:
+        for step, held, narrowed, how in before:
+            step.held, step.narrowed, step.how = held, narrowed, how
+
+
+def unasked(trace: Trace) -> set[Step]:
+    """Steps whose values were neither kept nor are what those that were kept are made of, nor came out."""
+    kept = {step for step in trace.steps if step.kept}
+    if len(kept) == len(trace.steps):
+        return set()
+    made = {one for step in kept if not step.leaf and step.shape.numel() > 1 for one in step.operands.values()}
+    return set(trace.steps) - kept - made - {trace[name] for name in trace.outputs}
+
+
+def with_parts(steps: set[Step], numbers: Iterable[Step]) -> set[Step]:
+    """With what they were opened into, and what stands beside the model's steps and is made of them."""
+    found, waiting = set(steps), list(steps)
+    while waiting:
+        inside = [one for one in waiting.pop().inside if one not in found]
+        found.update(inside)
+        waiting += inside
+    known = {one for step in numbers for one in step.inside}
+    beside = [step for step in numbers if step.how == "opened" and step not in known]
+    return found | {step for step in beside if found & set(step.operands.values())}
 
 
 SIDES = {
@@ -262,7 +302,7 @@ def entry(
         "axes": [[axis.name, labels.number(axis.labels)] if axis.labels else [axis.name] for axis in step.axes],
         "operands": [[role, numbers[operand]] for role, operand in step.operands.items()],
         "place": step.place,
-        "how": step.how,
+        "how": "captured" if step.op == "parameter" else step.how,  # one not kept was read from the model, unchanged
         "formula": LEAVES.get(step.op) or operation.text,
         "whole": trace.operation(step).text,
     }

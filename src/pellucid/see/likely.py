@@ -75,20 +75,20 @@ def units(out: Tensor, output: bool) -> list[int]:
     """The units of a layer, the most active ones at the positions in focus first; of the output the likeliest words."""
     flat = out.detach().reshape(-1, out.size(-1))
     if output and flat.size(1) > BEST:
-        return flat.topk(BEST).indices.T.flatten().tolist()  # type: ignore[no-any-return]
+        return flat.topk(BEST).indices.T.flatten().tolist()
     focus = flat[nested(len(flat))[:FOCUS]].abs().amax(0)
-    return focus.argsort(descending=True, stable=True).tolist()  # type: ignore[no-any-return]
+    return focus.argsort(descending=True, stable=True).tolist()
 
 
 def by_position(shape: Sequence[int]) -> list[int]:
-    """The rows of a tensor (..., position, width), position after position: of the first that of each head, and so on."""
+    """The rows of a tensor (..., position, width), position after position; of each those of all heads."""
     positions, rows = shape[-2], torch.Size(shape[:-1]).numel()
     starts = torch.arange(0, rows, positions)
-    return (torch.tensor(nested(positions))[:, None] + starts).flatten().tolist()  # type: ignore[no-any-return]
+    return (torch.tensor(nested(positions))[:, None] + starts).flatten().tolist()
 
 
 def nested(count: int) -> list[int]:
-    """0 to count - 1 so that those of every beginning lie about evenly: the last, the first, the middle, the fourths."""
+    """0 to count - 1 so that every beginning of it is spread about evenly: the last, the first, the middle, ..."""
     bits = max(count - 1, 1).bit_length()
     order = sorted(range(count), key=lambda number: int(f"{number:0{bits}b}"[::-1], 2))
     return [count - 1, *(number for number in order if number != count - 1)]

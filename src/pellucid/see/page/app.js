@@ -41,6 +41,7 @@ export class App {
     addEventListener("keydown", event => { if (event.key === "Escape") this.escape(); });
     await this.read(false);
     document.documentElement.dataset.ready = "true";
+    performance.mark("ready");
   }
 
   // --- where we are -----------------------------------------------------------------------------------------------

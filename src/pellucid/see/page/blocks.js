@@ -16,29 +16,38 @@ export class Blocks {
   constructor(index, starts, length) {
     Object.assign(this, { index, starts, length });
     this.arrivals = new Map(); // of elements that are waited for
+    this.watcher = new MutationObserver(() => this.arrived());
+    this.whole = Promise.withResolvers(); // rejected where the file was cut off
+    this.whole.promise.catch(() => {});
     if (document.readyState === "loading") {
-      this.watcher = new MutationObserver(() => this.arrived());
       this.watcher.observe(document.body, { childList: true });
-      document.addEventListener("DOMContentLoaded", () => { this.watcher.disconnect(); this.arrived(); });
-    }
+      document.addEventListener("DOMContentLoaded", () => this.end());
+    } else this.end();
+  }
+
+  // All of the file has been read.
+  end() {
+    this.watcher.disconnect();
+    this.arrived();
+    const cut = this.starts.some((start, number) => (textOf(number)?.length ?? 0) < (this.starts[number + 1] ?? this.length) - start);
+    if (cut) this.whole.reject(new BrokenTrace("cut")); else this.whole.resolve();
   }
 
   // The text of an element is whole when what comes after it is there.
   arrived() {
     for (const [number, tell] of this.arrivals) {
-      if (document.readyState === "loading" && !document.getElementById(`blocks-${number}`)?.nextElementSibling) continue;
+      if (!there(number)) continue;
       this.arrivals.delete(number);
       tell.resolve();
     }
   }
 
   async element(number) {
-    const there = () => document.readyState !== "loading" || document.getElementById(`blocks-${number}`)?.nextElementSibling;
-    if (!there()) {
+    if (!there(number)) {
       if (!this.arrivals.has(number)) this.arrivals.set(number, Promise.withResolvers());
       await this.arrivals.get(number).promise;
     }
-    const text = document.getElementById(`blocks-${number}`)?.firstChild?.data ?? "";
+    const text = textOf(number) ?? "";
     if (text.length < (this.starts[number + 1] ?? this.length) - this.starts[number]) throw new BrokenTrace("cut");
     return text;
   }
@@ -68,6 +77,12 @@ export class Blocks {
     return whole;
   }
 }
+
+const elementOf = number => document.getElementById(`blocks-${number}`);
+
+const textOf = number => elementOf(number)?.firstChild?.data;
+
+const there = number => document.readyState !== "loading" || Boolean(elementOf(number)?.nextElementSibling);
 
 function lastNotAfter(starts, at) {
   let low = 0, high = starts.length - 1;

@@ -36,15 +36,20 @@ export class Figure {
   // All numbers are there, and read without asking; if none is missing, straight from their array.
   take() {
     const { step } = this, gradient = this.kind === "gradient", gaps = gradient ? step.gradientRowsThere : step.absent || step.rowsThere;
-    this.whole_ = gaps ? null : gradient ? step.gradients : step.values;
+    this.all_ = gradient ? step.gradients : step.values;
+    this.gaps_ = gaps ?? null;
+    this.whole_ = gaps ? null : this.all_;
     this.there = !this.trace.loaded || this.trace.loaded(step, this.kind);
   }
 
-  // The numbers as they lie in their array: row after row from `start`; null where they are in another order.
+  // The numbers as they lie in their array: row after row from `start`, with which of them are missing; null where they
+  // are in another order.
   get plain() {
-    if (!this.whole_ || this.order || this.rowOrder) return null;
+    if (!this.all_ || this.order || this.rowOrder) return null;
     this.value(0, 0); // finds the start
-    return { values: this.whole_, start: this.base, width: this.columns };
+    const { there, width } = this.gaps_ ?? {};
+    return { values: this.all_, start: this.base, width: this.columns, absent: there ? null : this.gaps_,
+      lacks: there ? row => !there[Math.floor((this.base + row * this.columns) / width)] : null };
   }
 
   get share() {
@@ -71,8 +76,9 @@ export class Figure {
 
   // Row and column of a cell of the tensor, or null if another slice is shown.
   shownAt(cell) {
-    const leading = this.cell(0, 0).slice(0, Math.max(this.rank - 2, 0));
-    if (leading.some((index, d) => index !== cell[d])) return null;
+    for (let d = 0; d < this.rank - 2; d++) {
+      if (cell[d] !== Math.min(this.lead[this.step.axes[d][0]] ?? 0, this.step.shape[d] - 1)) return null;
+    }
     const column = this.rank > 0 ? cell[this.rank - 1] : 0;
     return [this.rank > 1 ? cell[this.rank - 2] : 0, this.order ? this.order.indexOf(column) : column];
   }

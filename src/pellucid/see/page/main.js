@@ -25,6 +25,7 @@ function start() {
     window.pellucid = app; // for whoever opens the console, and for tests
     matchMedia("(prefers-color-scheme:dark)").addEventListener("change", () => { forgetColours(); app.redraw(); });
     addEventListener("unhandledrejection", event => { if (event.reason instanceof BrokenTrace) { event.preventDefault(); sorry(root); } });
+    trace.file.whole.promise.catch(() => sorry(root));
     app.start().catch(error => { if (!(error instanceof BrokenTrace)) throw error; sorry(root); });
   } catch (error) {
     if (!(error instanceof BrokenTrace) && !(error instanceof SyntaxError)) throw error;

@@ -7,10 +7,11 @@ export const nothing = () => ({ min: Infinity, max: -Infinity, sum: 0, count: 0,
 
 export function added(known, figure, from, to) {
   let { min, max, sum, count, zeros, absent, hidden } = known;
-  const { values, start, width } = figure.plain ?? {};
+  const { values, start, width, absent: gaps, lacks } = figure.plain ?? {}, { columns } = figure;
   for (let row = from; row < to; row++) {
-    for (let column = 0, at = values && start + row * width; column < figure.columns; column++) {
-      const value = values ? values[at + column] : figure.value(row, column);
+    if (lacks?.(row)) { absent += columns; continue; }
+    for (let column = 0, at = values && start + row * width; column < columns; column++, at++) {
+      const value = values ? (gaps && gaps[at] ? undefined : values[at]) : figure.value(row, column);
       if (value === undefined) { absent++; continue; }
       if (value - value !== 0) { hidden++; continue; } // not finite
       count++;
@@ -40,6 +41,7 @@ export async function summary(figure) {
 export async function paint(figure, g, shades, width, height, left, top, current) {
   const { rows, columns } = figure, from = Int32Array.from({ length: width + 1 }, (_, x) => Math.floor(x * columns / width));
   const line = new Uint32Array(width), most = Math.min(height, 64);
+  const plain = figure.plain ?? {};
   let drawnRow = -1, drawnEnd = -1;
   for (let band = 0; band < height; band += most) {
     const tall = Math.min(most, height - band), picture = g.createImageData(width, tall), pixels = new Uint32Array(picture.data.buffer);
@@ -49,7 +51,7 @@ export async function paint(figure, g, shades, width, height, left, top, current
       if (row !== drawnRow || rowEnd !== drawnEnd) {
         for (let x = 0; x < width; x++) {
           const column = Math.min(columns - 1, from[x]);
-          line[x] = shades(largest(figure, row, rowEnd, column, Math.max(column + 1, Math.min(columns, from[x + 1]))), x + band + y);
+          line[x] = shades(largest(figure, plain, row, rowEnd, column, Math.max(column + 1, Math.min(columns, from[x + 1]))), x + band + y);
         }
         drawnRow = row;
         drawnEnd = rowEnd;
@@ -66,12 +68,12 @@ export async function paint(figure, g, shades, width, height, left, top, current
 }
 
 // Of the cells that fall on one pixel the largest, so that nothing strong is lost.
-function largest(figure, row, rowEnd, column, columnEnd) {
-  const { values, start, width } = figure.plain ?? {};
+function largest(figure, { values, start, width, absent, lacks }, row, rowEnd, column, columnEnd) {
   let best, size = -1;
   for (let r = row; r < rowEnd; r++) {
-    for (let k = column, at = values && start + r * width; k < columnEnd; k++) {
-      const value = values ? values[at + k] : figure.value(r, k), own = Math.abs(value);
+    if (lacks?.(r)) continue;
+    for (let k = column, at = values && start + r * width + column; k < columnEnd; k++, at++) {
+      const value = values ? (absent && absent[at] ? undefined : values[at]) : figure.value(r, k), own = Math.abs(value);
       if (own > size) { best = value; size = own; }
     }
   }

@@ -98,11 +98,10 @@ export function leavesAt(trace, step, offset) {
 // The factors of a cell that stands where it stands in its shape: [dimension, stride], those of one position left out.
 export const strided = shape => shape.map((size, d) => [d, shape.slice(d + 1).reduce((a, b) => a * b, 1), size]).filter(([, , size]) => size > 1).map(([d, stride]) => [d, stride]);
 
-// A recipe of single cells (no loops) as a function of the cell.
-export function terms(body, operands) {
-  const compiled = compile(body);
-  return { value: compiled, present: (cell, trace) => leavesOf(body).every(({ leaf }) =>
-    trace.has(operands[leaf[1]], place(leaf[2], leaf[3], cell, []))) };
+// A recipe of single cells (no loops) as a function of the cell, and whether one of those that it reads is missing.
+export function terms(body, operands, missing) {
+  const leaves = leavesOf(body).filter(({ leaf }) => missing[leaf[1]]);
+  return { value: compile(body), lacks: cell => leaves.some(({ leaf }) => missing[leaf[1]][place(leaf[2], leaf[3], cell, [])]) };
 
   function compile(one) {
     switch (one[0]) {

@@ -14,7 +14,7 @@ const SMALL = 1 << 19; // numbers of a sheet that are all read before it is draw
 
 export class Trace {
   constructor(graph) {
-    if (!graph || graph.format !== "pellucid.page.1" || !Array.isArray(graph.steps) || !Array.isArray(graph.blocks)) {
+    if (!graph || graph.format !== "pellucid.page.1" || !Array.isArray(graph.steps) || !Array.isArray(graph.blocks) || !Array.isArray(graph.elements)) {
       throw new BrokenTrace("format");
     }
     Object.assign(this, graph);
@@ -185,31 +185,29 @@ export const rowsOf = source => progression(source.rows);
 async function derived(trace, step, how) {
   const operands = trace.operands(step), body = step.recipe;
   const from = body[0] === "x" && body[2] === 0 ? operands[body[1]] : null;
-  if (from && from.size === step.size && String(body[3]) === String(strided(step.shape))) { // the same numbers in the same order
-    if (from.absent || from.rowsThere) step.absent = from.absent ?? await gapsOf(trace, from);
+  if (from?.values && from.size === step.size && String(body[3]) === String(strided(step.shape))) { // the same numbers in the same order
+    step.absent = gapsOf(from);
     return from.values;
   }
   const found = step.dtype === "float64" ? new Float64Array(step.size) : new Float32Array(step.size);
-  const gaps = operands.some(one => one.values === undefined || one.rowsThere || one.absent) ? new Uint8Array(step.size) : null;
+  const missing = operands.map(gapsOf), gaps = operands.some((one, i) => one.values === undefined || missing[i]) ? new Uint8Array(step.size) : null;
   if (operands.some(one => one.values === undefined)) gaps.fill(1);
   else if (body[0] === "map") {
     const fill = how.fill === undefined ? 0 : Number(String(how.fill).replace("inf", "Infinity"));
-    const sources = body[1].map(number => operands[number]);
+    const sources = body[1].map(number => operands[number]), lacking = body[1].map(number => missing[number]);
     for (let i = 0; i < step.size; i++) {
-      let number = step.tableNumbers[i] - 1, source = null;
-      for (const one of number >= 0 ? sources : []) {
-        if (number < one.size) { source = one; break; }
-        number -= one.size;
-      }
-      found[i] = source ? source.values[number] : fill;
-      if (gaps && ((source && !trace.has(source, number)) || absentRow(step.tableRowsThere, i))) gaps[i] = 1;
+      let number = step.tableNumbers[i] - 1, source = 0;
+      while (number >= 0 && source < sources.length && number >= sources[source].size) number -= sources[source++].size;
+      const given = number >= 0 && source < sources.length;
+      found[i] = given ? sources[source].values[number] : fill;
+      if (gaps && ((given && lacking[source]?.[number]) || absentRow(step.tableRowsThere, i))) gaps[i] = 1;
       if (i % 4096 === 0 && due()) await turn();
     }
   } else {
-    const rule = terms(body, operands), cell = new Array(step.shape.length).fill(0);
+    const rule = terms(body, operands, missing), cell = new Array(step.shape.length).fill(0);
     for (let i = 0; i < step.size; i++) {
       found[i] = rule.value(cell);
-      if (gaps && !rule.present(cell, trace)) gaps[i] = 1;
+      if (gaps && rule.lacks(cell)) gaps[i] = 1;
       for (let d = step.shape.length - 1; d >= 0; d--) {
         if (++cell[d] < step.shape[d]) break;
         cell[d] = 0;
@@ -223,13 +221,15 @@ async function derived(trace, step, how) {
 
 const absentRow = (kept, offset) => kept && !kept.there[Math.floor(offset / kept.width)];
 
-async function gapsOf(trace, step) {
-  const gaps = new Uint8Array(step.size);
-  for (let i = 0; i < step.size; i++) {
-    if (!trace.has(step, i)) gaps[i] = 1;
-    if (i % 65536 === 0 && due()) await turn();
+// For each number of a step whether it is missing; null where none is.
+function gapsOf(step) {
+  if (!step.rowsThere) return step.absent ?? null;
+  if (!step.gaps) {
+    const { there, width } = step.rowsThere;
+    step.gaps = new Uint8Array(step.size).fill(1);
+    there.forEach((one, row) => { if (one) step.gaps.fill(0, row * width, (row + 1) * width); });
   }
-  return gaps;
+  return step.gaps;
 }
 
 const PATIENCE = 400_000; // products, one by one; what takes more is added up in another way or not at all

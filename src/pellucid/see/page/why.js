@@ -50,7 +50,7 @@ export class Why {
     const value = x.value === undefined ? "·" : guess ? "?" : this.digits ? minus(exactText(x.value)) : minus(significant(x.value, 4));
     parts.push(el("p", { class: this.digits ? "value long" : "value" }, value), el("p", { class: "says" }, meaning(trace, x)));
     if (guess) parts.push(this.question(x));
-    if (x.value === undefined) parts.push(el("p", { class: "note" }, t("why.absent.long")));
+    if (x.value === undefined) parts.push(el("p", { class: "note" }, t(x.step.how === "not kept" ? "why.unkept" : "why.absent.long", { name: x.step.name })));
     else if (x.missing) parts.push(el("p", { class: "formula" }, x.formula), el("p", { class: "note" }, t("why.missing")));
     else if (x.tree) {
       parts.push(el("p", { class: "formula" }, x.formula));
@@ -173,6 +173,8 @@ export function badges(trace, x) {
     found.push(badge(x.recomputed ? "recomputed" : "opened", t(x.recomputed ? "badge.recomputed" : "badge.gradient")));
   } else if (x.whole) found.push(badge("whole", t("badge.whole")));
   else if (x.step.how === "opened" || x.step.inside) found.push(badge("opened", x.step.difference === undefined ? t("badge.opened") : t("badge.opened.by", { difference: minus(significant(x.step.difference, 2)) })));
+  else if (x.step.how === "recomputed") found.push(badge("recomputed", t("badge.recomputed")));
+  else if (x.step.how === "not kept") found.push(badge("sampled", t("badge.unkept")));
   else found.push(badge("captured", t("badge.captured")));
   if (x.step.value?.rows) found.push(badge("sampled", t("badge.sampled", { kept: x.step.value.kept, all: x.step.value.of })));
   if (x.tree && !x.missing && !x.backward && difference(x) > 0) found.push(el("span", { class: "badge", title: t("badge.rounding.long") }, t("badge.rounding", { difference: minus(significant(difference(x), 2)) })));
