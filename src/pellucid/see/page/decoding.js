@@ -137,7 +137,7 @@ function tree(source, state, draw) {
     const died = !on && !(children.get(node.number) ?? []).length;
     if (node.parent !== null) {
       const parent = nodes[node.parent];
-      wires.push(svg("path", { class: on ? "memory" : "wire", style: on ? null : "opacity:.55", d: `M${x(parent) + BOX} ${y(parent) + TALL / 2}C${x(parent) + BOX + 14} ${y(parent) + TALL / 2} ${x(node) - 14} ${y(node) + TALL / 2} ${x(node)} ${y(node) + TALL / 2}` }));
+      wires.push(svg("path", { class: on ? "kept" : "wire", style: on ? null : "opacity:.55", d: `M${x(parent) + BOX} ${y(parent) + TALL / 2}C${x(parent) + BOX + 14} ${y(parent) + TALL / 2} ${x(node) - 14} ${y(node) + TALL / 2} ${x(node)} ${y(node) + TALL / 2}` }));
     }
     const reason = node.fate.reason[language];
     const choose = () => { state.node = node.number; draw(`node-${node.number}`); };
@@ -148,5 +148,5 @@ function tree(source, state, draw) {
   const width = (columns.length + 1) * (BOX + GAPX), height = next * (TALL + GAPY) + 8;
   const chosen = state.node === null ? nodes[source.words[state.at].node] : nodes[state.node];
   return el("section", {}, el("h3", {}, t("decoding.tree")), el("p", { class: "says fate", role: "status" }, el("b", {}, chosen.written || t("decoding.begin")), `: ${chosen.fate.reason[language]}`),
-    el("div", { class: "map", tabindex: 0, role: "region", "aria-label": t("decoding.tree") }, svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, style: "max-width:none", role: "group", "aria-label": t("decoding.tree") }, wires, boxes)));
+    el("div", { class: "map tree", tabindex: 0, role: "region", "aria-label": t("decoding.tree") }, svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, style: "max-width:none", role: "group", "aria-label": t("decoding.tree") }, wires, boxes)));
 }
