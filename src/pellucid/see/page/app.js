@@ -10,16 +10,16 @@ import { flow } from "pellucid/flow.js";
 import { passing } from "pellucid/format.js";
 import { groupsOf } from "pellucid/groups.js";
 import { map, mapLead } from "pellucid/map.js";
-import { network, smallNetwork } from "pellucid/network.js";
+import { network, networkLead, smallNetwork } from "pellucid/network.js";
 import { heading } from "pellucid/questions.js";
 import { sheet, sheetSteps } from "pellucid/sheet.js";
-import { decoding } from "pellucid/decoding.js";
+import { decoding, decodingLead } from "pellucid/decoding.js";
 import { strip, wordsStep } from "pellucid/strip.js";
 import { Tour } from "pellucid/tour.js";
 import { Why } from "pellucid/why.js";
 import { language, remember, setLanguage, t } from "pellucid/words.js";
 
-const LEADS = { "/map": mapLead };
+const LEADS = { "/map": mapLead, "/network": networkLead, "/decoding": decodingLead };
 const SPECIAL = { "/map": map, "/backward": flow, "/network": network, "/decoding": decoding };
 
 export class App {
@@ -263,7 +263,7 @@ export class App {
   }
 
   roomFor(width) {
-    return Math.max(160, Math.min(width, this.middle.clientWidth - 44));
+    return Math.max(160, Math.min(width, this.middle.clientWidth - 2 * parseFloat(getComputedStyle(this.middle).paddingLeft) - 2));
   }
 
   attach(figure) {

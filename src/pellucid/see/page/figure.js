@@ -12,7 +12,7 @@ import { count, exactText, minus, passing, percent, shown, significant } from "p
 import { axisName, t } from "pellucid/words.js";
 
 const WIDE = 58, TALL = 26; // of a cell whose number is written out
-const DENSE = 44; // of one among many tables, with a digit less
+const DENSE = 44, NARROW = 38; // of one among many tables, and where there is little room: with a digit less
 const SHARES = new Set(["softmax"]);
 
 export class Figure {
@@ -134,7 +134,7 @@ export class Figure {
     }
     this.gutter = gutter;
     const space = Math.max(this.width - gutter, 60);
-    const wide = this.dense ? DENSE : WIDE;
+    const wide = [WIDE, DENSE, NARROW].slice(this.dense ? 1 : 0).find(one => this.columns * one <= space) ?? NARROW;
     this.roomy = !this.small && this.columns * wide <= space && this.rows <= 24;
     if (this.roomy) {
       Object.assign(this, { w: wide, h: TALL });
@@ -154,7 +154,7 @@ export class Figure {
     this.head = this.small ? 0 : this.topHeight(context);
     for (const canvas of [this.low, this.high]) sized(canvas, this.gutter + this.boardWidth, this.head + this.boardHeight);
     this.zoom.hidden = this.roomy;
-    const across = Math.max(this.gutter + this.boardWidth, 250);
+    const across = Math.max(this.gutter + this.boardWidth, Math.min(250, this.width));
     this.under.style.maxWidth = this.caption.style.maxWidth = `${across}px`;
     if (!this.small && !this.names) this.under.style.minHeight = across < 440 && this.rows * this.columns > 1 ? "34px" : "16px";
     if (this.small) this.draw(); else whenSeen(this);
@@ -182,8 +182,8 @@ export class Figure {
     this.under.replaceChildren(el("span", {}, this.share ? "0" : `−${scale}`), el("span", { class: this.share ? "scale share" : "scale" }),
       el("span", {}, this.share ? scale : `+${scale}`));
     if (this.rows * this.columns > 1 && s.count) {
-      this.under.append(el("span", { class: "sum" }, t("figure.summary", { min: number(s.min), max: number(s.max),
-        mean: number(s.mean), zeros: percent(s.zeros) })));
+      const told = t("figure.summary", { min: number(s.min), max: number(s.max), mean: number(s.mean), zeros: percent(s.zeros) });
+      this.under.append(el("span", { class: "sum" }, told.split(/ {2,}/).flatMap(one => [el("span", {}, one), " "])));
     }
     if (s.absent) this.under.append(el("span", {}, t("figure.absent", { count: count(s.absent) })));
   }
@@ -221,7 +221,7 @@ export class Figure {
     g.beginPath();
     g.rect(this.gutter, this.head, this.boardWidth, this.boardHeight);
     g.clip();
-    g.font = `12.5px ${c.mono}`;
+    g.font = `${w < DENSE ? 11 : 12.5}px ${c.mono}`;
     g.textAlign = "right";
     g.textBaseline = "middle";
     for (let row = firstRow; row < rows; row++) {
@@ -293,6 +293,7 @@ export class Figure {
     const c = colours(), pixel = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0, limit = this.scale;
     const table = Array.from({ length: 513 }, (_, i) => pixel(colourOf((i - 256) / 256, 1, this.share)));
     const hatch = pixel(c.dark ? [67, 75, 82] : [207, 202, 193]), paper = pixel(c.dark ? [20, 23, 26] : [251, 250, 248]);
+    if (this.names) return () => table[256];
     return (value, at) => value === undefined || !Number.isFinite(value) ? at % 4 ? paper : hatch
       : table[256 + Math.round(Math.max(-1, Math.min(1, value / limit)) * 256)];
   }
@@ -317,18 +318,19 @@ export class Figure {
     g.textBaseline = "middle";
     if (this.gutter) {
       g.textAlign = "right";
-      const every = Math.max(1, Math.ceil(13 / h));
+      const every = this.step.axes.at(-2)[1] === undefined ? round(13 / h) : Math.max(1, Math.ceil(13 / h));
       for (let row = firstRow; row < rows; row += every) {
         g.fillText(fitted(g, this.rowLabel(row), this.gutter - 8), this.gutter - 6, this.head + (row - firstRow + 0.5) * h);
       }
     }
     g.textAlign = "center";
     const labelled = this.step.axes.at(-1)?.[1] !== undefined;
-    const room = !labelled ? 26 : w < 6 ? 64 : 30, every = w >= room ? 1 : Math.ceil(room / w / 5) * 5;
+    const room = !labelled ? this.columns > 100 ? 34 : 26 : w < 6 ? 64 : 30, every = w >= room ? 1 : labelled ? Math.ceil(room / w / 5) * 5 : round(room / w);
     for (let column = firstColumn; column < columns; column += every) {
       const x = this.gutter + (column - firstColumn + 0.5) * w;
       if (this.rank === 0 || this.head < 10 || x + 8 > this.gutter + this.boardWidth && every > 1) continue;
-      g.fillText(fitted(g, this.columnLabel(column), w * every - 4), x, this.head - 8);
+      const label = fitted(g, this.columnLabel(column), w * every - 4);
+      g.fillText(label, Math.max(x, g.measureText(label).width / 2 + 1), this.head - 8);
     }
   }
 
@@ -522,6 +524,12 @@ function brief(value, share) {
   if (size < (share ? 5e-4 : 5e-3)) return minus(value.toExponential(0));
   return minus(value.toFixed(share ? 3 : size >= 100 ? 0 : size >= 10 ? 1 : 2));
 }
+// 1, 2, 5, 10, 20, 50, ...: the least that is not less.
+function round(least) {
+  const ten = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
+  return [1, 2, 5, 10].map(one => one * ten).find(one => one >= least - 1e-9);
+}
+
 const between = (value, low, high) => Math.max(low, Math.min(value, high));
 const clamped = (value, size) => between(value, 0, size - 1);
 

@@ -46,8 +46,9 @@ export function heading(app, plan) {
   if (plan.stage) return { title: `${plan.stage.title[language]}`, lead: plan.stage.sentence[language] };
   const key = step.group?.key ?? step.name, call = plan.call;
   if (call) return { title: t("attention.title"), lead: t("attention.lead", { place: key, heads: trace.steps[call.weights].shape.at(-3) ?? 1, d: trace.steps[call.query].shape.at(-1) }) };
-  const op = [step.op, trace.innermost(step).op].map(one => LIKE[one] ?? one).find(one => known(`ask.${one}`));
-  return { title: op ? t(`ask.${op}`) : t("ask.place", { place: key }), lead: [op ? answer(trace, step, op) : "", t("sheet.lead")].filter(Boolean).join(" ") };
+  const main = ["parameter", "constant"].includes(step.op) ? (trace.made.get(step.id) ?? [])[0] ?? step : step; // what it serves
+  const op = [main.op, trace.innermost(main).op].map(one => LIKE[one] ?? one).find(one => known(`ask.${one}`));
+  return { title: op ? t(`ask.${op}`) : t("ask.place", { place: key }), lead: [op ? answer(trace, main, op) : "", t("sheet.lead")].filter(Boolean).join(language === "zh" ? "" : " ") };
 }
 
 // Nothing is said where a number of it cannot be told, such as a weight that was computed.

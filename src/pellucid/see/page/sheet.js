@@ -135,9 +135,10 @@ function attentionTables(app, call, make) {
     return !step || (state.backward && !trace.hasGradient(step)) ? null : make(step, width, { title: t(`table.${name}`), dense: true, sign });
   };
   const then = (name, width) => table(name, width, state.backward ? "←" : "→");
+  const room = app.roomFor(2000), third = room < 520 ? room : Math.min(264, Math.floor((room - 40) / 3));
   const same = part("masked") === part("scaled");
   return [multiples(trace, call, app), compared(trace, call, app),
-    el("div", { class: "row sheet-row" }, table("query", 252), table("key", 252), table("value", 252)),
+    el("div", { class: "row sheet-row" }, table("query", third), table("key", third), table("value", third)),
     el("div", { class: "row sheet-row" }, table("scores", 560), then("scaled", 560), same ? null : then("masked", 560), then("weights", 560)),
     el("div", { class: "row sheet-row" }, table("heads", 480), then("output", 800)),
     state.backward ? null : headShares(trace, call, app)].flat().filter(Boolean);
