@@ -98,9 +98,11 @@ const shapesOf = edge => [...new Set(edge.steps.map(passing))].join(", ");
 const lettering = edge => `${edge.mark ? `${edge.mark} ` : ""}${shapesOf(edge)}`;
 const inWords = edge => edge.steps.map(step => `${step.name}: ${step.shape.map((n, d) => `${axisName(step.axes[d][0])} ${n}`).join(" × ")}`).join("\n");
 
+const outOf = node => node.out?.name ?? node.name; // what a box hands on
+
 function group(edge, path, label, dotted = edge.dotted) {
   const kind = edge.kind ?? "wire";
-  return svg("g", { class: `edge ${kind}${dotted ? " dotted" : ""}`, "data-steps": edge.steps.map(step => step.name).join(" "), "data-from": edge.from.name, "data-to": edge.to.name },
+  return svg("g", { class: `edge ${kind}${dotted ? " dotted" : ""}`, "data-steps": edge.steps.map(step => step.name).join(" "), "data-from": outOf(edge.from), "data-to": outOf(edge.to) },
     svg("path", { class: kind, d: path, "marker-end": `url(#arrow-${kind})` }), label ? svg("text", { class: "shape", ...label }, label.text ?? shapesOf(edge), svg("title", {}, inWords(edge))) : null);
 }
 
