@@ -1,6 +1,7 @@
 """The map of a trace's page: what stands on its lines is what the trace says passes there, and layers fold."""
 
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +259,54 @@ def test_the_sentence_and_the_facts_are_this_models_own(browser: Browser, walked
     assert told["parameters"] == f"{parameters:,}"
     assert told["loss"] == f"{float(trace['loss'].value):.4g}"
     assert told["vocabulary"] == f"{trace['logits'].value.size(-1):,}"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["walked", "transformer", "blocks", "network"])
+def test_axe_finds_nothing_on_a_map_with_all_layers_open(
+    browser: Browser,
+    walked: tuple[Trace, Path],
+    pages: dict[str, tuple[Trace, Path]],
+    name: str,
+    scheme: str,
+) -> None:
+    path = (walked if name == "walked" else pages[name])[1]
+    script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    with Opened(browser, path, color_scheme=scheme, bypass_csp=True) as page:
+        unfold(page)
+        page.evaluate(script)
+        found = page.evaluate("axe.run().then(done => done.violations.map(one => [one.id, one.nodes[0].html]))")
+        assert found == []
+
+
+def test_until_the_numbers_are_read_the_page_says_so(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    _, path = walked
+    assert "Reading the numbers … · 正在读取数字……" in path.read_text(encoding="utf-8")
+    with Opened(browser, path) as page:
+        assert page.locator(".loading").count() == 0
+    context = browser.new_context(java_script_enabled=False)
+    without = context.new_page()
+    without.goto(path.as_uri())
+    assert not without.locator(".loading").is_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_each_place_asks_a_question_and_answers_it_with_its_own_numbers(
+    browser: Browser, pages: dict[str, tuple[Trace, Path]], tmp_path: Path, language: str
+) -> None:
+    trace = pages["network"][0]
+    path = write_page(trace, tmp_path / "page.html")
+    mark = "？" if language == "zh-CN" else "?"
+    with Opened(browser, path, "#0[batch=0, unit=1]", locale=language) as page:
+        assert page.locator("main h2.title").inner_text().endswith(mark)
+        lead = page.locator("main .lead").inner_text()
+        assert re.findall(r"\d+", lead) == ["4", "3"]  # outputs and inputs
+        page.evaluate("location.hash = '#1[batch=0, unit=1]'")
+        page.wait_for_function("before => document.querySelector('main .lead').innerText !== before", arg=lead)
+        lead = page.locator("main .lead").inner_text()
+        ends = [f"{float(one):.3g}".replace("-", "−") for one in (trace["1"].value.min(), trace["1"].value.max())]
+        assert all(one in lead for one in ends)
+        page.evaluate("location.hash = '#/map'")
+        page.wait_for_selector(".diagram")
+        assert page.locator("main h2.title").inner_text().endswith(mark)
