@@ -292,7 +292,7 @@ export class App {
       this.headAxis = (plan.call && trace.steps[plan.call.weights].axes.at(-3)?.[0]) ?? "head"; // some call it otherwise
       if (state.heads.one !== null) state.lead[this.headAxis] = state.heads.one;
       const kind = state.backward ? "gradient" : "value";
-      await Promise.all([...(state.oneScale ? plan.all : plan.now).map(one => trace.load(one, kind)), trace.loadSmall(plan.all, kind), state.cell && this.loadAround(state.step, state.cell)]);
+      await Promise.all([...(state.oneScale ? plan.all : plan.now).map(one => trace.load(one, kind)), plan.counted && trace.load(plan.counted), trace.loadSmall(plan.all, kind), state.cell && this.loadAround(state.step, state.cell)]);
       if (version !== this.version) return;
       this.drawSheet(plan);
       if (state.cell) {

@@ -31,8 +31,8 @@ export function sheetSteps(app) {
   const lines = stage ? [] : alongTime(trace, step.group);
   for (const line of lines) for (const one of line.steps) shown.add(one);
   const counted = stage || call ? null : countedStep(trace, step);
-  const now = [...(counted && !state.backward ? [counted] : []), ...lines.flatMap(line => line.steps), ...(call && state.heads.two !== null ? [trace.steps[call.weights]] : []), ...(call ? sharesFrom(trace, call) : [])];
-  return { call, stage, lines, steps, rows, now, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
+  const now = [...lines.flatMap(line => line.steps), ...(call && state.heads.two !== null ? [trace.steps[call.weights]] : []), ...(call ? sharesFrom(trace, call) : [])];
+  return { call, stage, lines, steps, rows, now, counted, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
 }
 
 const sharesFrom = (trace, call) => call.output === undefined ? [] : [trace.steps[call.heads], ...trace.operands(trace.steps[call.output])];
