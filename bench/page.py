@@ -9,6 +9,7 @@ being drawn, and afterwards. All are medians over the rounds; the worst of a rou
 """
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -161,7 +162,8 @@ def main() -> None:
         version = browser.version
         browser.close()
     head_line = (
-        f"{machine_line()}, Chromium {version}; medians of {args.rounds} rounds, of hovering the worst in brackets."
+        f"{machine_line()}, Chromium {version}, load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores; medians of "
+        f"{args.rounds} rounds, of hovering the worst in brackets."
     )
     text = head_line + "\n\n" + "\n".join(f"| {' | '.join(one)} |" for one in table)
     print(text)

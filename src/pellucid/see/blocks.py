@@ -3,7 +3,7 @@
 A tensor is cut into tiles of whole rows, each a block that is read by itself: its bytes in planes (all last bytes, then
 all before them, ...), deflated, in base64. The bytes that hold the exponents of floats are alike and shrink, those that
 do not are stored as they are, and nothing is rounded. What is equal is kept once. A tensor that is too large for the
-file keeps some of its rows, and says which. Blocks lie in elements of a megabyte, which a browser has read up to the
+file keeps some of its rows, and says which. Blocks lie in small elements, which a browser has read up to the
 one that is wanted while the rest of the file is still on its way.
 """
 
@@ -20,7 +20,7 @@ from torch import Tensor
 SAMPLE = 1 << 18  # bytes of a large tensor from which the length of its blocks is estimated
 LEVEL = 6  # of deflate: 9 takes twice the time and saves 0.3% of float32 weights
 TILE = 1 << 18  # bytes: a browser takes 2 ms to turn them into numbers
-ELEMENT = 1 << 20  # characters of text in one element of the page
+ELEMENT = 3 << 17  # characters of text in one element of the page: between two of them a browser looks up
 PROBE = 1 << 12  # bytes of a plane that say whether it shrinks
 WORTH = 0.95  # of its length: a plane that shrinks less is stored as it is, which saves half of the time to write
 KINDS = {
