@@ -56,7 +56,7 @@ def regress(
     optimizer: Annotated[str | None, typer.Option(help="sgd (plain gradient descent), adamw or muon.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Share of neurons switched off in training.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads. [default: 1]")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the cells of a text file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
 ) -> None:

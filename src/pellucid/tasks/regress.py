@@ -35,7 +35,7 @@ from pellucid.tasks.task import Batch, Evaluation, Losses
 COLUMNS = "columns.json"
 FEWEST_ROWS = 20  # fewer cannot be split into sides that mean anything
 SIZES = (1, 2, 4, 8, 16, 32, 64)  # neurons of the networks that are fitted to a curve side by side
-EVALUATIONS = 20  # of a training whose steps are known beforehand
+EVALUATIONS = 10  # of a training whose steps are known beforehand
 SHOWN_POINTS = 400  # of a scatter plot
 CURVE_POINTS = 201  # at which a fitted curve is drawn
 BINS = 12  # of a histogram
@@ -84,6 +84,10 @@ class RegressModel(MLPConfig):
 
 class RegressTraining(ExampleTraining):
     """How the network is trained; what is not given is chosen by its kind."""
+
+    threads: int | None = Field(
+        1, ge=1, description="CPU threads of each worker; networks of this size gain nothing from a second"
+    )
 
 
 class RegressConfig(RunConfig):

@@ -38,7 +38,7 @@ def evaluation(event: Event) -> None:
     scores = event["scores"]
     sizes = {name.removeprefix("rmse_"): value for name, value in scores.items() if name.startswith("rmse_")}
     if sizes:
-        said = "  ".join(f"{size}: {value:.3g}" for size, value in sizes.items())
+        said = "  ".join(f"{size}:{value:.2f}" for size, value in sizes.items())
         out.print(say("regress.sizes", step=event["step"], sizes=said), markup=False)
         return
     facts = {name: f"{value:.4g}" for name, value in scores.items()}

@@ -1,5 +1,6 @@
 """The pieces that sections are made of, as HTML: tables, figures, pictures, lists that can be searched, commands."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -77,6 +78,17 @@ def sheet(pictures: Iterable[Picture]) -> str:
     return f'<div class="sheet">{"".join(cells)}</div>'
 
 
+def slider(both: Both, name: str, plot: str, shows: Sequence[tuple[str, Sequence[int]]], *, first: int = 0) -> str:
+    """A slider over a plot of the page: each place has a label and the traces that are seen there; called word NAME."""
+    places = escape(json.dumps([{"label": label, "traces": list(traces)} for label, traces in shows]))
+    return (
+        f'<div class="slider"><label for="slider-{plot}">{both(name)}</label>'
+        f'<input type="range" id="slider-{plot}" min="0" max="{len(shows) - 1}" value="{first}" '
+        f'data-slides="{plot}" data-places="{places}">'
+        f'<output for="slider-{plot}">{escape(shows[first][0])}</output></div>'
+    )
+
+
 def copied(both: Both, name: str, text: str) -> str:
     """A text to be copied, such as a command."""
     return (
@@ -101,7 +113,7 @@ def figure(both: Both, plot: Plot) -> str:
     legend = "".join(
         f'<span><i class="{"dashed" if curve.dashed else ""}" style="color:var(--{curve.colour})"></i>'
         f"{both('line.' + curve.name)}</span>"
-        for curve in plot.curves
+        for curve in (*plot.curves, *plot.legend)
     )
     saves = "".join(
         f'<button type="button" data-save="{kind}" data-plot="{plot.name}">{kind.upper()}</button>' for kind in SAVED

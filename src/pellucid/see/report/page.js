@@ -57,7 +57,16 @@ function themed(given) {
 function draw(name) {
   const { traces, layout } = page.plots[name];
   Plotly.react("plot-" + name, traces.map(resolved), themed(layout), { responsive: true, displayModeBar: false });
+  for (const slider of document.querySelectorAll(`[data-slides="${name}"]`)) slide(slider);
 }
+// A slider shows some of a plot's traces at each of its places.
+function slide(slider) {
+  const places = JSON.parse(slider.dataset.places), { label, traces } = places[slider.value];
+  slider.nextElementSibling.textContent = label;
+  slider.setAttribute("aria-valuetext", label);
+  Plotly.restyle("plot-" + slider.dataset.slides, { visible: page.plots[slider.dataset.slides].traces.map((_, i) => traces.includes(i)) });
+}
+for (const slider of document.querySelectorAll("[data-slides]")) slider.addEventListener("input", () => slide(slider));
 function drawAll() { for (const name of Object.keys(page.plots)) draw(name); }
 drawAll();
 matchMedia("(prefers-color-scheme:dark)").addEventListener("change", drawAll);
