@@ -227,9 +227,9 @@ class RegressTask:
         outputs = model(inputs)
         if self.config.model.sizes:
             names = [f"neurons_{size}" for size in self.config.model.sizes]
-            each = [self._loss(output, targets) for output in outputs.unbind(dim=1)]
+            each = [error(self.config, output, targets) for output in outputs.unbind(dim=1)]
             return Losses(dict(zip(names, each, strict=True)), count=len(targets))
-        losses = Losses({self.config.loss: self._loss(outputs[:, 0], targets)}, count=len(targets))
+        losses = Losses({self.config.loss: error(self.config, outputs[:, 0], targets)}, count=len(targets))
         if model.training:
             self.path.note(model, losses.total)
         return losses
@@ -381,13 +381,6 @@ class RegressTask:
                 return Weight("output.bias", (0,))
         return Weight.parse(text, model)
 
-    def _loss(self, output: Tensor, targets: Tensor) -> Tensor:
-        if self.config.loss == "squared":
-            return F.mse_loss(output, targets)
-        if self.config.loss == "absolute":
-            return F.l1_loss(output, targets)
-        return F.huber_loss(output, targets, delta=self.config.huber_delta)
-
     def _loss_on(self, model: nn.Module, side: str) -> float:
         inputs, targets = self._whole[side]
         device = next(model.parameters()).device
@@ -506,7 +499,8 @@ class RegressTask:
         inputs, targets = (tensor[:SURFACE_ROWS] for tensor in self._whole["train"])
         with torch.random.fork_rng():
             torch.manual_seed(self.training.seed)
-            start = [weight.of(self.build_model()).item() for weight in self.path.weights]
+            first = self.build_model()
+        start = [weight.of(first).item() for weight in self.path.weights]
         batch = Batch({"inputs": inputs, "targets": targets}, padding=0.0)
         found = surface(model, self.path.weights, start, lambda moved: self.loss(moved, batch).total)
         return {"names": [self.label(weight) for weight in self.path.weights], "start": start, **found}
@@ -520,6 +514,18 @@ class RegressTask:
             counts = torch.bucketize(cells.contiguous(), edges[1:-1].contiguous(), right=True).bincount(minlength=BINS)
             described["histogram"] = {"edges": _listed(edges), "counts": counts.tolist()}
         return described
+
+
+def error(config: RegressConfig, predicted: Tensor, truth: Tensor) -> Tensor:
+    """The mean loss of predictions: squared e^2, absolute |e|, or Huber's e^2 / 2 up to a delta and linear from there.
+
+    Source: Huber, "Robust estimation of a location parameter", 1964.
+    """
+    if config.loss == "squared":
+        return F.mse_loss(predicted, truth)
+    if config.loss == "absolute":
+        return F.l1_loss(predicted, truth)
+    return F.huber_loss(predicted, truth, delta=config.huber_delta)
 
 
 def network_of(config: RegressModel, inputs: int) -> nn.Module:
