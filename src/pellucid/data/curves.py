@@ -54,4 +54,4 @@ def curve_table(name: str, points: int, noise: float, seed: int) -> Table:
     xs = torch.linspace(curve.low, curve.high, points, dtype=torch.float64).tolist()
     ys = [curve.function(x) + error for x, error in zip(xs, errors.tolist(), strict=True)]
     lines = [f"{name}, point {number}" for number in range(1, points + 1)]
-    return Table([X, Y], [[repr(x) for x in xs], [repr(y) for y in ys]], lines)
+    return Table([X, Y], [[f"{x:.9g}" for x in xs], [f"{y:.9g}" for y in ys]], lines)

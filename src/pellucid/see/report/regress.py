@@ -95,14 +95,18 @@ def growing(test: Row) -> Body:
     if known:
         errors.insert(0, Curve("distance", sizes, [one["distance"] for one in networks], "share"))
     logarithmic = {"xaxis": {"title": {"text": word("axis.neurons")}, "type": "log", "tickvals": sizes}}
-    shrinking = replace(lines("shrinking", errors), layout=logarithmic | {"yaxis": {"type": "log"}})
+    smallest, largest = (chosen(value for curve in errors for value in curve.y) for chosen in (min, max))
+    marks = [part * 10**power for power in range(-6, 9) for part in (1, 2, 5)]
+    ticks = [mark for mark in marks if smallest / 2 < mark < largest * 2]
+    logarithmic["yaxis"] = {"type": "log", "tickvals": ticks, "ticktext": [f"{mark:g}" for mark in ticks]}
+    shrinking = replace(lines("shrinking", errors), layout=logarithmic)
     told = table(heads, rows, numbers=range(len(heads)))
     if curve is None:
-        return [paragraph(both("growing.lead_table")), told, shrinking]
+        return [paragraph(both("growing.lead_table")), shrinking, told]
     text = curve.get("text", test["target"])
     plot, shown = _growing_plot(curve, networks)
     control = slider(both, "neurons", plot.name, shown, first=min(FIRST_SHOWN, len(networks) - 1))
-    return [paragraph(both("growing.lead", function=text)), control, plot, told, shrinking]
+    return [paragraph(both("growing.lead", function=text)), control, plot, shrinking, told]
 
 
 def _growing_plot(curve: Row, networks: Sequence[Row]) -> tuple[Plot, list[tuple[str, list[int]]]]:
@@ -207,7 +211,7 @@ def valley(facts: Facts) -> Body:
             "colorscale": scale("share"),
             "reversescale": True,
             "showscale": False,
-            "opacity": 0.92,
+            "opacity": 0.85,
             "contours": {"z": {"show": True, "color": colour("line"), "width": 1}},
         },
         {
@@ -335,7 +339,11 @@ def curves(facts: Facts) -> list[Plot]:
         }
         for name in sizes
     ]
-    layout = {"xaxis": {"title": {"text": word("axis.step")}}, "yaxis": {"type": "log"}, "showlegend": True}
+    layout = {
+        "xaxis": {"title": {"text": word("axis.step")}},
+        "yaxis": {"type": "log", "dtick": "D2"},
+        "showlegend": True,
+    }
     return [Plot("sizes", traces, layout)]
 
 
