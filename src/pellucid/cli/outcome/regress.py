@@ -101,8 +101,8 @@ def print_coefficients(tested: Event) -> None:
             cells += [say("regress.reference"), *(("", "") if wide else ())]
         else:
             cells += [f"{row['standard_error']:.3g}"]
-            cells += [f"{row['t']:.2f}", f"{row['p']:.2g}"] if wide else []
-        table.add_row(escape(row["name"]), *cells, style="bold" if (row["p"] or 1) < 0.05 else None)
+            cells += [f"{row['t']:.2f}", f"{row['p']:.2g}" if row["p"] else "<1e-300"] if wide else []
+        table.add_row(escape(row["name"]), *cells, style="bold" if row["p"] is not None and row["p"] < 0.05 else None)
     out.print(table)
     if len(shown) < len(rows):
         out.print(say("regress.more", count=len(rows) - len(shown)), style="dim", markup=False)

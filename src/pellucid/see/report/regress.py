@@ -276,7 +276,7 @@ def coefficients(facts: Facts) -> Body:
 
 
 def _p(value: float) -> str:
-    text = f"{value:.2g}"
+    text = f"{value:.2g}" if value else "&lt;1e-300"
     return f"<b>{text}</b>" if value < 0.05 else text
 
 
