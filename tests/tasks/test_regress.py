@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,11 @@ def test_the_path_of_both_weights_of_a_line_lies_on_the_loss_surface_and_ends_at
     assert losses[0, 0].item() == pytest.approx(
         F.mse_loss(inputs[:, 0] * found["x"][0] + found["y"][0], targets).item(), rel=1e-4
     )
+    rate = run.config.training.learning_rate
+    for (_, weight, bias, _), (_, next_weight, next_bias, _) in pairwise(path[:50]):
+        off = inputs[:, 0] * weight + bias - targets
+        assert next_weight == pytest.approx(weight - rate * 2 * (off * inputs[:, 0]).mean().item(), abs=1e-5)
+        assert next_bias == pytest.approx(bias - rate * 2 * off.mean().item(), abs=1e-5)
     losses_along = [point[3] for point in path]
     assert losses_along == sorted(losses_along, reverse=True)
 
