@@ -61,7 +61,7 @@ def test_networks_side_by_side_are_told_by_their_neurons(pellucid: Command, tabl
         (["houses.csv", "--target", "price", "--loss", "cubic"], "loss is 'cubic'", "Change"),
         (["houses.csv", "--target", "price", "--neurons", "one"], "--neurons is 'one'", "1,2,4,8"),
         (["houses.csv", "--target", "price", "--activation", "step"], "model.activation is 'step'", "Change"),
-        (["sample:houses"], "there is no such sample", "sample:diabetes"),
+        (["sample:houses"], "there is no such table", "sample:diabetes"),
         (["curve:circle"], "there is no such curve", "curve:sine"),
         ([], "no data to train on", "sample:diabetes"),
     ],

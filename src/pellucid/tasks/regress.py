@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Literal, cast
 
@@ -21,8 +21,8 @@ from torch.nn import functional as F
 from pellucid.config import Config, ExampleTraining, RunConfig
 from pellucid.data.columns import Table, read_table
 from pellucid.data.curves import Y, curve_of, curve_table, is_curve
+from pellucid.data.diabetes import TARGET, diabetes_table
 from pellucid.data.rows import Sides, row_batches, split_rows
-from pellucid.data.samples import is_sample, sample_of, sample_table
 from pellucid.data.schema import Column, Meaning, Missing, Schema, fitted, places, usable_rows
 from pellucid.errors import ConfigError, DataError
 from pellucid.models.mlp import MLP, MLPConfig
@@ -33,6 +33,7 @@ from pellucid.tasks.least_squares import LeastSquares, least_squares
 from pellucid.tasks.task import Batch, Evaluation, Losses
 
 COLUMNS = "columns.json"
+SAMPLES = {"sample:diabetes": (diabetes_table, TARGET)}  # tables to begin with, and what is predicted in them
 FEWEST_ROWS = 20  # fewer cannot be split into sides that mean anything
 SIZES = (1, 2, 4, 8, 16, 32, 64)  # neurons of the networks that are fitted to a curve side by side
 EVALUATIONS = 10  # of a training whose steps are known beforehand
@@ -176,7 +177,7 @@ class RegressTask:
     @classmethod
     def fetch(cls, config: RegressConfig) -> None:
         for name in filter(is_sample, config.data.files):
-            sample_table(name)
+            sample_of(name)[0]()
 
     @classmethod
     def open(cls, config: RegressConfig, folder: FilePath | None = None) -> "RegressTask":
@@ -545,7 +546,8 @@ def read_data(config: RegressData) -> tuple[Table, str]:
         curve_of(first)
         return curve_table(first, config.points, config.noise, config.split_seed), config.target or Y
     if is_sample(first):
-        return sample_table(first), config.target or sample_of(first).target
+        read, usual = sample_of(first)
+        return read(), config.target or usual
     table = read_table(config.files, config.delimiter)
     if config.target is None:
         raise DataError(
@@ -559,7 +561,18 @@ def read_any(file: str, config: RegressData) -> Table:
     """A table to predict from: a file, or one of the names that training takes as well."""
     if is_curve(file):
         return curve_table(file, config.points, config.noise, config.split_seed)
-    return sample_table(file) if is_sample(file) else read_table([file], config.delimiter)
+    return sample_of(file)[0]() if is_sample(file) else read_table([file], config.delimiter)
+
+
+def is_sample(name: str) -> bool:
+    return name.startswith("sample:")
+
+
+def sample_of(name: str) -> tuple[Callable[[], Table], str]:
+    """What reads a sample, and its target. Raises DataError, naming those there are, if there is none of that name."""
+    if name not in SAMPLES:
+        raise DataError(f"{name}: there is no such table", mend=f"There is {', '.join(SAMPLES)}.")
+    return SAMPLES[name]
 
 
 def in_units(schema: Schema, model: nn.Module, inputs: Tensor) -> Tensor:

@@ -8,13 +8,14 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from pellucid.see.report.elements import Body, Section, heading, paragraph, slider, table
+from pellucid.see.report.elements import Body, Section, heading, headline, paragraph, slider, table
 from pellucid.see.report.facts import Facts
-from pellucid.see.report.plots import Curve, Plot, bars, colour, lines, of_evaluations, scale, thinned, word
+from pellucid.see.report.plots import Colour, Curve, Plot, bars, colour, lines, of_evaluations, scale, thinned, word
 from pellucid.see.report.words import both_of
 
 PATH_POINTS = 600  # of the path that is drawn
 FIRST_SHOWN = 2  # of the networks, the place of the one that the slider begins with
+SHADES: tuple[Colour, ...] = ("faint", "quiet", "neg", "share", "pos", "focus", "ink")  # of networks side by side
 both = both_of("regress")
 
 Row = Mapping[str, Any]
@@ -52,7 +53,9 @@ def verdict(facts: Facts) -> Body:
     heads = (both("system"), "R²", both("measure.rmse"), both("measure.mae"))
     trained = test["train"]["model"]
     fit = both("verdict.train", r2=f"{trained['r2']:.3f}", rmse=f"{trained['rmse']:.4g}")
+    interval = both("headline", low=f"{model['low']:.2f}", high=f"{model['high']:.2f}", rows=f"{test['rows']:,}")
     return [
+        headline(f"{model['r2']:.3f}", interval),
         f'<p class="verdict">{lead}</p>',
         table(heads, rows, numbers=(1, 2, 3)),
         paragraph(both("r2")),
@@ -99,7 +102,7 @@ def growing(test: Row) -> Body:
     marks = [part * 10**power for power in range(-6, 9) for part in (1, 2, 5)]
     ticks = [mark for mark in marks if smallest / 2 < mark < largest * 2]
     logarithmic["yaxis"] = {"type": "log", "tickvals": ticks, "ticktext": [f"{mark:g}" for mark in ticks]}
-    shrinking = replace(lines("shrinking", errors), layout=logarithmic)
+    shrinking = replace(lines("shrinking", errors, x="axis.neurons"), layout=logarithmic)
     told = table(heads, rows, numbers=range(len(heads)))
     if curve is None:
         return [paragraph(both("growing.lead_table")), shrinking, told]
@@ -336,15 +339,16 @@ def curves(facts: Facts) -> list[Plot]:
             "name": name.removeprefix("rmse_"),
             "x": steps,
             "y": [line["scores"][name] for line in facts.evaluations],
+            "line": {"color": colour(SHADES[place % len(SHADES)]), "width": 2},
         }
-        for name in sizes
+        for place, name in enumerate(sizes)
     ]
     layout = {
         "xaxis": {"title": {"text": word("axis.step")}},
         "yaxis": {"type": "log", "dtick": "D2"},
         "showlegend": True,
     }
-    return [Plot("sizes", traces, layout)]
+    return [Plot("sizes", traces, layout, steps=True)]
 
 
 def data(facts: Facts) -> Body:
