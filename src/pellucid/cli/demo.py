@@ -28,3 +28,19 @@ def translate(
     data = {"files": [f"corpus:interface-strings:{size}"], "source": "en", "target": target}
     config = assembled("translate", None, {"data": data, "training": {"budget": budget}}, [])
     run_training(config, None, runs, json)
+
+
+def regress(
+    curve: Annotated[
+        str | None, typer.Option(help="Fit networks of growing size to line, parabola, sine, steps, bump or wave.")
+    ] = None,
+    loss: Annotated[str, typer.Option(help="squared, absolute or huber.")] = "squared",
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Linear regression on scikit-learn's diabetes table, in closed form and by descent; or networks against a curve.
+
+    Example: pellucid demo regress --curve sine
+    """
+    files = [f"curve:{curve.removeprefix('curve:')}" if curve else "sample:diabetes"]
+    run_training(assembled("regress", None, {"data": {"files": files}}, [f"loss={loss}"]), None, runs, json)
