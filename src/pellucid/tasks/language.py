@@ -14,14 +14,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pellucid.config import Config, ExampleTraining
+from pellucid.config import Config, ExampleTraining, RunConfig
+from pellucid.data.corpus.archives import archive
 from pellucid.data.pieces import Kind, Pieces
 from pellucid.data.streams import rows_in_order, shuffled, stretches
 from pellucid.data.stretches import Sides, hold_out, seen_before
@@ -37,7 +38,7 @@ from pellucid.models.language import (
     build_language_model,
 )
 from pellucid.tasks.language_baselines import baselines
-from pellucid.tasks.task import Batch, Evaluation, Losses
+from pellucid.tasks.task import Batch, Evaluation, Losses, Task
 
 QUICK = 20_000  # characters of the development side scored at each evaluation during training
 SAMPLE_LENGTH = 240  # tokens written at each evaluation
@@ -45,6 +46,7 @@ FINAL_SAMPLES, FINAL_LENGTH = 3, 600  # written when the training is over
 PASSAGE = 800  # characters of the test side shown with the surprise at each
 BLOCK = 1000  # characters that stand or fall together in the interval: neighbours are no independent witnesses
 RESAMPLED = 1000
+TOKENIZER = "tokenizer.json"
 ROWS = 32  # of a held-out text read side by side
 
 
@@ -76,7 +78,7 @@ class LanguageTraining(ExampleTraining):
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: measured at the start")
 
 
-class LanguageConfig(Config):
+class LanguageConfig(RunConfig):
     """All of one run of a language model: data, pieces, model, training and writing."""
 
     task: Literal["language"] = Field("language", description="what the network is for")
@@ -133,16 +135,19 @@ class Carried:
     state: Tensor
 
 
-class LanguageTask:
+class LanguageTask(Task):
     """The Task protocol for language models, built from a config and, when a run already has one, its tokenizer."""
 
+    config: LanguageConfig
+    item = "token"
+
     def __init__(
-        self, config: LanguageConfig, kept: Pieces | None = None, data: PreparedText | None = None
+        self, config: LanguageConfig, pieces: Pieces | None = None, data: PreparedText | None = None
     ) -> None:
         self.data = data or prepare(config.data)
         self.config = config.changed(data={**config.data.model_dump(), "fingerprint": self.data.fingerprint})
         train = self.data.sides.train
-        self.pieces = kept or Pieces.train(train, config.pieces.kind, config.pieces.vocabulary)
+        self.pieces = pieces or Pieces.train(train, config.pieces.kind, config.pieces.vocabulary)
         self.ids = self.pieces.encode(train)
         if len(self.ids) < config.model.context + 2:
             raise DataError(
@@ -155,38 +160,30 @@ class LanguageTask:
 
     @classmethod
     def fetch(cls, config: LanguageConfig) -> None:
-        """Get the default texts into the cache, if they are asked for."""
         if any(name.startswith(SAMPLE) for name in config.data.files):
-            from pellucid.data.corpus.archives import archive
-
             archive("shakespeare")
 
     @classmethod
-    def proposed(cls, config: LanguageConfig) -> LanguageConfig:
-        return config
-
-    def save_kept(self, folder: Path) -> None:
-        self.pieces.save(folder / "tokenizer.json")
+    def open(cls, config: LanguageConfig, folder: Path | None = None) -> Self:
+        return cls(config, pieces_in(folder) if folder else None)
 
     @classmethod
-    def kept_in(cls, folder: Path) -> Pieces:
-        return Pieces.load(folder / "tokenizer.json")
+    def network(cls, config: LanguageConfig, folder: Path) -> LanguageModel:
+        return build_language_model(config.model, pieces_in(folder).size)
 
-    @classmethod
-    def network(cls, config: LanguageConfig, kept: Pieces) -> LanguageModel:
-        return build_language_model(config.model, kept.size)
+    def keep(self, folder: Path) -> None:
+        self.pieces.save(folder / TOKENIZER)
+
+    @property
+    def name(self) -> str:
+        return default_name(self.config)
 
     @property
     def training(self) -> LanguageTraining:
         return self.config.training
 
-    @property
-    def item(self) -> str:
-        return "character" if self.pieces.kind == "characters" else "token"
-
-    @property
-    def default_name(self) -> str:
-        return default_name(self.config)
+    def build_model(self) -> LanguageModel:
+        return build_language_model(self.config.model, self.pieces.size)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that training depends on: the configuration, the tokenizer, the tokens in their order."""
@@ -194,9 +191,6 @@ class LanguageTask:
         digest = hashlib.sha256(json.dumps(held).encode())
         digest.update(self.ids.view(torch.uint8).numpy().data)
         return digest.hexdigest()
-
-    def build_model(self) -> LanguageModel:
-        return self.network(self.config, self.pieces)
 
     def epoch(self, number: int) -> Sequence[Sequence[int]]:
         """Batches of stretches, each named by the token it begins with."""
@@ -215,7 +209,7 @@ class LanguageTask:
         read, asked = tokens[:, :-1], tokens[:, 1:]
         if isinstance(model, RecurrentLanguageModel):
             logits, state = model.read(read, self._state_at(starts, model))
-            self._after = Carried(starts + read.size(1), state.detach())
+            self._after = Carried(starts.cpu() + read.size(1), state.detach())
         else:
             logits = model(read)
         loss = F.cross_entropy(logits.flatten(0, 1), asked.flatten())
@@ -227,10 +221,10 @@ class LanguageTask:
         A batch asked for twice in a row gets the same state twice, so that a training may be looked at.
         """
         for carried in (self._after, self._before):
-            if carried is not None and carried.starts.shape == starts.shape and torch.equal(carried.starts, starts):
+            if carried is not None and torch.equal(carried.starts, starts.cpu()):
                 self._before = carried
-                return carried.state
-        self._before = Carried(starts, model.fresh(len(starts)))
+                return carried.state.to(starts.device)
+        self._before = Carried(starts.cpu(), model.fresh(len(starts)))
         return self._before.state
 
     def carried(self) -> dict[str, Tensor]:
@@ -313,14 +307,19 @@ class LanguageTask:
             "editions": sides.editions,
             "held_out": held if sides.by == "works" else {},
             "seen_before": round(seen_before(sides.test[: self.config.data.scored], sides.train), 5),
-            "kind": self.pieces.kind,
+            "pieces": self.pieces.kind,
+            "train": len(self.ids),
             "vocabulary": self.pieces.size,
-            "tokens": len(self.ids),
             "characters_per_token": round(len(sides.train) / len(self.ids), 3),
             "unknown": self._unknown(sides.train),
             "batches": len(self.epoch(0)),
             "samples": [sides.train[:400]],
         }
+
+
+def pieces_in(folder: Path) -> Pieces:
+    """The tokenizer of a run. Raises RunError if it is missing or damaged."""
+    return Pieces.load(folder / TOKENIZER)
 
 
 def default_name(config: LanguageConfig) -> str:
