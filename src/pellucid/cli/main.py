@@ -9,7 +9,22 @@ import sys
 import typer
 
 from pellucid import __version__
-from pellucid.cli import corpus, data, demo, evaluate, export, generate, report, resume, runs, see, train, train_language, translate
+from pellucid.cli import (
+    corpus,
+    data,
+    demo,
+    demo_memory,
+    evaluate,
+    export,
+    generate,
+    report,
+    resume,
+    runs,
+    see,
+    train,
+    train_language,
+    translate,
+)
 from pellucid.cli.console import err
 from pellucid.cli.voice import one_voice
 from pellucid.cli.words import say
@@ -44,6 +59,7 @@ corpus_app.command("interface-strings")(corpus.interface_strings)
 app.add_typer(corpus_app, name="corpus")
 demo_app.command("translate")(demo.translate)
 demo_app.command("language")(demo.language)
+demo_app.command("memory")(demo_memory.memory)
 app.add_typer(demo_app, name="demo")
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 def rows_in_order(length: int, context: int, rows: int, seed: int, number: int) -> list[list[int]]:
     """The starts of one pass in which row r of each batch goes on where row r of the batch before ended.
 
-    Every pass begins at another place, so that stretches are cut elsewhere. A text too short for so many rows has fewer.
+    Every pass begins at another place, so that stretches are cut elsewhere; a short text has fewer rows.
     """
     begin = random.Random(f"{seed} epoch {number}").randrange(min(context, max(length - context, 1)))
     usable = length - begin - 1  # the last token is only asked for

@@ -16,7 +16,12 @@ from pellucid.data.textfile import read_text
 from pellucid.errors import DataError
 
 SAMPLE = "sample:shakespeare"  # and :modern, without the First Folio's spelling
-FOLDER_KINDS = (".txt", ".md", ".rst", ".text")  # taken from a folder, each also with .gz; a file named alone may be any
+FOLDER_KINDS = (
+    ".txt",
+    ".md",
+    ".rst",
+    ".text",
+)  # taken from a folder, each also with .gz; a file named alone may be any
 FEWEST = 2_000  # characters, of which a twentieth still is a paragraph to score on
 PLACE = "/shksprdata/texts/"  # of them in the archive, which holds some of Milton's as well
 MODERN, FOLIO = "_gut.txt", "_gut_f.txt"  # how the archive's texts end that have modern or the First Folio's spelling
@@ -30,7 +35,9 @@ BINARY = {
     b"{\\rtf": "an RTF file",
 }
 BEGINS = re.compile(r"^\*{3} ?START OF (?:THE|THIS) PROJECT GUTENBERG.*$|^\*END\*? ?THE SMALL PRINT.*$", re.MULTILINE)
-ENDS = re.compile(r"^\*{3} ?END OF (?:THE|THIS) PROJECT GUTENBERG.*|^End of (?:The |the )?Project Gutenberg", re.MULTILINE)
+ENDS = re.compile(
+    r"^\*{3} ?END OF (?:THE|THIS) PROJECT GUTENBERG.*|^End of (?:The |the )?Project Gutenberg", re.MULTILINE
+)
 CONTROL = re.compile(r"[\x01-\x08\x0b\x0e-\x1f\x7f]")
 CREDIT = re.compile(r"^(?:Produced by|E-?text prepared by|Transcribed from|\[Etext).*\n", re.IGNORECASE | re.MULTILINE)
 
@@ -140,7 +147,7 @@ def without_gutenberg(text: str) -> tuple[str, int]:
 
 
 def _shakespeare(which: str) -> list[Work]:
-    """The texts of the `shakespeare` package's source archive: 41 in modern spelling, 36 as the First Folio has them."""
+    """Of the `shakespeare` package's source archive: 41 texts in modern spelling, 36 as the First Folio has them."""
     if which not in ("", "modern"):
         raise DataError(f"{SAMPLE}:{which}: no such set of texts", mend=f"There are {SAMPLE} and {SAMPLE}:modern.")
     works = []

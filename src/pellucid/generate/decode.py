@@ -225,9 +225,7 @@ def draw(
     return torch.multinomial(sampling_shares(scores, config), 1, generator=generator)[:, 0]
 
 
-def sampling_shares(
-    scores: Float[Tensor, "batch vocabulary"], config: Sampling
-) -> Float[Tensor, "batch vocabulary"]:
+def sampling_shares(scores: Float[Tensor, "batch vocabulary"], config: Sampling) -> Float[Tensor, "batch vocabulary"]:
     """The probabilities that `draw` draws with."""
     scores = scores / config.temperature
     if config.top_k:

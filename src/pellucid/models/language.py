@@ -67,8 +67,8 @@ class RecurrentLanguageModel(nn.Module):
 
         x_t = E[token_t],    h_t = layers(x_t, h_{t-1}),    p(token_{t+1} | text so far) = softmax(W_hy h_t + b_y)
 
-    A row of E times W_xh is what the textbook's one-hot input times W_xh is. The state (layer, part, batch, width) holds
-    h, and for an LSTM c as well, of every layer.
+    A row of E times W_xh is what the textbook's one-hot input times W_xh is. The state (layer, part, batch, width)
+    holds h, and for an LSTM c as well, of every layer.
     Shapes: tokens (batch, time) -> logits (batch, time, vocabulary).
     """
 

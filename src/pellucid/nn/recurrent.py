@@ -2,7 +2,8 @@
 
 Each is written out as in the textbook. The step is what generation takes, one token at a time; over many times the
 input's share of all steps is one matrix product, and where PyTorch's fused kernel is faster than the loop
-(`bench/ladder_quality_language.py --layers` shows it: for the gated layers, not for the plain one) the same weights go through that.
+(`bench/ladder_quality_language.py --layers` shows it: for the gated layers, not for the plain one) the same weights go
+through that.
 Stands between the embedding and the output layer of a language model.
 """
 
@@ -31,7 +32,7 @@ class Recurrent(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Xavier for the input's matrices, orthogonal ones for the state's, which keep its length (Saxe et al., 2013)."""
+        """Xavier for the input's matrices; for the state's orthogonal ones, which keep lengths (Saxe et al., 2013)."""
         for block in self.from_input.weight.chunk(self.gates):
             nn.init.xavier_uniform_(block)
         for block in self.from_state.weight.chunk(self.gates):

@@ -141,9 +141,7 @@ class LanguageTask(Task):
     config: LanguageConfig
     item = "token"
 
-    def __init__(
-        self, config: LanguageConfig, pieces: Pieces | None = None, data: PreparedText | None = None
-    ) -> None:
+    def __init__(self, config: LanguageConfig, pieces: Pieces | None = None, data: PreparedText | None = None) -> None:
         self.data = data or prepare(config.data)
         self.config = config.changed(data={**config.data.model_dump(), "fingerprint": self.data.fingerprint})
         train = self.data.sides.train
@@ -243,9 +241,7 @@ class LanguageTask(Task):
         prompt = self._prompts(1)[0]
         sample = {"prompt": prompt, "text": "".join(write(language, self.pieces, prompt, writing))}
         scores = {"bits_per_character": found.bits_per_character, "perplexity": found.perplexity}
-        return Evaluation(
-            float(found.nats.mean()), scores, headline=-found.bits_per_character, samples=[sample]
-        )
+        return Evaluation(float(found.nats.mean()), scores, headline=-found.bits_per_character, samples=[sample])
 
     def test(self, model: LanguageModel, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         """The model beside counts and compressors on a held-out side; the `test` line of metrics.jsonl."""
@@ -331,8 +327,8 @@ def default_name(config: LanguageConfig) -> str:
 def surprise(model: LanguageModel, pieces: Pieces, text: str) -> Surprise:
     """-log p of each token of a text, which begins as if after the end of a line.
 
-    A recurrent model reads it in a few rows, each with its state carried along. A GPT reads overlapping stretches and is
-    asked for the newer half of each, so that every token has at least half a context before it.
+    A recurrent model reads it in a few rows, each with its state carried along. A GPT reads overlapping stretches and
+    is asked for the newer half of each, so that every token has at least half a context before it.
     """
     device = next(model.parameters()).device
     ids = torch.cat([pieces.encode(START)[:1], pieces.encode(text)]).long().to(device)

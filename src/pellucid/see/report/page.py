@@ -5,6 +5,7 @@ config, and what to do next. Numbers and texts stand in it without JavaScript; p
 """
 
 import json
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -32,8 +33,13 @@ def write_report(folder: Path) -> Path:
 
 def html(facts: Facts) -> str:
     """The whole page. Raises RunError if the run's task is none of ours."""
-    both = both_of(facts.task)
-    there = [section for section in sections(facts) if section.body]
+    return page(facts.name, facts.run, facts.task, sections(facts))
+
+
+def page(name: str, where: str, told_by: str, written: Sequence[Section]) -> str:
+    """Sections as one page that needs nothing but itself; `told_by` names the word files that they are told with."""
+    both = both_of(told_by)
+    there = [section for section in written if section.body]
     plots = [piece for section in there for piece in section.body if isinstance(piece, Plot)]
     links = "".join(f'<li><a href="#{section.name}">{both(section.name)}</a></li>' for section in there)
     body = "".join(
@@ -41,22 +47,22 @@ def html(facts: Facts) -> str:
         for section in there
     )
     embedded = {
-        "name": facts.name,
+        "name": name,
         "plots": {plot.name: {"traces": plot.traces, "layout": plot.layout} for plot in plots},
-        "words": {language: words(facts.task, language) for language in LANGUAGES},
+        "words": {language: words(told_by, language) for language in LANGUAGES},
     }
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>{escape(facts.name)} · Pellucid</title>
+<title>{escape(name)} · Pellucid</title>
 <style>{_file("page.css")}</style>
-<header><b>Pellucid</b><span class="where">{escape(facts.run)}</span>
+<header><b>Pellucid</b><span class="where">{escape(where)}</span>
 <button id="language" type="button">{LANGUAGE_BUTTON}</button></header>
 <div class="frame">
 <nav aria-label="Sections"><div><h2>{both("sections")}</h2><ol>{links}</ol></div></nav>
-<main><h1>{both("title")}: {escape(facts.name)}</h1>{body}</main>
+<main><h1>{both("title")}: {escape(name)}</h1>{body}</main>
 </div>
 <script type="application/json" id="facts">{_embedded(embedded)}</script>
 <script>{_plotly()}</script>
