@@ -1,7 +1,7 @@
 """`pellucid demo`: the main job on the default corpus, from nothing to a table of translations."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,6 +40,9 @@ def language(
 
     Example: pellucid demo language --cell lstm
     """
-    data = {"files": ["sample:shakespeare"]}
-    flags = {"data": data, "model": {"cell": cell}, "training": {"budget": budget}}
+    flags: dict[str, dict[str, Any]] = {
+        "data": {"files": ["sample:shakespeare"]},
+        "model": {"cell": cell},
+        "training": {"budget": budget},
+    }
     run_training(assembled("language", None, flags, []), None, runs, json)

@@ -64,7 +64,8 @@ def hold_out(works: Sequence[Work], share: float) -> Sides:
         raise DataError(
             f"{works[0].name}: too short to hold out a {share:.0%} {empty} side", mend="Add text, or raise held_out."
         )
-    return Sides(*(joined[side] for side in SIDES), stretches, by, [[w.name for w in g] for g in groups if len(g) > 1])
+    together = [[work.name for work in group] for group in groups if len(group) > 1]
+    return Sides(joined["train"], joined["dev"], joined["test"], stretches, by, together)
 
 
 def editions(works: Sequence[Work]) -> list[list[Work]]:

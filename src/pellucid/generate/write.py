@@ -4,6 +4,7 @@ The model keeps what it read (a state, or keys and values), so that a token cost
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ def continued(
         raise ValueError("a prompt holds at least one token")
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(config.seed)
-    past = model.begin(1)
+    past: Any = model.begin(1)
     was_training = model.training
     model.eval()
     try:

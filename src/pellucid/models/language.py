@@ -117,6 +117,7 @@ class RecurrentLanguageModel(nn.Module):
         x = self.embedding(tokens)
         states = []
         for layer, before in zip(self.recurrent, past.state.unbind(), strict=True):
+            layer = cast(Recurrent, layer)
             after = layer.step(layer.from_input(x), before.unbind())
             x = after[0]
             states.append(torch.stack(after))

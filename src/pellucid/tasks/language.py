@@ -243,8 +243,9 @@ class LanguageTask(Task):
         scores = {"bits_per_character": found.bits_per_character, "perplexity": found.perplexity}
         return Evaluation(float(found.nats.mean()), scores, headline=-found.bits_per_character, samples=[sample])
 
-    def test(self, model: LanguageModel, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
+    def test(self, model: nn.Module, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         """The model beside counts and compressors on a held-out side; the `test` line of metrics.jsonl."""
+        model = cast(LanguageModel, model)
         whole = self.data.sides.test if side == "test" else self.data.sides.dev
         text = whole[: self.config.data.scored]
         found = surprise(model, self.pieces, text)

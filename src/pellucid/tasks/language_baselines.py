@@ -37,8 +37,8 @@ def ngram_bits(train: str, held: str, order: int) -> float:
     order = min(order, longest(alphabet))
     shares = torch.full((len(asked),), 1.0 / alphabet, dtype=torch.float64)
     for length in range(1, order + 1):
-        counted, counts = _sequences(known, length, alphabet).unique(return_counts=True)
-        histories, number = (counted // alphabet).unique(return_inverse=True)
+        counted, counts = _sequences(known, length, alphabet).unique(return_counts=True)  # type: ignore[no-untyped-call]
+        histories, number = (counted // alphabet).unique_consecutive(return_inverse=True)  # type: ignore[no-untyped-call]
         n = torch.zeros(len(histories)).double().index_add_(0, number, counts.double())
         kinds = number.bincount(minlength=len(histories)).double()
         wanted = _sequences(asked, length, alphabet)  # of those with a whole history
@@ -57,7 +57,7 @@ def ngram_bits(train: str, held: str, order: int) -> float:
 def _numbered(train: str, held: str) -> tuple[Tensor, Tensor, int]:
     """Both texts as numbers from 0, and how many there are; characters that training has not share one number."""
     codes = [torch.frombuffer(bytearray(text.encode("utf-32-le")), dtype=torch.int32).long() for text in (train, held)]
-    alphabet, known = codes[0].unique(return_inverse=True)
+    alphabet, known = codes[0].unique(return_inverse=True)  # type: ignore[no-untyped-call]
     place = _found(alphabet, codes[1])
     return known, torch.where(place >= 0, place, len(alphabet)), len(alphabet) + 1
 

@@ -6,8 +6,9 @@ Nothing but the distance makes it hard: the network must carry each symbol throu
 its way back through as many.
 """
 
+import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -44,15 +45,34 @@ class RecallTask(Task):
     def __init__(self, config: RecallConfig) -> None:
         self.config = config.changed(model={**config.model.model_dump(), "context": config.distance + ASKED})
 
+    @classmethod
+    def fetch(cls, config: RecallConfig) -> None:
+        """Nothing: symbols are drawn, not read."""
+
+    @classmethod
+    def open(cls, config: RecallConfig, folder: Path | None = None) -> "RecallTask":
+        return cls(config)
+
+    @classmethod
+    def network(cls, config: RecallConfig, folder: Path) -> LanguageModel:
+        return build_language_model(config.model, SYMBOLS)
+
+    @property
+    def training(self) -> ExampleTraining:
+        return self.config.training
+
     @property
     def name(self) -> str:
         return f"{self.config.model.cell}-{self.config.distance}"
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.config.model_dump_json().encode()).hexdigest()
 
     def build_model(self) -> LanguageModel:
         return build_language_model(self.config.model, SYMBOLS)
 
     def keep(self, folder: Path) -> None:
-        """Nothing: symbols are drawn, not read."""
+        """Nothing is fitted to the data."""
 
     def epoch(self, number: int) -> Sequence[Sequence[int]]:
         batch = self.training.batch
@@ -81,5 +101,11 @@ class RecallTask(Task):
         right = float((logits.argmax(dim=-1) == asked).float().mean())
         return Evaluation(loss, {"accuracy": right}, headline=right)
 
+    def test(self, model: nn.Module) -> dict[str, Any]:
+        return dict(self.evaluate(model).scores)
+
     def describe(self) -> dict[str, Any]:
         return {"train": TRAIN, "symbols": SYMBOLS, "distance": self.config.distance}
+
+    def carry(self, carried: Mapping[str, Tensor]) -> None:
+        """Each sequence begins anew."""

@@ -90,7 +90,7 @@ def accuracy(cell: Cell, distance: int, steps: int, seed: int = 1, threads: int 
         run = Run.create(Path(place) / task.name, task)
         with torch.random.fork_rng():
             Trainer(run, task).train()
-        return max(line["scores"]["accuracy"] for line in run.metrics() if line["kind"] == "evaluation")
+        return max(float(line["scores"]["accuracy"]) for line in run.metrics() if line["kind"] == "evaluation")
 
 
 def gradient_norms(cell: Cell, distances: Sequence[int], seed: int = 1, rows: int = 16) -> list[float]:
@@ -107,7 +107,7 @@ def gradient_norms(cell: Cell, distances: Sequence[int], seed: int = 1, rows: in
         vectors.append(output)
 
     with model.embedding.register_forward_hook(keep):
-        F.cross_entropy(model(symbols)[:, -1], asked, reduction="sum").backward()
+        F.cross_entropy(model(symbols)[:, -1], asked, reduction="sum").backward()  # type: ignore[no-untyped-call]
     gradient = vectors[0].grad
     assert gradient is not None
     norms = gradient.norm(dim=-1).mean(dim=0)  # time
