@@ -58,6 +58,7 @@ def by_cpu_time(folder: Path, config: LanguageConfig) -> None:
     """A training on as many steps as the budget holds of CPU seconds, measured by the process's own clock."""
     LanguageTask.fetch(config)
     seconds = CORES * parse_budget(str(config.training.budget))
+    config = LanguageTask.proposed(config)
     task = LanguageTask(config.changed(training={**config.training.model_dump(), "budget": f"{seconds}s"}))
     plan = make_plan(task, clock=time.process_time)
     task.config = task.config.changed(training=plan.training.model_dump())

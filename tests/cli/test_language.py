@@ -117,7 +117,7 @@ def test_bpe_is_trained_and_written_in_whole_characters(pellucid: Command, writt
 def test_the_memory_demo_prints_three_tables_and_writes_a_page(pellucid: Command, tmp_path: Path) -> None:
     shown = lines(pellucid("demo", "memory", "--steps", "1", "--output", tmp_path / "memory.html"))
     assert sum(line.lstrip().startswith("Transformer") for line in shown) == 3
-    assert max(map(len, shown)) <= 80
+    assert max(map(len, shown[:-1])) <= 80, "all but the path of the page"
     page = (tmp_path / "memory.html").read_text(encoding="utf-8")
     assert "What does a recurrent network forget?" in page
     assert "循环网络会忘记什么？" in page

@@ -26,7 +26,7 @@ from pellucid.nn.recurrent import CELLS, Recurrent
 Cell = Literal["gpt", "rnn", "lstm", "gru"]
 SIZES: dict[str, dict[str, Any]] = {
     # What reached the fewest bits per character in two minutes on two cores: docs/language.md has the trials.
-    "gpt": {"width": 128, "layers": 3, "context": 128},
+    "gpt": {"width": 128, "layers": 3, "context": 64},
     "rnn": {"width": 256, "layers": 1, "context": 64},
     "lstm": {"width": 256, "layers": 1, "context": 64},
     "gru": {"width": 256, "layers": 1, "context": 64},
@@ -40,7 +40,7 @@ class LanguageModelConfig(Config):
     width: int = Field(128, ge=2, description="numbers in the vector of a position, and in a recurrent state")
     layers: int = Field(3, ge=1, description="blocks or recurrent layers on top of each other")
     context: int = Field(
-        128, ge=2, description="tokens of a stretch: how far a GPT looks back, how far a gradient goes back in time"
+        64, ge=2, description="tokens of a stretch: how far a GPT looks back, how far a gradient goes back in time"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of numbers switched off during training")
     heads: int = Field(4, ge=1, description="attention heads of a GPT; width must be a multiple of it")

@@ -47,6 +47,7 @@ PASSAGE = 800  # characters of the test side shown with the surprise at each
 BLOCK = 1000  # characters that stand or fall together in the interval: neighbours are no independent witnesses
 RESAMPLED = 1000
 TOKENIZER = "tokenizer.json"
+GPT_RATE, RECURRENT_RATE = 8e-3, 4e-3  # of those tried: docs/language.md
 ROWS = 32  # of a held-out text read side by side
 
 
@@ -69,13 +70,20 @@ class PiecesConfig(Config):
 class LanguageTraining(ExampleTraining):
     """How a language model is trained."""
 
-    batch: int = Field(32, ge=1, description="stretches of text in one batch, of all workers together")
-    learning_rate: float | None = Field(4e-3, gt=0, description="the highest learning rate of the schedule")
+    batch: int = Field(16, ge=1, description="stretches of text in one batch, of all workers together")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description="the highest learning rate of the schedule; chosen by the kind of network when not given",
+    )
     optimizer: Literal["muon", "adamw"] = Field(
         "muon", description="muon: for the matrices between layers, AdamW for all else; adamw: for everything"
     )
     average: float = Field(0.995, ge=0, lt=1, description="decay per step of the moving average of the weights; 0: off")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: measured at the start")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="auto: measured at the start for a GPT; float32 for recurrent layers, whose products are small",
+    )
 
 
 class LanguageConfig(RunConfig):
@@ -160,6 +168,16 @@ class LanguageTask(Task):
     def fetch(cls, config: LanguageConfig) -> None:
         if any(name.startswith(SAMPLE) for name in config.data.files):
             archive("shakespeare")
+
+    @classmethod
+    def proposed(cls, config: LanguageConfig) -> LanguageConfig:
+        """What suits the kind of network: its learning rate, and float32 where the products are small."""
+        gpt, training = config.model.cell == "gpt", config.training
+        settled = {
+            "learning_rate": training.learning_rate or (GPT_RATE if gpt else RECURRENT_RATE),
+            "precision": training.precision if gpt or training.precision != "auto" else "float32",
+        }
+        return config.changed(training={**training.model_dump(), **settled})
 
     @classmethod
     def open(cls, config: LanguageConfig, folder: Path | None = None) -> Self:
