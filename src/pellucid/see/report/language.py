@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from pellucid.see.report.elements import Body, Section, heading, paragraph, table
+from pellucid.see.report.elements import Body, Section, heading, headline, paragraph, table
 from pellucid.see.report.facts import Facts
 from pellucid.see.report.plots import Plot, lines, of_evaluations
 from pellucid.see.report.words import both_of
@@ -36,7 +36,14 @@ def verdict(facts: Facts) -> Body:
     )
     cell = facts.settings.get("model", {}).get("cell", "gpt")
     lead = lead.replace("\1", both(f"cell.{cell}")).replace("\0", compared)
-    return [f'<p class="verdict">{lead}</p>', scores(systems), paragraph(both("intervals"))]
+    found = systems["model"]
+    interval = both("headline", low=f"{found['low']:.3f}", high=f"{found['high']:.3f}")
+    return [
+        headline(f"{bits['model']:.3f}", interval),
+        f'<p class="verdict">{lead}</p>',
+        scores(systems),
+        paragraph(both("intervals")),
+    ]
 
 
 def scores(systems: Mapping[str, Mapping[str, float]]) -> str:
@@ -53,7 +60,7 @@ def scores(systems: Mapping[str, Mapping[str, float]]) -> str:
             f'<td class="number">{bar}{bits:.3f}{between}</td></tr>'
         )
     return (
-        f'<div class="scroll"><table><thead><tr><th scope="col">{both("system")}</th>'
+        f'<div class="scroll"><table class="plain"><thead><tr><th scope="col">{both("system")}</th>'
         f'<th scope="col" class="number">{both("bits")}</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
 
@@ -85,7 +92,7 @@ def surprise(facts: Facts) -> Body:
         return []
     passage = facts.test["passage"]
     spans = "".join(
-        f'<span title="{bits:.1f} bits" style="background:color-mix(in srgb,var(--pos) '
+        f'<span title="{bits:.1f} bits" style="background:color-mix(in srgb,rgb(var(--pos)) '
         f'{min(bits / FULL_SHADE, 1) * SHADE:.0f}%,transparent)">{escape(token)}</span>'
         for token, bits in zip(passage["tokens"], passage["bits"], strict=True)
     )
@@ -152,8 +159,8 @@ def data(facts: Facts) -> Body:
     if noticed:
         body += [heading(both("data.noticed")), table([both("data.what"), both("data.count")], noticed, numbers=(1,))]
     body += [
-        heading(both("data.works_read")),
-        f'<div class="reveal" tabindex="0" role="region" aria-label="works">'
+        f'<h3 id="title-works">{both("data.works_read")}</h3>',
+        f'<div class="reveal" tabindex="0" role="region" aria-labelledby="title-works">'
         f"{table([both('data.work'), both('data.characters_of')], works, numbers=(1,))}</div>",
     ]
     return body

@@ -6,6 +6,7 @@ from typing import Any
 
 from pellucid.files import write_text
 from pellucid.see.report.elements import Section, paragraph, table
+from pellucid.see.report.facts import Facts
 from pellucid.see.report.page import page
 from pellucid.see.report.plots import Colour, Curve, Plot, lines
 from pellucid.see.report.words import both_of
@@ -28,7 +29,7 @@ def write_memory(path: Path, found: Mapping[str, Any]) -> Path:
         Section("gradient", _section("gradient", distances, norms, "{:.1e}", logarithmic=True)),
         Section("time", _section("time", lengths, found["microseconds"], "{:.1f}", logarithmic=True)),
     ]
-    write_text(path, page("memory", "pellucid demo memory", "memory", sections))
+    write_text(path, page(Facts("memory", "", {"task": "memory"}), sections))
     return path
 
 
