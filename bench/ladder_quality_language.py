@@ -36,6 +36,8 @@ ROUNDS = 7
 
 def config_of(cell: str, seed: int, arguments: argparse.Namespace) -> LanguageConfig:
     training = {"seed": seed, "budget": arguments.budget, **({"threads": 1} if arguments.cpu else {})}
+    if cell == "gpt":
+        training["precision"] = arguments.precision
     data = {"files": [arguments.data], "scored": 200_000}
     return LanguageConfig.parse({"data": data, "model": {"cell": cell}, "training": training})
 
@@ -140,6 +142,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--budget", default="2m")
     parser.add_argument("--cpu", action="store_true")
+    parser.add_argument("--precision", default="auto", help="of the GPT; auto: measured, which a busy machine distorts")
     parser.add_argument("--data", default="sample:shakespeare")
     parser.add_argument("--runs", type=Path, default=Path("runs/ladder-language"))
     parser.add_argument("--layers", action="store_true")

@@ -281,17 +281,20 @@ class LanguageTask(Task):
                     for name, bits in baselines(self.data.sides.train, text).items()
                 },
             },
-            "passage": passage(model, self.pieces, text[:PASSAGE]),
-            "samples": [
-                {
-                    "prompt": prompt,
-                    "text": "".join(
-                        write(model, self.pieces, prompt, self.config.writing.changed(length=FINAL_LENGTH))
-                    ),
-                }
-                for prompt in self._prompts(FINAL_SAMPLES)
-            ],
+            "passage": passage(model, self.pieces, within(text)),
+            "samples": self._written(model),
         }
+
+    def _written(self, model: LanguageModel) -> list[dict[str, Any]]:
+        """What goes on from some lines of the development side, each with a seed of its own."""
+        written = []
+        for number, prompt in enumerate(self._prompts(FINAL_SAMPLES)):
+            seed = self.config.writing.seed + number
+            writing = self.config.writing.changed(length=FINAL_LENGTH, seed=seed)
+            written.append(
+                {"prompt": prompt, "seed": seed, "text": "".join(write(model, self.pieces, prompt, writing))}
+            )
+        return written
 
     def _unknown(self, text: str) -> int:
         """Characters of a text that are written by the token for unknown ones."""
@@ -411,6 +414,12 @@ def interval(found: Surprise, text: str) -> tuple[float, float]:
     means = blocks[draws].mean(dim=1) / math.log(2) * len(found.nats) / found.characters
     low, high = means.quantile(torch.tensor([0.025, 0.975])).tolist()
     return round(low, 4), round(high, 4)
+
+
+def within(text: str) -> str:
+    """Some lines from within a text, as it often begins with a title and a list of persons."""
+    start = text.rfind("\n", 0, len(text) // 2) + 1 if len(text) > 2 * PASSAGE else 0
+    return text[start : start + PASSAGE]
 
 
 def passage(model: LanguageModel, pieces: Pieces, text: str) -> dict[str, list[Any]]:

@@ -52,16 +52,17 @@ def scores(systems: Mapping[str, Mapping[str, float]]) -> str:
     rows = []
     for system, found in systems.items():
         ours, bits = system == "model", found["bits_per_character"]
-        between = f"<small>{found['low']:.3f}–{found['high']:.3f}</small>" if "low" in found else ""
+        between = f"{found['low']:.3f}–{found['high']:.3f}" if "low" in found else ""
         kind = "bar" if ours else "bar base"
         bar = f'<span class="{kind}" aria-hidden="true"><i style="width:{100 * bits / most:.0f}%"></i></span>'
         rows.append(
             f'<tr{" class=ours" if ours else ""}><th scope="row">{both(f"system.{system}")}</th>'
-            f'<td class="number">{bar}{bits:.3f}{between}</td></tr>'
+            f'<td class="number">{bar}{bits:.3f}</td><td class="number">{between}</td></tr>'
         )
+    heads = "".join(f'<th scope="col" class="number">{head}</th>' for head in (both("bits"), "95%"))
     return (
-        f'<div class="scroll"><table class="plain"><thead><tr><th scope="col">{both("system")}</th>'
-        f'<th scope="col" class="number">{both("bits")}</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<div class="scroll"><table class="plain"><thead><tr><th scope="col">{both("system")}</th>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
@@ -120,7 +121,7 @@ def learning(facts: Facts) -> Body:
         (
             str(line["step"]),
             f"{line['scores']['bits_per_character']:.3f}",
-            f"<pre>{escape(line['samples'][0]['text'])}</pre>",
+            f"<pre>{escape(line['samples'][0]['text'].strip(chr(10)))}</pre>",
         )
         for line in facts.evaluations
         if line["samples"]
