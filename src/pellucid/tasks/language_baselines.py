@@ -38,7 +38,7 @@ def ngram_bits(train: str, held: str, order: int) -> float:
     shares = torch.full((len(asked),), 1.0 / alphabet, dtype=torch.float64)
     for length in range(1, order + 1):
         counted, counts = _sequences(known, length, alphabet).unique(return_counts=True)  # type: ignore[no-untyped-call]
-        histories, number = (counted // alphabet).unique_consecutive(return_inverse=True)  # type: ignore[no-untyped-call]
+        histories, number = (counted // alphabet).unique_consecutive(return_inverse=True)
         n = torch.zeros(len(histories)).double().index_add_(0, number, counts.double())
         kinds = number.bincount(minlength=len(histories)).double()
         wanted = _sequences(asked, length, alphabet)  # of those with a whole history
