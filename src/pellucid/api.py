@@ -35,6 +35,7 @@ from pellucid.train.standing import next_batches, standing
 USES = {
     "translate": '`pellucid translate {run} "text"` uses it.',
     "regress": "`pellucid predict {run} TABLE.csv` uses it.",
+    "language": '`pellucid generate {run} "text"` uses it.',
 }
 
 

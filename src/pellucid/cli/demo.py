@@ -1,7 +1,7 @@
 """`pellucid demo`: the main job on the default corpus, from nothing to a table of translations."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,3 +44,21 @@ def regress(
     """
     files = [f"curve:{curve.removeprefix('curve:')}" if curve else "sample:diabetes"]
     run_training(assembled("regress", None, {"data": {"files": files}}, [f"loss={loss}"]), None, runs, json)
+
+
+def language(
+    cell: Annotated[str, typer.Option(help="gpt, rnn, lstm or gru.")] = "gpt",
+    budget: Annotated[str, typer.Option(help="Time to train.")] = "80s",
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Train a language model on Shakespeare's works, and show what it writes and how well it predicts.
+
+    Example: pellucid demo language --cell lstm
+    """
+    flags: dict[str, dict[str, Any]] = {
+        "data": {"files": ["sample:shakespeare"]},
+        "model": {"cell": cell},
+        "training": {"budget": budget},
+    }
+    run_training(assembled("language", None, flags, []), None, runs, json)

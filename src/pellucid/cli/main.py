@@ -13,13 +13,16 @@ from pellucid.cli import (
     corpus,
     data,
     demo,
+    demo_memory,
     evaluate,
     export,
+    generate,
     report,
     resume,
     runs,
     see,
     train,
+    train_language,
     train_regress,
     translate,
 )
@@ -42,8 +45,10 @@ demo_app = typer.Typer(help="Train on a default corpus and show what came out.",
 
 train_app.command("translate")(train.translate)
 train_app.command("regress")(train_regress.regress)
+train_app.command("language")(train_language.language)
 app.add_typer(train_app, name="train")
 app.command("translate")(translate.translate)
+app.command("generate")(generate.generate)
 app.command("see")(see.see)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
@@ -56,6 +61,8 @@ corpus_app.command("interface-strings")(corpus.interface_strings)
 app.add_typer(corpus_app, name="corpus")
 demo_app.command("translate")(demo.translate)
 demo_app.command("regress")(demo.regress)
+demo_app.command("language")(demo.language)
+demo_app.command("memory")(demo_memory.memory)
 app.add_typer(demo_app, name="demo")
 
 
