@@ -28,3 +28,14 @@ def translate(
     data = {"files": [f"corpus:interface-strings:{size}"], "source": "en", "target": target}
     config = assembled("translate", None, {"data": data, "training": {"budget": budget}}, [])
     run_training(config, None, runs, json)
+
+
+def embed(
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Train word vectors on Shakespeare's plays and poems, and show which words lie near each other.
+
+    Example: pellucid demo embed
+    """
+    run_training(assembled("embed", None, {"data": {"files": ["sample:shakespeare:modern"]}}, []), None, runs, json)
