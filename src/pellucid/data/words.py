@@ -2,7 +2,8 @@
 
 A word is a run of letters, with an apostrophe or a hyphen inside, in small letters. Chinese is written without spaces:
 its runs are cut into pairs of characters that are found often in this very text, and single ones (byte pair encoding
-over characters), so that no dictionary is needed: most Chinese words have two. Stands between works and the pairs that skip-gram learns from.
+over characters), so that no dictionary is needed: most Chinese words have two. Stands between works and the pairs that
+skip-gram learns from.
 """
 
 import json

@@ -176,7 +176,7 @@ class Trainer:
         return averaged.eval()
 
     def _note(self, **event: Any) -> None:
-        """Tell the watcher, and keep the line for metrics.jsonl; lines go to disk some at a time, the last on its own."""
+        """Tell the watcher, and keep the line for metrics.jsonl; lines go to disk some at a time, the last alone."""
         self._unwritten.append(event)
         self.watcher(event)
         if len(self._unwritten) >= LINES_KEPT and event["kind"] != "end":
