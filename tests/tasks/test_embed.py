@@ -153,7 +153,9 @@ def test_a_changed_text_is_noticed(run: Run, file: Path, tmp_path: Path) -> None
 def test_the_trace_of_a_pair_agrees_with_the_fused_values_and_with_autograd(run: Run) -> None:
     trace = trace_of(run, "ship sail")
     named = {step.name: step.value for step in trace.steps}
-    assert torch.equal(named["matmul"], named["word.embedding"])  # one-hot times table, beside the row looked up
+    assert torch.equal(
+        named["one_hot_times_table"], named["word.vector"]
+    )  # one-hot times table, beside the row looked up
     for step in list(trace.steps):
         trace.open(step)
     assert max(step.difference or 0.0 for step in trace.steps) < 1e-6

@@ -55,6 +55,7 @@ def trace_of(run: Run, text: str, backward: bool = True) -> Trace:
             "neighbour.weight": words.words,
         },
     )
+    name_parts(trace)
     trace.about = {
         "kind": KIND,
         "run": run.name,
@@ -63,6 +64,26 @@ def trace_of(run: Run, text: str, backward: bool = True) -> Trace:
         "drawn": [words.words[one] for one in drawn[0].tolist()],
     }
     return trace
+
+
+def name_parts(trace: Trace) -> None:
+    """Names by what a step is for: the products with the neighbour and with the words drawn, and their losses."""
+    found = {step.name: step for step in trace.steps}
+    for old, new in {
+        "to": "one_hot_numbers",
+        "matmul": "one_hot_times_table",
+        "word.embedding": "word.vector",
+        "neighbour.embedding": "neighbour.vector",
+        "neighbour.embedding_2": "neighbour.drawn_vectors",
+        "mul": "products",
+        "sum": "agreement",
+        "squeeze": "drawn_agreements",
+        "log_sigmoid": "log_probability",
+        "log_sigmoid_2": "drawn_log_probabilities",
+        "mean": "loss",
+    }.items():
+        if old in found:
+            trace.rename(found[old], new)
 
 
 def _number(words: Sequence[str], model: SkipGram, word: str) -> int:
