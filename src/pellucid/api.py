@@ -36,6 +36,7 @@ USES = {
     "translate": '`pellucid translate {run} "text"` uses it.',
     "regress": "`pellucid predict {run} TABLE.csv` uses it.",
     "language": '`pellucid generate {run} "text"` uses it.',
+    "embed": "`pellucid neighbours {run} WORD` uses it.",
 }
 
 

@@ -62,3 +62,14 @@ def language(
         "training": {"budget": budget},
     }
     run_training(assembled("language", None, flags, []), None, runs, json)
+
+
+def embed(
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Train word vectors on Shakespeare's plays and poems, and show which words lie near each other.
+
+    Example: pellucid demo embed
+    """
+    run_training(assembled("embed", None, {"data": {"files": ["sample:shakespeare:modern"]}}, []), None, runs, json)

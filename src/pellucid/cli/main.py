@@ -17,11 +17,13 @@ from pellucid.cli import (
     evaluate,
     export,
     generate,
+    neighbours,
     report,
     resume,
     runs,
     see,
     train,
+    train_embed,
     train_language,
     train_regress,
     translate,
@@ -46,12 +48,14 @@ demo_app = typer.Typer(help="Train on a default corpus and show what came out.",
 train_app.command("translate")(train.translate)
 train_app.command("regress")(train_regress.regress)
 train_app.command("language")(train_language.language)
+train_app.command("embed")(train_embed.embed)
 app.add_typer(train_app, name="train")
 app.command("translate")(translate.translate)
 app.command("generate")(generate.generate)
 app.command("see")(see.see)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("neighbours")(neighbours.neighbours)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("report")(report.report)
@@ -63,6 +67,7 @@ demo_app.command("translate")(demo.translate)
 demo_app.command("regress")(demo.regress)
 demo_app.command("language")(demo.language)
 demo_app.command("memory")(demo_memory.memory)
+demo_app.command("embed")(demo.embed)
 app.add_typer(demo_app, name="demo")
 
 

@@ -13,6 +13,7 @@ TASKS = {  # name: its module, its config and its Task
     "translate": ("pellucid.tasks.translate", "TranslateConfig", "TranslateTask"),
     "regress": ("pellucid.tasks.regress", "RegressConfig", "RegressTask"),
     "language": ("pellucid.tasks.language", "LanguageConfig", "LanguageTask"),
+    "embed": ("pellucid.tasks.embed", "EmbedConfig", "EmbedTask"),
 }
 
 

@@ -177,10 +177,10 @@ class Trainer:
         return averaged.eval()
 
     def _note(self, **event: Any) -> None:
-        """Tell the watcher, and keep the line for metrics.jsonl; lines go to disk some at a time."""
+        """Tell the watcher, and keep the line for metrics.jsonl; lines go to disk some at a time, the last alone."""
         self._unwritten.append(event)
         self.watcher(event)
-        if len(self._unwritten) >= LINES_KEPT:
+        if len(self._unwritten) >= LINES_KEPT and event["kind"] != "end":
             self._write_metrics()
 
     def _write_metrics(self) -> None:
