@@ -5,6 +5,7 @@ import { difference, exactly, explain, termsOf, text } from "pellucid/explain.js
 import { cellsOf, evaluate, textOf } from "pellucid/expression.js";
 import { broken, button, el } from "pellucid/dom.js";
 import { exactText, minus, shown, significant } from "pellucid/format.js";
+import { moveOf, moveText, moved, numbersOf, parameterOf, valueOf } from "pellucid/move.js";
 import { paths, productOf, textOfPath } from "pellucid/paths.js";
 import { known, t } from "pellucid/words.js";
 
@@ -29,7 +30,8 @@ export class Why {
       this.all = false;
       if (this.guessing) this.guess(false);
     }
-    this.explanation = explain(this.trace, step, cell, backward);
+    const moving = this.app.moving(step);
+    this.explanation = moving ? moved(this.trace, moving, cell) : explain(this.trace, step, cell, backward);
     this.chosen = chosen;
     this.draw();
     return this.explanation;
@@ -45,6 +47,7 @@ export class Why {
 
   draw() {
     const x = this.explanation, { trace } = this;
+    if (x.lines) { this.body.replaceChildren(...this.move(x)); return; }
     const parts = [badges(trace, x), el("p", { class: "address" }, x.backward ? "dL/d " : "", broken(x.address))];
     const guess = this.guessing;
     const value = x.value === undefined ? "·" : guess ? "?" : this.digits ? minus(exactText(x.value)) : minus(significant(x.value, 4));
@@ -65,9 +68,54 @@ export class Why {
     parts.push(el("div", { class: "actions" },
       button(t(this.digits ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": this.digits, class: "digits" }),
       x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x)) : null,
+      this.stepLink(x),
       x.tree && !x.missing ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
       button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
     this.body.replaceChildren(...parts);
+  }
+
+  // To what the training step does with this weight.
+  stepLink(x) {
+    const parameter = parameterOf(this.trace, x.step);
+    if (!parameter || !moveOf(this.trace, parameter) || String(parameter.shape) !== String(x.step.shape)) return null;
+    return button(t("move.ask"), () => this.app.goto(printed(parameter, x.cell), { update: true }), { class: "ask" });
+  }
+
+  // The arithmetic of one optimizer step, and who pushed.
+  move(x) {
+    const { trace } = this, { training } = trace, long = this.digits;
+    const close = trace.steps[x.move.parts.at(-1)].difference;
+    const parts = [el("div", { class: "badges" }, badge("opened", t("badge.opened.by", { difference: minus(significant(close, 2)) })), el("span", { class: "badge" }, x.move.optimizer),
+      x.step.value?.rows ? badge("sampled", t("badge.sampled", { kept: x.step.value.kept, all: x.step.value.of })) : null), el("p", { class: "address" }, broken(x.address))];
+    if (x.missing) return [...parts, el("p", { class: "note" }, t("why.absent.long"))];
+    const shownAs = value => minus(long ? exactText(value) : significant(value, 7));
+    parts.push(el("p", { class: "value long" }, `${shownAs(x.old)} → ${shownAs(x.value)}`), el("p", { class: "says" }, t("move.by", { change: minus(significant(x.value - x.old, 4)) })));
+    parts.push(el("ol", { class: "moves", "aria-label": t("move.title") }, x.lines.map(line => el("li", { "data-line": line.name },
+      el("div", {}, line.step ? this.lineLink(line, x) : el("b", {}, t(`move.line.${line.name}`)), el("span", { class: "formula" }, line.formula)),
+      el("p", { class: "nums" }, line.tree ? `= ${numbersOf(line, long)} ` : "", "= ", el("b", {}, valueOf(line, long)))))));
+    if (training.skipped) parts.push(el("p", { class: "note" }, t("move.skipped")));
+    parts.push(...this.pushes(x));
+    parts.push(el("div", { class: "actions" },
+      button(t(long ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": long, class: "digits" }),
+      button(t("why.copy"), () => navigator.clipboard?.writeText(moveText(x)).catch(() => {}), { title: t("why.copy.long") })));
+    return parts;
+  }
+
+  lineLink(line, x) {
+    const { app } = this, address = printed(line.step, x.cell);
+    return el("a", { href: app.href(address, false), title: address, onclick: event => { event.preventDefault(); app.walk(line.step, x.cell); },
+      onpointerenter: () => app.light(line.step, x.cell), onfocus: () => app.light(line.step, x.cell), onpointerleave: () => app.light(null), onblur: () => app.light(null) }, t(`move.line.${line.name}`));
+  }
+
+  pushes(x) {
+    if (!x.pushes.length) return [el("p", { class: "note" }, t(this.trace.training.who.en.length ? "move.pushes.absent" : "move.pushes.none"))];
+    const found = [...x.pushes].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)), moving = found.filter(one => one.value);
+    const listed = this.all ? found : (moving.length ? moving : found).slice(0, LISTED), rest = found.slice(listed.length);
+    const largest = Math.max(...found.map(one => Math.abs(one.value)), 1e-300), row = (name, value, key) => el("li", { class: key ?? null }, el("span", {}, name), bar(value, largest), el("span", {}, minus(significant(value, 4))));
+    return [el("h3", {}, t("move.pushes")), el("ol", { class: "terms pushes", "aria-label": t("move.pushes") }, listed.map(one => row(one.name, one.value)),
+      rest.length ? row(t("move.pushes.more", { count: rest.length }), rest.reduce((sum, one) => sum + one.value, 0)) : null,
+      row(t("move.pushes.rounding"), x.rounding), row(t("move.pushes.sum"), x.gradient, "sum")),
+      rest.length || this.all && found.length > LISTED ? el("p", { class: "says" }, button(t(this.all ? "why.less" : "why.all", { count: found.length }), () => { this.all = !this.all; this.draw(); })) : null].filter(Boolean);
   }
 
   async listPaths(x) {
