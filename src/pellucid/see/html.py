@@ -29,6 +29,7 @@ from pellucid.see.recipe import Recipe, describe, described_by_cell, moved
 from pellucid.see.trace import Trace
 from pellucid.see.translation import is_translation
 from pellucid.see.walk import Walk
+from pellucid.see.ways_page import paths_in
 from pellucid.words import LANGUAGES
 
 FORMAT = "pellucid.page.1"
@@ -39,6 +40,7 @@ POLICY = (
     "connect-src data: blob:"
 )
 EXACT = {"max", "min", "abs", "sqrt"}  # of these and of + - * / every machine gives the same digits
+PATHS = 0.15  # of a file, which what groups the paths of the chain rule may take
 BEST = 40  # rows of the vocabulary with the highest logits at each position, which are kept before others
 
 
@@ -176,6 +178,8 @@ def gathered(
     pieces = list(pieces_of(trace, numbers, recipes, derived, gradients, needed))
     room = max(size - len(embedded(head).encode()) - len("".join(modules().values())) * 4 // 3 - 150_000, 100_000)
     blocks = Blocks()
+    head["paths"] = paths_in(trace, numbers, blocks, room * PATHS)
+    room -= len(embedded(head["paths"]).encode())
 
     def put(some: Sequence[Piece], characters: float) -> bool:
         """Put pieces into the file within so many characters; whether all of their rows are there."""
@@ -191,7 +195,7 @@ def gathered(
     extra = [piece for piece in pieces if piece.key[0] == "weight gradient"]
     kept = [piece for piece in pieces if piece.key[0] != "weight gradient"]
     if updates is None:
-        whole = put(kept, room)
+        whole = put(kept, room - blocks.length)
     else:  # the pass itself first, then the number that was asked for, then all other weights
         weights = updates.weights()
         whole = put([piece for piece in kept if piece.key[0] != "value" or piece.key[1] not in weights], room / 2)

@@ -88,6 +88,7 @@ export class App {
     state.backward = switches.includes("backward") && trace.loss !== null;
     state.update = false;
     state.at = switches.find(one => one.startsWith("at="))?.slice(3) ?? null;
+    this.why.pathsOpen = switches.includes("paths") && state.backward;
     const heads = switches.find(one => one.startsWith("head="))?.slice(5).split(",").map(Number) ?? [];
     state.heads = { one: heads[0] ?? null, two: heads[1] ?? null };
     state.problem = null;
@@ -118,7 +119,7 @@ export class App {
   goto(address, { replace = false, keepHeads = false, backward = this.state.backward, update = false } = {}) {
     const { one, two } = this.state.heads;
     const heads = keepHeads && one !== null ? `&head=${two === null ? one : `${one},${two}`}` : "";
-    const hash = this.href(address, backward, update) + heads;
+    const hash = this.href(address, backward, update) + heads + (this.why.pathsOpen && backward && !update && address.endsWith("]") ? "&paths" : "");
     if (hash === location.hash) return this.read(true);
     if (replace) {
       history.replaceState(null, "", hash);
@@ -195,6 +196,11 @@ export class App {
     if (this.state.heads.one !== null) this.freeHeads();
   }
 
+  // Whether the paths of the chain rule are told, said in the address.
+  paths(on) {
+    history.replaceState(null, "", location.hash.replace(/&paths\b/g, "") + (on ? "&paths" : ""));
+  }
+
   set(changes) {
     Object.assign(this.state, changes);
     this.render();
@@ -205,6 +211,7 @@ export class App {
   frame() {
     const { trace } = this;
     this.why = new Why(trace, this);
+    this.why.pathsOpen = /&paths\b/.test(location.hash);
     this.nav = el("nav", { "aria-label": t("nav.title") });
     this.middle = el("main", { "aria-label": t("middle.title") });
     this.header = el("header");
@@ -217,14 +224,15 @@ export class App {
   drawHeader() {
     const { trace, state } = this, about = trace.about ?? {};
     const sentence = about.source ? `“${about.source}” → “${about.target}”` : "";
-    const turn = backward => this.goto(state.special === "/step" ? "/map" : this.address, { backward, keepHeads: true });
+    const whole = ["/map", "/step", "/backward"].includes(state.special), turned = state.backward || state.special === "/backward";
+    const turn = backward => whole ? this.goto(backward ? "/backward" : "/map", { backward: false }) : this.goto(this.address, { backward, keepHeads: true });
     const parameter = state.special ? null : parameterOf(trace, state.step), within = parameter && String(parameter.shape) === String(state.step.shape);
     const toStep = () => parameter && moveOf(trace, parameter) ? this.goto(printed(parameter, within ? state.cell : null), { update: true }) : this.goto("/step", { backward: false });
     this.header.replaceChildren(el("h1", {}, "Pellucid"), el("span", { class: "where" }, [trace.title, trace.training_step === null ? "" : t("step", { step: trace.training_step }), sentence].filter(Boolean).join(", ")),
       el("span", { class: "right" },
         el("span", { class: "segments", role: "group", "aria-label": t("direction") },
-          button(t("forward"), () => turn(false), { "aria-pressed": !state.backward && !this.stepping, "data-direction": "forward" }),
-          button(t("backward"), () => turn(true), { "aria-pressed": state.backward && !this.stepping, "data-direction": "backward", disabled: trace.loss === null, title: trace.loss === null ? t("backward.none") : null }),
+          button(t("forward"), () => turn(false), { "aria-pressed": !turned && !this.stepping, "data-direction": "forward" }),
+          button(t("backward"), () => turn(true), { "aria-pressed": turned && !this.stepping, "data-direction": "backward", disabled: trace.loss === null, title: trace.loss === null ? t("backward.none") : null }),
           trace.training ? button(t("move"), toStep, { "aria-pressed": this.stepping, "data-direction": "step", title: t("move.long") }) : null),
         this.walk_ ? button(t("tour"), () => this.tour.toggle(), { "aria-pressed": this.tour.open, "data-tour": "" }) : null,
         button(language === "zh" ? "English" : "中文", () => this.changeLanguage(language === "zh" ? "en" : "zh"), { id: "language", lang: language === "zh" ? "en" : "zh-Hans" })));

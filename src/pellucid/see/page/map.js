@@ -18,7 +18,7 @@ function arrowHead() {
 }
 
 function box(app, x, y, w, h, { label, shape, name, number, current }) {
-  const link = svg("a", { href: app.href(name), "aria-current": current ? "step" : null, class: current ? "here" : null, "aria-label": `${number ? `${number}. ` : ""}${label}${shape ? `, ${shape}` : ""}` },
+  const link = svg("a", { href: app.href(name), "data-name": name, "aria-current": current ? "step" : null, class: current ? "here" : null, "aria-label": `${number ? `${number}. ` : ""}${label}${shape ? `, ${shape}` : ""}` },
     svg("rect", { class: "box", x, y, width: w, height: h }), svg("text", { x: x + (number ? 34 : 12), y: y + h / 2 + 4.5 }, label),
     shape ? svg("text", { class: "q", x: x + w - 10, y: y + h / 2 + 4, "text-anchor": "end" }, shape) : null);
   if (number) link.append(svg("circle", { class: "no", cx: x + 18, cy: y + h / 2, r: 10 }), svg("text", { class: "n", x: x + 18, y: y + h / 2 + 4, "text-anchor": "middle" }, number));
@@ -70,7 +70,7 @@ function translator(app) {
       Object.assign(one, { y, h, x: x[side], mid: x[side] + WIDTH / 2 });
       const current = app.stage() && one.number === app.stage().number && !app.state.special;
       if (one.kind === "add") {
-        drawn.push(svg("a", { href: app.href(one.name), "aria-label": t("map.add") }, svg("rect", { class: "box", x: one.mid - 10, y, width: 20, height: 20, style: "rx:10px" }), svg("text", { x: one.mid, y: y + 15, "text-anchor": "middle" }, "+")));
+        drawn.push(svg("a", { href: app.href(one.name), "data-name": one.name, "aria-label": t("map.add") }, svg("rect", { class: "box", x: one.mid - 10, y, width: 20, height: 20, style: "rx:10px" }), svg("text", { x: one.mid, y: y + 15, "text-anchor": "middle" }, "+")));
         if (one.number) drawn.push(svg("circle", { class: "no", cx: one.mid + 26, cy: y + 10, r: 10 }), svg("text", { class: "n", x: one.mid + 26, y: y + 14, "text-anchor": "middle" }, one.number));
       } else drawn.push(box(app, one.x, y, WIDTH, h, { ...one, current }));
       if (i) wires.push(svg("path", { class: "wire", d: `M${one.mid} ${columns[side][i - 1].y}V${y + h + 1}`, "marker-end": "url(#arrow-wire)" }));

@@ -6,14 +6,15 @@ import { cellsOf, evaluate, textOf } from "pellucid/expression.js";
 import { broken, button, el } from "pellucid/dom.js";
 import { exactText, minus, shown, significant } from "pellucid/format.js";
 import { moveOf, moveText, moved, numbersOf, parameterOf, valueOf } from "pellucid/move.js";
-import { paths, productOf, textOfPath } from "pellucid/paths.js";
+import { countText, grouped, paths, productOf, shareText, textOfPath } from "pellucid/paths.js";
 import { known, t } from "pellucid/words.js";
 
 const LISTED = 10;
+const GROUPS = 20; // rows of a table
 
 export class Why {
   constructor(trace, app) {
-    Object.assign(this, { trace, app, all: false, digits: false, guessing: false });
+    Object.assign(this, { trace, app, all: false, digits: false, guessing: false, pathsOpen: false });
     this.body = el("div", { class: "why-body" });
     this.element = el("aside", { "aria-label": t("why.title") }, el("div", {}, el("h2", {}, t("why.title")), this.body));
   }
@@ -67,11 +68,12 @@ export class Why {
     if (x.backward && x.opaque && x.tree) parts.push(el("p", { class: "note" }, t("why.opaque.part")));
     parts.push(el("div", { class: "actions" },
       button(t(this.digits ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": this.digits, class: "digits" }),
-      x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x)) : null,
+      x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x), { "aria-pressed": this.pathsOpen, class: "to-paths" }) : null,
       this.stepLink(x),
       x.tree && !x.missing ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
       button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
     this.body.replaceChildren(...parts);
+    if (this.pathsOpen && this.chosen && x.backward && x.tree && !x.missing) this.listPaths(x, true);
   }
 
   // To what the training step does with this weight.
@@ -118,12 +120,19 @@ export class Why {
       rest.length || this.all && found.length > LISTED ? el("p", { class: "says" }, button(t(this.all ? "why.less" : "why.all", { count: found.length }), () => { this.all = !this.all; this.draw(); })) : null].filter(Boolean);
   }
 
-  async listPaths(x) {
-    const found = await paths(this.trace, x.step, x.cell);
-    if (this.explanation !== x) return;
+  // All paths to the loss one by one, or in groups; they stay open from number to number, and stand in the address.
+  async listPaths(x, on = !this.pathsOpen) {
+    if (on !== this.pathsOpen) this.app.paths(on);
+    this.pathsOpen = on;
+    this.body.querySelector(".to-paths")?.setAttribute("aria-pressed", String(on));
     this.body.querySelector(".all-paths")?.remove();
-    const sum = found?.reduce((a, path) => a + productOf(path), 0);
-    this.body.append(el("div", { class: "all-paths", role: "status" }, found ? [el("p", { class: "says" }, t("paths.sum", { count: found.length, sum: minus(significant(sum, 4)) })), el("ol", { class: "paths" }, found.map(path => el("li", {}, textOfPath(path))))] : el("p", { class: "note" }, t("paths.none"))));
+    if (!on || !this.chosen) return;
+    const place = el("div", { class: "all-paths", role: "status" }, el("p", { class: "says" }, t("paths.counting")));
+    this.body.append(place);
+    await new Promise(done => setTimeout(done)); // that it is seen before the work begins
+    const found = await paths(this.trace, x.step, x.cell), groups = found ? null : await grouped(this.trace, x.step, x.cell);
+    if (this.explanation !== x) return;
+    place.replaceChildren(...(found ? listed(found) : groups ? inGroups(groups) : [el("p", { class: "note" }, t("paths.none"))]));
   }
 
   terms(x) {
@@ -181,6 +190,25 @@ export class Why {
     return el("div", {}, el("form", { class: "guess", onsubmit: event => { event.preventDefault(); check(); } }, input,
       el("button", { type: "submit" }, t("guess.check")), button(t("guess.show"), () => this.guess(false))), answer);
   }
+}
+
+function listed(found) {
+  const sum = found.reduce((a, path) => a + productOf(path), 0);
+  return [el("p", { class: "says" }, t("paths.sum", { count: found.length, sum: minus(significant(sum, 4)) })), el("ol", { class: "paths" }, found.map(path => el("li", {}, textOfPath(path))))];
+}
+
+// A table as `pellucid see --paths` prints it: what a group goes through first, what it passes, how many paths, its part.
+function inGroups({ groups, count, own, gradient }) {
+  const past = groups.some(one => one.past.length), heads = ["through", ...(past ? ["past"] : []), "count", "share", "part"];
+  const through = one => [one.by ? `${one.by} › ` : "", one.through === null ? t("paths.straight") : broken(one.through)].flat();
+  const row = one => el("tr", { title: one.past.length ? t("paths.past.of", { layers: one.past.join(", ") }) : null }, el("th", { scope: "row" }, through(one)), past ? el("td", { class: "number" }, one.past.length || "") : null,
+    el("td", { class: "number" }, countText(one.paths)), el("td", { class: "number" }, minus(shareText(gradient ? one.part / gradient : 0))), el("td", { class: "number" }, minus(significant(one.part, 4))));
+  const shown = groups.length > GROUPS ? [...groups].sort((a, b) => Math.abs(b.part) - Math.abs(a.part)).slice(0, GROUPS - 1) : groups, kept = groups.filter(one => shown.includes(one)), rest = groups.filter(one => !shown.includes(one));
+  const sum = of => rest.reduce((a, one) => a + one[of], 0);
+  return [el("p", { class: "says" }, t(own.length ? "paths.out" : "paths.grouped", { count: countText(count), layers: own.join(", ") })),
+    el("div", { class: "map" }, el("table", { class: "plain path-groups" }, el("thead", {}, el("tr", {}, heads.map(key => el("th", { scope: "col" }, t(`paths.${key}`))))), el("tbody", {}, kept.map(row),
+      rest.length ? el("tr", {}, el("th", { scope: "row" }, t("paths.rest", { count: rest.length })), past ? el("td", {}) : null, el("td", { class: "number" }, countText(sum("paths"))), el("td", { class: "number" }, minus(shareText(gradient ? sum("part") / gradient : 0))), el("td", { class: "number" }, minus(significant(sum("part"), 4)))) : null))),
+    el("p", { class: "says" }, t("paths.groups.sum", { sum: minus(significant(groups.reduce((a, one) => a + one.part, 0), 4)) }), " ", past ? t("paths.past.means") : "")];
 }
 
 const cellAtOf = one => {
