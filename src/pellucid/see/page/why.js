@@ -199,15 +199,15 @@ function listed(found) {
 
 // A table as `pellucid see --paths` prints it: what a group goes through first, what it passes, how many paths, its part.
 function inGroups({ groups, count, own, gradient }) {
-  const past = groups.some(one => one.past.length), heads = ["through", ...(past ? ["past"] : []), "count", "share", "part"];
+  const past = groups.some(one => one.past.length), heads = ["through", "count", "share", "part"];
   const through = one => [one.by ? `${one.by} › ` : "", one.through === null ? t("paths.straight") : broken(one.through)].flat();
-  const row = one => el("tr", { title: one.past.length ? t("paths.past.of", { layers: one.past.join(", ") }) : null }, el("th", { scope: "row" }, through(one)), past ? el("td", { class: "number" }, one.past.length || "") : null,
+  const row = one => el("tr", { title: one.past.length ? t("paths.past.of", { layers: one.past.join(", ") }) : null }, el("th", { scope: "row", "data-through": one.through ?? "" }, through(one), one.past.length ? el("small", {}, t("paths.past", { count: one.past.length })) : null),
     el("td", { class: "number" }, countText(one.paths)), el("td", { class: "number" }, minus(shareText(gradient ? one.part / gradient : 0))), el("td", { class: "number" }, minus(significant(one.part, 4))));
   const shown = groups.length > GROUPS ? [...groups].sort((a, b) => Math.abs(b.part) - Math.abs(a.part)).slice(0, GROUPS - 1) : groups, kept = groups.filter(one => shown.includes(one)), rest = groups.filter(one => !shown.includes(one));
   const sum = of => rest.reduce((a, one) => a + one[of], 0);
   return [el("p", { class: "says" }, t(own.length ? "paths.out" : "paths.grouped", { count: countText(count), layers: own.join(", ") })),
     el("div", { class: "map" }, el("table", { class: "plain path-groups" }, el("thead", {}, el("tr", {}, heads.map(key => el("th", { scope: "col" }, t(`paths.${key}`))))), el("tbody", {}, kept.map(row),
-      rest.length ? el("tr", {}, el("th", { scope: "row" }, t("paths.rest", { count: rest.length })), past ? el("td", {}) : null, el("td", { class: "number" }, countText(sum("paths"))), el("td", { class: "number" }, minus(shareText(gradient ? sum("part") / gradient : 0))), el("td", { class: "number" }, minus(significant(sum("part"), 4)))) : null))),
+      rest.length ? el("tr", {}, el("th", { scope: "row" }, t("paths.rest", { count: rest.length })), el("td", { class: "number" }, countText(sum("paths"))), el("td", { class: "number" }, minus(shareText(gradient ? sum("part") / gradient : 0))), el("td", { class: "number" }, minus(significant(sum("part"), 4)))) : null))),
     el("p", { class: "says" }, t("paths.groups.sum", { sum: minus(significant(groups.reduce((a, one) => a + one.part, 0), 4)) }), " ", past ? t("paths.past.means") : "")];
 }
 
