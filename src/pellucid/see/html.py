@@ -21,6 +21,7 @@ from pellucid.files import write_text
 from pellucid.see.blocks import Blocks, Piece, estimated, fit
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
+from pellucid.see.look import embedded, look
 from pellucid.see.moves import Moves
 from pellucid.see.moves_page import Names, Updates
 from pellucid.see.operation import Operation, Step, result
@@ -86,11 +87,12 @@ def page(
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>{escape(title)} · Pellucid</title>
 <link rel="icon" href="data:,">
-<style>{text("page.css")}</style>
+<style>{look()}{text("page.css")}</style>
 <body>
 <noscript><p class="sorry">{escape(words["en"]["page.noscript"])}</p>
-<p class="sorry" lang="zh">{escape(words["zh"]["page.noscript"])}</p></noscript>
-<div id="app"></div>
+<p class="sorry" lang="zh">{escape(words["zh"]["page.noscript"])}</p>
+<style>.loading {{ display: none }}</style></noscript>
+<div id="app"><p class="sorry loading">{escape(" · ".join(words[one]["page.loading"] for one in LANGUAGES))}</p></div>
 <script type="application/json" id="graph">{embedded(graph)}</script>
 <script type="application/json" id="words">{embedded(words)}</script>
 <script type="text/plain" id="blocks">{blocks}</script>
@@ -119,12 +121,6 @@ def script_address(name: str, source: str) -> str:
     """A module as an address that needs no server; its name is what a browser's console calls it."""
     named = f"{source}\n//# sourceURL=pellucid/{name}\n"
     return "data:text/javascript;base64," + base64.b64encode(named.encode()).decode()
-
-
-def embedded(value: Any) -> str:
-    """JSON that no text in it can end before its time."""
-    found = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return found.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 # --- the graph -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import { cellsOf, textOf } from "pellucid/expression.js";
 import { Figure } from "pellucid/figure.js";
 import { minus, significant } from "pellucid/format.js";
 import { onlyMoves } from "pellucid/groups.js";
-import { map } from "pellucid/map.js";
+import { LAYER, drawn } from "pellucid/map.js";
 import { derivativeOf, expressionOf } from "pellucid/recipe.js";
 import { t } from "pellucid/words.js";
 
@@ -26,9 +26,11 @@ const passedOn = (trace, step) => [...new Set(trace.operands(step))].filter(one 
 export class Player {
   // `told(step)` is called with each operation that is shown.
   constructor(app, told) {
-    Object.assign(this, { app, told, trace: app.trace, steps: operations(app.trace), timer: null, layer: null });
+    Object.assign(this, { app, told, trace: app.trace, steps: operations(app.trace), timer: null, open: null });
     let start = app.state.at ? app.trace.find(app.state.at) : null;
+    const place = start?.group;
     while (start && !this.steps.includes(start)) start = start.within; // one that another was opened into: that one
+    start ??= this.steps.find(step => place && step.group === place);
     this.at = start ? this.steps.indexOf(start) : 0;
     this.toggle = button(t("flow.play"), () => this.timer ? this.stop() : this.play(), { "data-play": "", "aria-pressed": "false" });
     this.slider = el("input", { type: "range", dir: "rtl", min: 0, max: Math.max(this.steps.length - 1, 0), value: this.at, "aria-label": t("play.place"), oninput: () => { this.stop(); this.show(Number(this.slider.value)); } });
@@ -104,11 +106,13 @@ export class Player {
 
   // The box of the map in which the operation stands.
   light(step) {
-    const { app } = this, layer = /^(?:encoder|decoder)\.(\d+)/.exec(step.name);
-    if (layer && app.walk_) app.state.layer = Math.min(Number(layer[1]), app.walk_.length - 1);
-    if (this.layer !== app.state.layer || !this.drawing.firstChild) {
-      this.layer = app.state.layer;
-      this.drawing.replaceChildren(map(app));
+    const { app } = this, { state } = app, layer = LAYER.exec(step.group.key), sides = app.walk_ && layer ? ["encoder.", "decoder."].map(side => side + layer[2]) : layer ? [layer[1] + layer[2]] : [];
+    if (String(sides) !== this.open) { // the layer in which it stands is open, the others are folded
+      const before = state.open;
+      this.open = String(sides);
+      state.open = sides.length ? new Set(sides) : null;
+      this.drawing.replaceChildren(drawn(app, app.roomFor(440)).picture);
+      state.open = before;
     }
     const boxes = [...this.drawing.querySelectorAll("a[data-name]")], fits = boxes.map(box => nearness(this.trace, this.trace.find(box.dataset.name), step)), best = Math.max(...fits);
     boxes.forEach((box, i) => box.classList.toggle("lit", best > 0 && i === fits.indexOf(best)));

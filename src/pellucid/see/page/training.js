@@ -23,7 +23,7 @@ export function training(app) {
   return el("div", { class: "training" },
     step.number === null ? null : el("p", { class: "says" }, t(step.batches > 1 ? "move.step.batches" : "move.step", { step: step.number, count: step.batches })),
     clipping(trace), step.skipped ? el("p", { class: "note" }, t("move.skipped")) : null,
-    el("div", { class: "map" }, el("table", { class: "plain flow" }, el("thead", {}, el("tr", {}, heads, el("th", { scope: "col" }, el("span", { class: "unseen" }, t("move.table.ratio"))))), el("tbody", {}, rows))),
+    el("div", { class: "map" }, el("table", { class: "plain" }, el("thead", {}, el("tr", {}, heads, el("th", { scope: "col" }, el("span", { class: "unseen" }, t("move.table.ratio"))))), el("tbody", {}, rows))),
     el("p", { class: "says" }, t("move.table.says")), still.length ? el("details", { class: "others" }, el("summary", {}, t("move.still", { count: still.length })), el("ul", {}, still)) : null);
 }
 
