@@ -11,7 +11,7 @@ import typer
 
 from pellucid.cli.console import err, print_json
 from pellucid.cli.opened import Opened, View
-from pellucid.cli.see_training import show_training
+from pellucid.cli.see_training import show_training, write_step
 from pellucid.cli.words import say
 from pellucid.errors import DataError
 
@@ -111,7 +111,11 @@ def see(
         Path | None, typer.Option(help="Keep the trace in this file, to be opened without the run.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write one page in which a browser walks through all numbers, offline.")
+        Path | None,
+        typer.Option(
+            help="Write one page in which a browser walks through all numbers, offline; with --why or --flow, those of "
+            "the training step."
+        ),
     ] = None,
     megabytes: Annotated[
         float, typer.Option(min=1, help="Largest size of that page; what does not fit keeps some of its rows.")
@@ -131,10 +135,15 @@ def see(
 
     Example: pellucid see runs/en-zh "Save the file" --html page.html
 
+    Example: pellucid see runs/en-zh "Save the file" --why "decoder_norm.weight\[unit=3]" --html page.html
+
     Example: pellucid see runs/digits 0
     """
     if why is not None or flow:
-        show_training(run, text, target, why, flow, json, exact)
+        if html is not None:
+            write_step(run, text, target, why, html, megabytes)
+        else:
+            show_training(run, text, target, why, flow, json, exact)
         return
     opened = Opened(run, text, target)
     view = View(layer, head, backward, exact, row, column, json)
