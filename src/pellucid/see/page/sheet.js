@@ -5,6 +5,7 @@ import { button, el } from "pellucid/dom.js";
 import { Figure } from "pellucid/figure.js";
 import { sizes } from "pellucid/format.js";
 import { mainSteps, onlyMoves, rowsOf } from "pellucid/groups.js";
+import { maskLegend } from "pellucid/mask.js";
 import { pictures } from "pellucid/pictures.js";
 import { alongTime, timeView } from "pellucid/time.js";
 import { axisName, known, language, t } from "pellucid/words.js";
@@ -65,7 +66,7 @@ export function sheet(app, plan) {
   };
   const body = [tools(app, plan)];
   if (plan.call) body.push(...attentionTables(app, plan.call, make));
-  const time = plan.lines.length ? timeView(app, plan.lines) : null;
+  const time = plan.lines.length ? timeView(app, plan.lines, figures) : null;
   if (time) body.push(time);
   const picture = pictures(app, plan);
   if (picture) body.push(picture);
@@ -144,9 +145,14 @@ function attentionTables(app, call, make) {
     return figure && el("div", { class: "made" }, el("span", { class: "op", "aria-hidden": "true" }, state.backward ? "←" : "→"), figure);
   };
   const same = part("masked") === part("scaled");
+  const hidden = element => {
+    const figure = element?.querySelector("figure");
+    if (figure && call.reason !== "none" && !state.backward) figure.append(maskLegend(trace, call, figure.figure));
+    return element;
+  };
   return [multiples(trace, call, app), compared(trace, call, app),
     el("div", { class: "row sheet-row" }, table("query", 252), table("key", 252), table("value", 252)),
-    el("div", { class: "row sheet-row" }, table("scores", 560), then("scaled", 560), same ? null : then("masked", 560), then("weights", 560)),
+    el("div", { class: "row sheet-row" }, table("scores", 560), then("scaled", 560), same ? null : hidden(then("masked", 560)), then("weights", 560)),
     el("div", { class: "row sheet-row" }, table("heads", 480), then("output", 740)),
     state.backward ? null : headShares(trace, call, app)].flat().filter(Boolean);
 }
