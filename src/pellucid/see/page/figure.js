@@ -114,7 +114,7 @@ export class Figure {
     this.caption = el("figcaption", {}, el("b", {}, this.title ?? this.step.name.split(".").slice(-1)[0]),
       el("i", {}, sizes(this.step.shape)),
       this.small ? null : el("span", { class: "menu" }, this.sorter, this.zoom, saveMenu(this)),
-      this.small ? null : el("span", { class: "badges" }, this.axesNamed(), panelBadges(this.trace, this.step, this.kind === "gradient" || this.step.pulled)));
+      this.small ? null : el("span", { class: "marks" }, this.axesNamed(), panelBadges(this.trace, this.step, this.kind === "gradient" || this.step.pulled)));
     this.listen();
     const element = el("figure", { "data-step": this.step.name }, this.caption, this.board, this.under);
     element.figure = this.board.figure = this;

@@ -37,13 +37,14 @@ function seen(app, step) {
   const { trace, state } = app, [, channels, rows, columns] = step.shape;
   if (![1, 3].includes(channels)) return null;
   const batch = Math.min(state.lead.batch ?? 0, step.shape[0] - 1), at = (channel, row, column) => trace.at(step, offsetOf(step.shape, [batch, channel, row, column])) ?? 0;
+  const said = t(channels === 3 ? "pictures.seen.3" : "pictures.seen");
   let low = Infinity, high = -Infinity;
   for (let i = 0; i < channels * rows * columns; i++) {
     const value = trace.at(step, batch * channels * rows * columns + i) ?? 0;
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  const canvas = el("canvas", { role: "img", "aria-label": t("pictures.seen", { name: step.name }), width: columns, height: rows }), image = new ImageData(columns, rows);
+  const canvas = el("canvas", { role: "img", "aria-label": `${step.name}: ${said}`, width: columns, height: rows }), image = new ImageData(columns, rows);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       for (let k = 0; k < 3; k++) image.data[(row * columns + column) * 4 + k] = Math.round((at(channels === 3 ? k : 0, row, column) - low) / (high - low || 1) * 255);
@@ -53,5 +54,5 @@ function seen(app, step) {
   canvas.getContext("2d").putImageData(image, 0, 0);
   const scale = Math.max(1, Math.floor(SIDE / Math.max(rows, columns)));
   canvas.style.cssText = `width:${columns * scale}px;height:${rows * scale}px;image-rendering:pixelated;max-width:100%`;
-  return el("div", { class: "seen" }, el("span", { class: "small quiet" }, t("pictures.seen", { name: step.name })), canvas);
+  return el("div", { class: "seen" }, el("span", { class: "small quiet" }, said), canvas);
 }

@@ -27,11 +27,12 @@ export function windowView(app, x) {
 // For each channel of the input: cells, weights and products, by their places in the kernel.
 function convolved(trace, x) {
   const channels = new Map(), terms = x.tree.kind === "+" ? x.tree.parts : [x.tree];
-  const weightOf = term => term.kind === "*" ? term.parts.find(part => trace.isLeaf(part.step ?? {}) && part.step.shape.length > 2) ?? term.parts[1] : null;
+  const table = trace.steps[trace.innermost(x.step).operands.find(([role]) => role === "weight")?.[1]];
+  const weightOf = term => term.kind === "*" ? term.parts.find(part => part.step === table) : null;
   let kernel = null;
   for (const term of terms) {
     const weight = weightOf(term);
-    if (!weight || weight.kind !== "x") continue;
+    if (!weight) continue;
     const [, channel, ...place] = cellAt(weight.step.shape, weight.offset), [row, column] = place.length > 1 ? place : [0, place[0]];
     kernel = weight.step.shape.slice(2);
     if (!channels.has(channel)) channels.set(channel, { channel, found: new Map(), sum: 0 });
