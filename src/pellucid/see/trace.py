@@ -310,14 +310,15 @@ class Trace(Displayed):
 
         return explain(self, address, backward)
 
-    def html(self, path: str | Path, *, title: str = "", megabytes: float | None = None) -> Path:
+    def html(self, path: str | Path, *, title: str = "", megabytes: float | None = None, at: str = "") -> Path:
         """Write one self-contained page, to be opened in a browser without a network; returns its path.
 
-        Of tensors for which `megabytes` (10 without) are too few some rows are kept, and the page says which.
+        Of tensors for which `megabytes` (10 without) are too few some rows are kept, and the page says which. It opens
+        `at` an address. Raises AddressError if there is none such.
         """
         from pellucid.see.html import MEGABYTES, write_page
 
-        return write_page(self, path, title=title, megabytes=MEGABYTES if megabytes is None else megabytes)
+        return write_page(self, path, title=title, megabytes=MEGABYTES if megabytes is None else megabytes, at=at)
 
     # --- training --------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ export class App {
   // on: backward, head=1,2 (one alone, two compared), show=head:2 (which slice), scale=one, position=3, layer=1, tour=4,
   // and of the decoding what the command line calls step, layer, head, temperature, top_k and top_p.
   async read(arrived) {
-    const [address, ...parts] = decoded(location.hash.slice(1)).split("&");
+    const [address, ...parts] = (decoded(location.hash.slice(1)) || this.trace.start || "").split("&");
     const switches = new Map(parts.map(part => part.split("=")).map(([name, ...value]) => [name, value.join("=")]));
     const { state, trace } = this;
     if (history.state?.trail) Object.assign(state, { trail: history.state.trail, lead: {}, layer: 0, stageKey: null }); // seen before: as it was
