@@ -117,7 +117,7 @@ export class App {
         const layer = LAYER.exec(step.name);
         if (layer && this.walk_) state.layer = Math.min(Number(layer[1]), this.walk_.length - 1);
         Object.assign(state, { special: null, step, cell, region });
-        for (const [d, index] of (region ?? cell ?? []).slice(0, -2).entries()) if (index !== null) state.lead[step.axes[d][0]] = index;
+        for (const [d, index] of (region ?? cell ?? []).entries()) if (index !== null) state.lead[step.axes[d][0]] = index;
       }
     }
     if (!arrived && !state.step) state.step = trace.steps[trace.outputs[0] ?? trace.steps.length - 1];
@@ -126,7 +126,9 @@ export class App {
 
   // The address in the fragment says all that is seen; where we came from goes with the entry of the history.
   settle() {
-    const { state } = this, hash = state.problem ? location.hash : this.hash();
+    const { state } = this;
+    document.title = `${state.special ? t(`title${state.special}`) : this.address} · Pellucid`;
+    const hash = state.problem ? location.hash : this.hash();
     this.pending = hash;
     if (hash !== location.hash || String(history.state?.trail ?? "") !== String(state.trail)) history.replaceState({ trail: state.trail }, "", hash);
   }
@@ -139,7 +141,7 @@ export class App {
     if (this.walk_ && state.layer && state.special !== "/decoding" && (state.special || !LAYER.test(state.step.name))) parts.push(`layer=${state.layer}`);
     const stage = this.stage();
     if (stage && stage !== this.stage(null)) parts.push(`stage=${stage.key}`);
-    const named = state.special ? [] : state.cell ? state.step.axes.map(([axis]) => axis) : state.step.axes.slice(0, -2).map(([axis]) => axis);
+    const named = state.special ? [] : state.cell ? state.step.axes.map(([axis]) => axis) : state.step.axes.filter((_, d) => d < state.step.shape.length - 2 || (state.region?.[d] ?? null) !== null).map(([axis]) => axis);
     const others = [...this.sliced ?? []].filter(axis => !named.includes(axis) && state.lead[axis] && !(axis === this.headAxis && one !== null));
     if (others.length) parts.push(`show=${others.map(axis => `${axis}:${state.lead[axis]}`).join(",")}`);
     if (this.tour.open) parts.push(`tour=${this.tour.number + 1}`);
@@ -335,7 +337,6 @@ export class App {
 
   async render() {
     const version = ++this.version, { state, trace } = this;
-    document.title = `${state.special ? t(`title${state.special}`) : this.address} · Pellucid`;
     this.drawHeader();
     this.drawNav();
     this.hovered = null;
@@ -368,6 +369,7 @@ export class App {
     this.drawStrip();
     this.tour.follow();
     this.settle();
+    this.settled = version;
   }
 
   // The sheet is drawn anew only when other matrices are to be seen: a new number on it moves nothing.

@@ -526,13 +526,20 @@ export class Figure {
     const marked = this.here && this.cell(...this.here), at = this.here ?? this.point ?? [0, 0], own = this.cell(...at);
     const hidden = this.concealed && this.cell(...this.concealed);
     const before = { columns: this.order, rows: this.rowOrder };
-    Object.assign(this, { order: null, rowOrder: null, rows: this.allRows, known: null, point: null });
+    Object.assign(this, { order: null, rowOrder: null, rows: this.allRows, known: null, point: null, windowed: false });
     const row = this.rank > 1 ? own.at(-2) : 0, column = this.rank ? own.at(-1) : 0;
     const down = values => values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
     const number = (r, k) => { const value = this.value(r, k); return value === undefined || Number.isNaN(value) ? -Infinity : value; };
     const rows = Array.from({ length: this.rows }, (_, r) => r), columns = Array.from({ length: this.columns }, (_, k) => k);
-    if (order === "columns") { this.rowOrder = before.rows; this.order = down(columns.map(k => number(row, k))); this.rows = this.rowOrder?.length ?? this.allRows; }
-    if (order === "rows") { this.rowOrder = down(rows.map(r => number(r, column))); this.order = before.columns; }
+    if (order === "columns") {
+      this.order = down(columns.map(k => number(row, k)));
+      this.rowOrder = before.rows;
+      this.rows = this.rowOrder?.length ?? this.allRows;
+    }
+    if (order === "rows") {
+      this.rowOrder = down(rows.map(r => number(r, column)));
+      this.order = before.columns;
+    }
     if (order === "size") {
       this.rowOrder = down(rows.map(r => columns.reduce((sum, k) => { const value = this.value(r, k); return Number.isFinite(value) ? sum + value * value : sum; }, 0)));
       if (most >= 1 && most < this.rows) { this.rowOrder.length = Math.floor(most); this.rows = this.rowOrder.length; }

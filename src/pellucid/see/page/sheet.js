@@ -53,7 +53,17 @@ function opened(trace, step, chosen, main) {
 function callOf(app) {
   const { trace, state } = app, stage = app.stage();
   if (stage) return trace.attentions.find(call => stage.steps.includes(call.weights)) ?? null;
-  return state.step.group?.call ?? null;
+  return state.step.group?.call ?? callWith(trace, state.step);
+}
+
+// The attention of which a step is a part, where its place has no name of its own.
+function callWith(trace, step) {
+  const holds = one => call => ["scores", "scaled", "masked", "weights", "heads"].some(part => call[part] === one.id);
+  for (; step; step = step.within) {
+    const call = trace.attentions.find(holds(step));
+    if (call) return call;
+  }
+  return null;
 }
 
 export function sheet(app, plan) {
@@ -115,7 +125,7 @@ function titleOf(step) {
 
 function tools(app, plan) {
   const { trace, state } = app, axes = new Map();
-  for (const step of [...plan.steps, ...plan.rows.flatMap(row => [row.result])]) {
+  for (const step of plan.all) {
     step.axes.slice(0, -2).forEach(([axis, labels], d) => {
       if (step.shape[d] > 1) axes.set(axis, { size: Math.max(step.shape[d], axes.get(axis)?.size ?? 0), labels });
     });
