@@ -34,10 +34,13 @@ def fragment(page: Page) -> str:
 def seen(page: Page) -> object:
     """What a reader sees of a view, apart from where it stands on the screen."""
     return page.evaluate(
-        """() => (document.querySelectorAll("figure").forEach(one => one.figure.drawn || one.figure.draw()), [document.title, document.querySelector("main").innerText, document.querySelector("aside").innerText,
-          [...document.querySelectorAll("[aria-pressed=true], [aria-current]")].map(one => one.textContent),
-          [...document.querySelectorAll("select, input")].map(one => one.value),
-          (pellucid.figures ?? []).map(one => [one.sliceName(), one.here, one.lit])])"""
+        """() => {
+          for (const one of document.querySelectorAll("figure")) if (!one.figure.drawn) one.figure.draw();
+          return [document.title, document.querySelector("main").innerText, document.querySelector("aside").innerText,
+            [...document.querySelectorAll("[aria-pressed=true], [aria-current]")].map(one => one.textContent),
+            [...document.querySelectorAll("select, input")].map(one => one.value),
+            pellucid.figures.map(one => [one.sliceName(), one.here, one.lit])];
+        }"""
     )
 
 

@@ -1,4 +1,4 @@
-"""A matrix on the page: every number that is shown is the stored one, told with what it means and how it was obtained."""
+"""A matrix on the page: every number shown is the stored one, with what it means and how it was obtained."""
 
 import random
 import re
@@ -116,10 +116,12 @@ def test_the_summary_of_a_matrix_is_what_torch_says(
         told = figure_of(page, name).locator(".under").inner_text().replace("−", "-")
     for word, expected in (("min", finite.min()), ("max", finite.max()), ("mean", finite.mean())):
         found = re.search(rf"{word} (\S+)", told)
-        assert found and found[1] == f"{float(expected):.3g}", told
+        assert found, told
+        assert found[1] == f"{float(expected):.3g}", told
     share = float((values == 0).double().mean())
     zeros = re.search(r"zeros (\S+?)%", told)
-    assert zeros and float(zeros[1]) == pytest.approx(share * 100, abs=0.5 if share >= 0.1 else 0.05)
+    assert zeros
+    assert float(zeros[1]) == pytest.approx(share * 100, abs=0.5 if share >= 0.1 else 0.05)
     hidden = int((~values.isfinite()).sum())
     assert (f"−∞, ∞ or nan: {hidden}".replace("−", "-") in told) == bool(hidden)
 
@@ -146,7 +148,8 @@ def test_rows_are_sorted_and_filtered_by_size_and_columns_by_a_row(browser: Brow
         figure.locator("[data-order=columns]").click()  # of the first row that is shown: nothing was pointed at
         assert figure.evaluate(order)[1] == weight[largest[0]].argsort(descending=True).tolist()
         found = figure.evaluate(
-            "one => [0, 1, 2].map(row => [0, 1, 2].map(column => [one.figure.value(row, column), one.figure.cell(row, column)]))"
+            "({ figure }) => [0, 1, 2].map(row => [0, 1, 2].map(column =>"
+            " [figure.value(row, column), figure.cell(row, column)]))"
         )
         for row in found:
             for value, cell in row:

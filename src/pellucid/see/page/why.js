@@ -4,7 +4,7 @@ import { printed } from "pellucid/address.js";
 import { badges } from "pellucid/badges.js";
 import { exactly, explain, termsOf, text } from "pellucid/explain.js";
 import { cellsOf, evaluate, textOf } from "pellucid/expression.js";
-import { broken, button, el } from "pellucid/dom.js";
+import { broken, button, el, say } from "pellucid/dom.js";
 import { savePanel } from "pellucid/export.js";
 import { exactText, minus, shown, significant } from "pellucid/format.js";
 import { maskNote } from "pellucid/mask.js";
@@ -43,6 +43,7 @@ export class Why {
   // Hide the number, wherever it stands, until the reader has found it or asks for it.
   guess(on) {
     this.guessing = on;
+    if (on) say(""); // what was last spoken would tell
     this.hide();
     this.draw();
     if (on) this.body.querySelector(".guess input").focus();
