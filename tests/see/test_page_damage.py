@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from playwright.sync_api import Browser
 from safetensors.torch import save_file
 from torch import nn
 
+from pellucid.files import read_tensors, write_tensors
 from pellucid.see.capture import capture
 from pellucid.see.trace import Trace
 from tests.cli.conftest import Command, pellucid
@@ -77,25 +80,37 @@ def test_a_browser_that_is_too_old_is_told_so(browser: Browser, whole: Path) -> 
     page.close()
 
 
+# What another program, or a later version, might have written with a checksum that fits.
+HOLES: dict[str, Callable[[Any], object]] = {
+    "steps that are no list": lambda head: head.update(steps=5),
+    "a step that is no step": lambda head: head["steps"].insert(1, "step"),
+    "a step without its numbers": lambda head: head["steps"][0].update(name="elsewhere"),
+    "a step without axes": lambda head: head["steps"][0].pop("axes"),
+    "axes of another form": lambda head: head["steps"][0].update(axes=[3]),
+    "an operand that is not there": lambda head: head["steps"][-1].update(operands=[["input", "elsewhere"]]),
+    "an output that is not there": lambda head: head.update(outputs=["elsewhere"]),
+    "a loss that is not there": lambda head: head.update(loss="elsewhere"),
+    "a decoding of another form": lambda head: head.update(decoding={"text": 3}),
+    "another version": lambda head: head.update(format="pellucid.trace.99"),
+}
+
+
 def damaged(kind: str, whole: Path, path: Path) -> Path:
-    saved = (whole.parent / "pass.safetensors").read_bytes()
-    length = int.from_bytes(saved[:8], "little")
-    head = json.loads(saved[8 : 8 + length])
+    """A file that is no whole trace of this version."""
+    intact = whole.parent / "pass.safetensors"
     if kind == "foreign":
         save_file({"weight": torch.zeros(2)}, path)
-    elif kind == "steps that are no list":
-        key = next(key for key, value in head["__metadata__"].items() if "steps" in value)
-        told = json.loads(head["__metadata__"][key])
-        told["steps"] = 5
-        head["__metadata__"][key] = json.dumps(told)
-        written = json.dumps(head).encode()
-        path.write_bytes(len(written).to_bytes(8, "little") + written + saved[8 + length :])
+    elif kind in HOLES:
+        tensors, head = read_tensors(intact)
+        HOLES[kind](head)
+        write_tensors(path, tensors, head)
     else:
+        saved = intact.read_bytes()
         contents = {
             "empty": b"",
             "text": b"Save the file\n",
             "cut": saved[: len(saved) // 2],
-            "cut in its head": saved[: 8 + length // 2],
+            "cut in its head": saved[: 8 + int.from_bytes(saved[:8], "little") // 2],
             "page": whole.read_bytes(),
         }
         path.write_bytes(contents[kind])
@@ -103,9 +118,7 @@ def damaged(kind: str, whole: Path, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", [["--html", "page.html"], ["--at", "0"], []])
-@pytest.mark.parametrize(
-    "kind", ["empty", "text", "cut", "cut in its head", "page", "foreign", "steps that are no list"]
-)
+@pytest.mark.parametrize("kind", ["empty", "text", "cut", "cut in its head", "page", "foreign", *HOLES])
 def test_a_broken_or_foreign_trace_gives_one_sentence(
     pellucid: Command, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, command: list[str]
 ) -> None:

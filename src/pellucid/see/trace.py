@@ -445,6 +445,9 @@ class Trace(Displayed):
             trace = cls(
                 list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"], about
             )
+            for name in [*trace.outputs, *([] if trace.loss is None else [trace.loss])]:
+                if name not in trace:
+                    raise KeyError(name)
             if "decoding" in head:
                 from pellucid.see.decoding import restored
 
