@@ -28,7 +28,8 @@ from torch import nn
 from pellucid.config import TrainingConfig
 from pellucid.data.batching import epoch_batches
 from pellucid.data.packed import PackedPairs
-from pellucid.models.translator import Translator, TranslatorConfig, count_parameters
+from pellucid.models.parameters import count_parameters
+from pellucid.models.translator import Translator, TranslatorConfig
 from pellucid.nn import attention
 from pellucid.tasks.task import Batch
 from pellucid.tasks.translate import collated, token_lengths, translation_loss

@@ -184,7 +184,8 @@ def test_the_reference_pages_are_what_the_code_says(script: str) -> None:
 
 
 def test_sizes_in_the_docs_are_the_models_own() -> None:
-    from pellucid.models.translator import PRESETS, Translator, TranslatorConfig, count_parameters
+    from pellucid.models.parameters import count_parameters
+    from pellucid.models.translator import PRESETS, Translator, TranslatorConfig
 
     rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d,]+) \|$", (ROOT / "docs" / "model.md").read_text("utf-8"), re.MULTILINE)
     written = {preset: int(number.replace(",", "")) for preset, number in rows}

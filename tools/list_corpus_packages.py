@@ -8,7 +8,8 @@ stands between the two marks in docs/data.md.
 
 from pathlib import Path
 
-from pellucid.data.corpus.interface_strings import SIZES, TARGETS, cache_folder, collect, packages
+from pellucid.data.corpus.fetch import cache_folder
+from pellucid.data.corpus.interface_strings import SIZES, TARGETS, collect, packages
 
 PAGE = Path(__file__).parents[1] / "docs" / "data.md"
 BEGIN, END = "<!-- tools/list_corpus_packages.py -->", "<!-- end -->"

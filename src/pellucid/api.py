@@ -14,8 +14,7 @@ import torch
 
 from pellucid.adapt.export import Exportable, check_format, write_export
 from pellucid.adapt.parity import Parity, parity
-from pellucid.config import read_toml
-from pellucid.data.read import fetch_corpora
+from pellucid.config import RunConfig, parse_budget, read_toml
 from pellucid.errors import DataError, RunError
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.exported import FORMATS, FormatName, Quantization
@@ -24,17 +23,20 @@ from pellucid.run import Run
 from pellucid.see.report import write_report
 from pellucid.see.training import TrainingStep, capture_step
 from pellucid.see.translation import batch_of, sentence_of
-from pellucid.tasks.task import Batch
-from pellucid.tasks.translate import TranslateConfig, TranslateTask, proposed_preset, translation_loss
+from pellucid.tasks.kinds import config_class, task_class
+from pellucid.tasks.task import Batch, Task
+from pellucid.tasks.translate import translation_loss
 from pellucid.train.loop import Event, Trainer, Watcher
 from pellucid.train.parallel import Workers, joined
-from pellucid.train.plan import make_plan, parse_budget
+from pellucid.train.plan import make_plan
 from pellucid.train.precision import autocast
 from pellucid.train.standing import next_batches, standing
 
+USES = {"translate": '`pellucid translate {run} "text"` uses it.'}
+
 
 def train(
-    config: TranslateConfig | str | Path,
+    config: RunConfig | str | Path,
     run_folder: str | Path | None = None,
     *,
     runs: str | Path = "runs",
@@ -43,8 +45,8 @@ def train(
 ) -> Run:
     """Train a network as `config` (an object or a TOML file) says, evaluate it, write its report.
 
-    `run_folder` is where everything goes; without it, a folder in `runs` named after the languages. `watcher` gets each
-    line of metrics.jsonl as it is made; when `should_stop` says so, the step is finished and everything is saved.
+    `run_folder` is where everything goes; without it, a folder in `runs` named after the task's data. `watcher` gets
+    each line of metrics.jsonl as it is made; when `should_stop` says so, the step is finished and everything is saved.
     Under `torchrun` all its processes train the one network together; the first one alone writes and is watched.
     Raises ConfigError, DataError, RunError or TrainingError; each says how to mend it.
     """
@@ -53,38 +55,35 @@ def train(
 
 
 def _train(
-    config: TranslateConfig | str | Path,
+    config: RunConfig | str | Path,
     run_folder: str | Path | None,
     runs: Path,
     watcher: Watcher,
     should_stop: Callable[[], bool],
     workers: Workers,
 ) -> Run:
-    if not isinstance(config, TranslateConfig):
-        config = TranslateConfig.parse(read_toml(Path(config)), where=str(config))
+    if not isinstance(config, RunConfig):
+        values = read_toml(Path(config))
+        config = config_class(values.get("task", "translate")).parse(values, where=str(config))
     if config.training.budget is not None:
         parse_budget(config.training.budget)
     if workers.first(lambda: run_folder is not None and Path(run_folder).exists() and any(Path(run_folder).iterdir())):
         raise RunError(f"{run_folder}: already exists and is not empty", mend="Choose another --name, or remove it.")
-    if config.model.preset == "auto":
-        seconds = parse_budget(config.training.budget) if config.training.budget else 0.0
-        config = config.changed(model=config.model.with_preset(proposed_preset(seconds)).model_dump())
-    data = config.data
-    workers.first(lambda: fetch_corpora(data.files, data.target))
-    task = TranslateTask(config)
+    kind = task_class(config.task)
+    config = kind.proposed(config)
+    workers.first(lambda: kind.fetch(config))
+    task = kind.open(config)
     _agree(workers, task)
     about = {"kind": "data", **task.describe()}
     watcher(about)
     plan = make_plan(task, workers=workers)
-    settled = task.config.changed(training=plan.training.model_dump())
-    task.config = settled
-    run = workers.first(
-        lambda: Run.create(run_folder or free_folder(runs, settled), settled, task.tokenizer),
-    )
+    task.config = task.config.changed(training=plan.training.model_dump())
+    run = workers.first(lambda: Run.create(run_folder or free_folder(runs, task.name), task))
     planned = {
         "kind": "plan",
         "parameters": plan.parameters,
-        "preset": settled.model.preset,
+        "preset": getattr(getattr(task.config, "model", None), "preset", None),
+        "item": task.item,
         "steps": plan.training.steps,
         "budget": plan.training.budget,
         "precision": plan.training.precision,
@@ -111,7 +110,7 @@ def resume(
     with joined() as workers:
         run = Run.open(path)
         if workers.first(lambda: run.status == "finished" and any(line["kind"] == "test" for line in run.metrics())):
-            raise RunError(f"{path}: this training is finished", mend=f'`pellucid translate {path} "text"` uses it.')
+            raise RunError(f"{path}: this training is finished", mend=USES[run.config.task].format(run=path))
         _agree(workers, run.task)
         return _go_on(run, run.task, watcher if workers.is_first else _unseen, should_stop, workers)
 
@@ -129,6 +128,7 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
     translation. Of a finished training it is one step more, at the rate of its last. Raises RunError if no state was
     saved, DataError if the data has changed, TraceError if a text is empty or too long.
     """
+    run.expect("translate")
     config = run.config
     training = config.training
     device = torch.device(training.device if torch.cuda.is_available() else "cpu")
@@ -172,6 +172,7 @@ def export(
     format, a package that writes it is missing or the model cannot be expressed in it; RunError if the run has no model
     or the folder cannot be written.
     """
+    run.expect("translate")
     check_format(to, quantize)
     place = Path(folder) if folder else run.path / FORMATS[to].folder
     what = Exportable(run.model, run.tokenizer, run.decoding, run.weights_checksum)
@@ -187,9 +188,8 @@ def export(
     return parity(TorchEngine(run.model), exported, run.tokenizer, examples, target, run.decoding)
 
 
-def free_folder(parent: Path, config: TranslateConfig) -> Path:
+def free_folder(parent: Path, name: str) -> Path:
     """`parent/en-zh`, or the first of `en-zh-2`, `en-zh-3` ... that is free."""
-    name = f"{config.data.source}-{config.data.target}"
     number, folder = 1, parent / name
     while folder.exists():
         number += 1
@@ -197,7 +197,7 @@ def free_folder(parent: Path, config: TranslateConfig) -> Path:
     return folder
 
 
-def _go_on(run: Run, task: TranslateTask, watcher: Watcher, should_stop: Callable[[], bool], workers: Workers) -> Run:
+def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], bool], workers: Workers) -> Run:
     with run.locked() if workers.is_first else nullcontext():
         if workers.first(lambda: run.status != "finished"):
             Trainer(run, task, watcher, should_stop, workers=workers).train()
@@ -206,7 +206,7 @@ def _go_on(run: Run, task: TranslateTask, watcher: Watcher, should_stop: Callabl
     return run
 
 
-def _agree(workers: Workers, task: TranslateTask) -> None:
+def _agree(workers: Workers, task: Task) -> None:
     workers.agree(task.fingerprint, "other data or settings", mend="Give all workers the same files and command.")
 
 
@@ -214,7 +214,7 @@ def _unseen(event: Event) -> None:
     """Watches for the workers whose events the first one shows."""
 
 
-def evaluate(run: Run, task: TranslateTask, watcher: Watcher = lambda event: None) -> None:
+def evaluate(run: Run, task: Task, watcher: Watcher = lambda event: None) -> None:
     """Score the run's best model on the held-out test side and add the result to its metrics."""
     began = time.monotonic()
     result = {"kind": "test", **task.test(run.model), "seconds": round(time.monotonic() - began, 2)}

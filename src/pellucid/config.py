@@ -5,15 +5,18 @@ has one, and a one-line description that becomes `--help` and the docs. A wrong 
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pellucid.errors import ConfigError
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 class Config(BaseModel):
@@ -50,17 +53,25 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}", mend="Mend that line; texts stand in quotes.") from None
 
 
+def parse_budget(text: str) -> float:
+    """Seconds of `90s`, `4m`, `1.5h` or `1h30m`. Raises ConfigError for anything else, and for no time at all."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text.strip().lower())
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip().lower():
+        raise ConfigError(f"budget is {text!r}: not a time", mend="Write a number and s, m or h, such as 90s or 4m.")
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if not seconds:
+        raise ConfigError(f"budget is {text!r}: no time to train in", mend="Give it at least 10s.")
+    return seconds
+
+
 class TrainingConfig(Config):
     """How a network is trained, whatever its task: budget, optimizer, schedule, evaluation, stopping."""
 
+    ITEMS: ClassVar[str | None] = None  # the field that says how many items (tokens) to train on, if there is one
+
     budget: str | None = Field(None, description="wall-clock time to train, such as 90s, 4m or 2h; fixes `steps`")
     steps: int | None = Field(None, ge=1, description="optimizer steps in all; found from `budget` when not given")
-    tokens: int | None = Field(None, ge=1, description="target tokens to train on in all, instead of `steps`")
-    batch_tokens: int = Field(
-        1024,
-        ge=16,
-        description="tokens in one batch, of all workers together: sentences times the longest side, with padding",
-    )
+    epochs: float | None = Field(None, gt=0, description="passes over the training examples, instead of `steps`")
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added up before one optimizer step")
     learning_rate: float | None = Field(
         None, gt=0, description="the highest learning rate of the schedule; chosen by the model's width when not given"
@@ -84,6 +95,44 @@ class TrainingConfig(Config):
     )
     device: str = Field("cpu", description="where to train: cpu or cuda; several workers take one CUDA device each")
     seed: int = Field(1, ge=0, description="of weights, order of data and dropout")
+
+    @classmethod
+    def lengths(cls) -> tuple[str, ...]:
+        """The fields that say how long to train, of which one is given."""
+        return ("budget", "steps", "epochs", *((cls.ITEMS,) if cls.ITEMS else ()))
+
+
+class TokenTraining(TrainingConfig):
+    """Training in batches of so many tokens, as sentences have different lengths."""
+
+    ITEMS: ClassVar[str | None] = "tokens"
+
+    tokens: int | None = Field(None, ge=1, description="target tokens to train on in all, instead of `steps`")
+    batch_tokens: int = Field(
+        1024,
+        ge=16,
+        description="tokens in one batch, of all workers together: sentences times the longest side, with padding",
+    )
+
+
+class ExampleTraining(TrainingConfig):
+    """Training in batches of so many examples, with defaults for small networks."""
+
+    batch: int = Field(32, ge=1, description="examples in one batch, of all workers together")
+    learning_rate: float | None = Field(1e-3, gt=0, description="the highest learning rate of the schedule")
+    optimizer: Literal["muon", "adamw"] = Field(
+        "adamw", description="muon: for the matrices between layers, AdamW for all else; adamw: for everything"
+    )
+    average: float = Field(0.0, ge=0, lt=1, description="decay per step of the moving average of the weights; 0: off")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("float32", description="auto: measured at the start")
+
+
+class RunConfig(Config):
+    """What the configs of all tasks have; each task's own has more sections."""
+
+    task: str
+    if TYPE_CHECKING:  # each declares it, after what comes before training: the order is that of the file
+        training: TrainingConfig
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

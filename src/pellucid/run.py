@@ -1,7 +1,7 @@
 """A run folder on disk: everything a training leaves behind, loaded and saved in this one place.
 
     config.toml         all of it, defaults written out
-    tokenizer.json      Hugging Face tokenizers format
+    tokenizer.json      Hugging Face tokenizers format (or what else the task keeps, such as columns.json)
     model.safetensors   the best weights
     state/              the last resumable states, newest last
     metrics.jsonl       one line per step or evaluation
@@ -27,13 +27,13 @@ from pellucid.files import REPLACE, UNFINISHED, read_tensors, tensors_checksum, 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pellucid.config import RunConfig
     from pellucid.data.tokenizer import Tokenizer
     from pellucid.generate.config import DecodingConfig
     from pellucid.generate.engine import Engine, EngineName
     from pellucid.generate.exported import FormatName
     from pellucid.generate.text import Translation
-    from pellucid.models.translator import Translator
-    from pellucid.tasks.translate import TranslateConfig, TranslateTask
+    from pellucid.tasks.task import Task
 
 Status = Literal["new", "running", "stopped", "finished"]
 STATES_KEPT = 2  # if the newest is damaged, the one before it is still good
@@ -60,16 +60,19 @@ class Run:
         return run
 
     @classmethod
-    def create(cls, path: str | Path, config: "TranslateConfig", tokenizer: "Tokenizer") -> "Run":
-        """Start a new run folder. Raises RunError if something stands there already or nothing can be written there."""
+    def create(cls, path: str | Path, task: "Task") -> "Run":
+        """Start a new run folder of a task.
+
+        Raises RunError if something stands there already or nothing can be written there.
+        """
         run = cls(Path(path))
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
             raise RunError(f"{path}: already exists and is not empty", mend="Choose another --name, or remove it.")
         try:
             run.path.mkdir(parents=True, exist_ok=True)
-            tokenizer.save(run.path / "tokenizer.json")
+            task.keep(run.path)
             # Last, because a folder with a config.toml is a run.
-            write_text(run._config_path, config.to_toml())
+            write_text(run._config_path, task.config.to_toml())
         except OSError as error:
             raise RunError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
         return run
@@ -79,10 +82,32 @@ class Run:
         return self.path.name or str(self.path.resolve().name)
 
     @cached_property
-    def config(self) -> "TranslateConfig":
-        from pellucid.tasks.translate import TranslateConfig
+    def config(self) -> Any:
+        """A RunConfig of the run's own task."""
+        from pellucid.tasks.kinds import config_class
 
-        return TranslateConfig.parse(read_toml(self._config_path), where=str(self._config_path))
+        return config_class(self.task_name).parse(read_toml(self._config_path), where=str(self._config_path))
+
+    @property
+    def task_name(self) -> str:
+        """Read without loading torch."""
+        return str(read_toml(self._config_path).get("task", "translate"))
+
+    @property
+    def kind(self) -> "type[Task]":
+        """What its task is, without anything of the data read."""
+        from pellucid.tasks.kinds import task_class
+
+        return task_class(self.task_name)
+
+    def expect(self, *tasks: str) -> None:
+        """Raises RunError unless the run's network is for one of these tasks."""
+        if self.task_name not in tasks:
+            wanted = " or ".join(tasks)
+            raise RunError(
+                f"{self.path}: is a run of {self.task_name}, and this needs one of {wanted}",
+                mend="`pellucid runs` lists the runs there are, and what each is for.",
+            )
 
     @cached_property
     def tokenizer(self) -> "Tokenizer":
@@ -91,17 +116,13 @@ class Run:
         return Tokenizer.load(self.path / "tokenizer.json")
 
     @cached_property
-    def task(self) -> "TranslateTask":
-        """The run's task with its data read again. Raises DataError if the files have changed since."""
-        from pellucid.tasks.translate import TranslateTask
-
-        return TranslateTask(self.config, tokenizer=self.tokenizer)
+    def task(self) -> Any:
+        """The run's Task with its data read again. Raises DataError if the files have changed since."""
+        return self.kind.open(self.config, self.path)
 
     @cached_property
-    def model(self) -> "Translator":
+    def model(self) -> Any:
         """The best weights so far, ready to use. Raises RunError if there are none yet or they do not fit."""
-        from pellucid.models.translator import Translator
-
         path = self.path / "model.safetensors"
         if not path.exists():
             raise RunError(
@@ -109,7 +130,7 @@ class Run:
                 mend=f"`pellucid resume {self.path}` goes on with it.",
             )
         weights, _ = read_tensors(path)
-        model = Translator(self.config.model, self.tokenizer.size)
+        model = self.kind.network(self.config, self.path)
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
@@ -178,24 +199,27 @@ class Run:
         """For each text several translations with their scores, best first, as many as the beam is wide."""
         from pellucid.generate.text import translate_texts
 
+        self.expect("translate")
         settings = self.decoding.changed(**decoding)
         return translate_texts(self.engine(engine, settings), self.tokenizer, texts, settings)
 
     def evaluate(self, side: Literal["test", "dev"] = "test", **decoding: Any) -> dict[str, Any]:
         """Scores of the model, the copied source and the translation memory on a held-out side."""
+        self.expect("translate")
         self.task.config = self.task.config.changed(decoding=self.config.decoding.changed(**decoding).model_dump())
-        return self.task.test(self.model, side)
+        return self.task.test(self.model, side)  # type: ignore[no-any-return]
 
     def evaluate_on(self, files: Sequence[str | Path], **decoding: Any) -> dict[str, Any]:
         """The same on other pairs: every source in `files` with its translations."""
+        self.expect("translate")
         config = self.config.data
-        return self.task.test_on(
+        return self.task.test_on(  # type: ignore[no-any-return]
             self.model, [str(file) for file in files], self.config.decoding.changed(**decoding), config.delimiter
         )
 
     # What training writes
 
-    def save_config(self, config: "TranslateConfig") -> None:
+    def save_config(self, config: "RunConfig") -> None:
         write_text(self._config_path, config.to_toml())
         self.__dict__.pop("config", None)
 

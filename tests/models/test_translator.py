@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import ConfigError
-from pellucid.models.translator import PADDING, PRESETS, Translator, TranslatorConfig, count_parameters
+from pellucid.models.parameters import count_parameters
+from pellucid.models.translator import PADDING, PRESETS, Translator, TranslatorConfig
 from pellucid.nn.attention import MultiHeadAttention
 from pellucid.nn.positions import sinusoids
 

@@ -54,7 +54,10 @@ def made(path: Path, **changes: Any) -> Run:
             "decoding": {"method": "greedy", "max_extra": 4},
         }
     )
-    run = Run.create(path, config, tokenizer)
+    path.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(path / "tokenizer.json")
+    (path / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+    run = Run.open(path)
     model = Translator(config.model, tokenizer.size)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.4)

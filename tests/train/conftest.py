@@ -64,6 +64,6 @@ def make_run(pairs_file: Path, tmp_path: Path) -> Callable[..., tuple[Run, Trans
 
     def make(name: str = "run", **training: object) -> tuple[Run, TranslateTask]:
         task = TranslateTask(tiny_config(pairs_file, **training))
-        return Run.create(tmp_path / name, task.config, task.tokenizer), task
+        return Run.create(tmp_path / name, task), task
 
     return make

@@ -107,7 +107,7 @@ def test_after_ten_steps_of_two_batches_each_two_workers_stand_where_one_stands(
     learned: Learned, tmp_path: Path
 ) -> None:
     task = without_dropout(learned.task, steps=10, accumulate=2)
-    run = Run.create(tmp_path / "one", task.config, task.tokenizer)
+    run = Run.create(tmp_path / "one", task)
     Trainer(run, task).train()
     fields = ("step", "tokens", "learning_rate")
     assert lines(learned.folder / "accumulated", "step", *fields) == lines(run.path, "step", *fields)

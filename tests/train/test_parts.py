@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from pellucid.config import TrainingConfig
+from pellucid.config import TrainingConfig, parse_budget
 from pellucid.errors import ConfigError
 from pellucid.generate.config import DecodingConfig
 from pellucid.run import Run
 from pellucid.tasks.translate import TranslateTask
 from pellucid.train.loop import Trainer
 from pellucid.train.optimizer import make_optimizer
-from pellucid.train.plan import make_plan, parse_budget
+from pellucid.train.plan import make_plan
 from pellucid.train.schedule import learning_rate
 from pellucid.train.state import MovingAverage
 

@@ -43,7 +43,7 @@ def trained(
     """A training as api.train does it, from whatever stands in the folder; `after_step` may stop or kill it."""
     run = Run(folder)
     if workers.first(lambda: not folder.exists()):
-        workers.first(lambda: Run.create(folder, task.config, task.tokenizer))
+        workers.first(lambda: Run.create(folder, task))
     trainer = Trainer(run, task, workers=workers)
     trainer.should_stop = lambda: bool(after_step(trainer.counters.step))
     trainer.train()

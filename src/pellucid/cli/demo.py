@@ -26,5 +26,5 @@ def translate(
     with joined() as workers:
         workers.first(lambda: collect_shown(target, size))
     data = {"files": [f"corpus:interface-strings:{size}"], "source": "en", "target": target}
-    config = assembled(None, {"data": data, "training": {"budget": budget}}, [])
+    config = assembled("translate", None, {"data": data, "training": {"budget": budget}}, [])
     run_training(config, None, runs, json)

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from pellucid.cli.console import duration, err, millions, one_line, out, print_json
+from pellucid.cli.console import duration, err, millions, out, print_json
+from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
 
 Event = Mapping[str, Any]
@@ -23,7 +23,9 @@ SMOOTH = 0.95  # of the loss and rate shown
 class Live:
     """Shows the events of one training. `show` is the trainer's watcher."""
 
-    def __init__(self, json: bool) -> None:
+    def __init__(self, task: str, json: bool, item: str = "token") -> None:
+        self.outcome = outcome_of(task)
+        self._items = say(f"item.{item}")
         self.json = json
         self.steps = 0
         self.stopped_at: int | None = None
@@ -46,8 +48,8 @@ class Live:
             self._bar = None
 
     def _data(self, event: Event) -> None:
-        removed = sum(event["removed"].values())
-        self._say("train.data", **{**event, "removed": f"{removed:,}", "train": f"{event['train']:,}"})
+        if not self.json:
+            out.print(self.outcome.data_line(event), markup=False)
         self._say("train.measuring")
 
     def _plan(self, event: Event) -> None:
@@ -55,11 +57,12 @@ class Live:
         key = "train.plan" if event["workers"] == 1 else "train.plan_workers"
         self._say(
             key,
-            preset=event["preset"],
+            preset=say("train.preset", preset=event["preset"]) if event["preset"] else "",
             parameters=millions(event["parameters"]),
             steps=f"{self.steps:,}",
             precision=event["precision"],
             rate=f"{event['tokens_per_second']:,}",
+            items=self._items,
             threads=event["threads"],
             workers=event["workers"],
         )
@@ -91,21 +94,19 @@ class Live:
         if self._bar is not None:
             self._bar.update(self._task, completed=event["step"])
             if first or event["step"] % REFRESH == 0:
-                words = say("train.progress", loss=f"{self._loss:.2f}", rate=f"{self._rate:,.0f}", score=self._score)
+                words = say(
+                    "train.progress",
+                    loss=f"{self._loss:.2f}",
+                    rate=f"{self._rate:,.0f}",
+                    items=self._items,
+                    score=self._score,
+                )
                 self._bar.update(self._task, words=words)
 
     def _evaluation(self, event: Event) -> None:
-        scores = event["scores"]
-        self._score = f"chrF {scores['chrf']:.1f}"
-        if self.json:
-            return
-        out.print(say("train.sample", step=event["step"], chrf=f"{scores['chrf']:.1f}", bleu=f"{scores['bleu']:.1f}"))
-        if event["samples"]:
-            sample = event["samples"][event["step"] % len(event["samples"])]
-            room = max(out.width - 6, 20)
-            for sign, text in ((" ", sample["source"]), (">", sample["output"]), ("=", sample["references"][0])):
-                style = "bold" if sign == ">" else "dim"
-                out.print(f"  [{style}]{sign} {escape(one_line(text, room))}[/]", soft_wrap=False)
+        self._score = self.outcome.score_text(event["scores"])
+        if not self.json:
+            self.outcome.evaluation(event)
 
     def _warning(self, event: Event) -> None:
         err.print(f"{say('warning')} {event['text']}", markup=False)

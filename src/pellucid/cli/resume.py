@@ -21,8 +21,10 @@ def resume(
     from pellucid.run import Run
 
     path = find_run(run)
-    live = Live(json)
-    live.steps = Run.open(path).config.training.steps or 0
+    stopped = Run.open(path)
+    config = stopped.config
+    live = Live(config.task, json, stopped.kind.item)
+    live.steps = config.training.steps or 0
     with stopped_by_ctrl_c(live) as should_stop:
         opened = api.resume(path, watcher=live.show, should_stop=should_stop)
     finish(live, opened)

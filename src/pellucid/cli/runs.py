@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pellucid.cli.console import RUNS, duration, millions, out, print_json
+from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
 from pellucid.errors import PellucidError
 
@@ -53,11 +54,11 @@ def runs(
 def _cell(run: Mapping[str, Any], column: str) -> str:
     match column:
         case "size":
-            return f"{run['preset']} {millions(run['parameters'])}" if run["parameters"] else ""
+            return f"{run['preset']} {millions(run['parameters'])}".strip() if run["parameters"] else ""
         case "data":
-            return f"{run['pairs']:,}" if run["pairs"] else ""
+            return f"{run['examples']:,}" if run["examples"] else ""
         case "scores":
-            return f"{run['chrf']:.1f} / {run['bleu']:.1f}" if run["chrf"] is not None else ""
+            return escape(run["score"])
         case "time":
             return duration(run["seconds"]) if run["seconds"] else ""
         case "status":
@@ -72,25 +73,25 @@ def summary(path: Path) -> dict[str, Any]:
 
     run = Run(path)
     facts: dict[str, Any] = {"name": path.name, "path": str(path), "task": "", "preset": "", "parameters": 0}
-    facts |= {"pairs": 0, "chrf": None, "bleu": None, "seconds": 0.0, "steps": 0, "status": "damaged"}
+    facts |= {"examples": 0, "score": "", "scores": {}, "seconds": 0.0, "steps": 0, "status": "damaged"}
     try:
         config = run.config
-        facts |= {"status": run.status, "preset": config.model.preset}
-        facts["task"] = f"{config.data.source}-{config.data.target}"
+        outcome = outcome_of(config.task)
+        facts |= {"status": run.status, "preset": getattr(getattr(config, "model", None), "preset", "")}
+        facts["task"] = outcome.about(config)
         tested = False
         for line in run.metrics():
             match line["kind"]:
                 case "data":
-                    facts["pairs"] = line["train"]
+                    facts["examples"] = line["train"]
                 case "plan":
                     facts["parameters"] = line["parameters"]
                 case "step" | "end":
                     facts |= {"steps": line["step"], "seconds": line["seconds"]}
                 case "evaluation" if line["best"] and not tested:
-                    facts |= {"chrf": line["scores"]["chrf"], "bleu": line["scores"]["bleu"]}
+                    facts |= {"score": outcome.score_of(line), "scores": line["scores"]}
                 case "test":
-                    scores = line["subsets"]["all"]["systems"]["model"]
-                    facts |= {"chrf": scores["chrf"]["value"], "bleu": scores["bleu"]["value"]}
+                    facts |= {"score": outcome.score_of(line), "scores": outcome.scores_of(line)}
                     tested = True
     except (PellucidError, ValueError, KeyError):
         facts["status"] = "damaged"

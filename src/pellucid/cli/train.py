@@ -8,13 +8,12 @@ import typer
 
 from pellucid.cli.console import RUNS, out
 from pellucid.cli.live import Live, stopped_by_ctrl_c
-from pellucid.cli.tables import print_samples, print_scores
 from pellucid.cli.words import say
 from pellucid.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pellucid.config import RunConfig
     from pellucid.run import Run
-    from pellucid.tasks.translate import TranslateConfig
 
 
 def translate(
@@ -65,23 +64,28 @@ def translate(
             "threads": threads,
         },
     }
-    run_training(assembled(config, flags, set_ or []), runs / name if name else None, runs, json)
+    parsed = assembled("translate", config, flags, set_ or [])
+    if not parsed.data.files:
+        raise ConfigError("no data to train on", mend="Name a file of sentence pairs, such as pairs.tsv.")
+    run_training(parsed, runs / name if name else None, runs, json)
 
 
-def assembled(path: Path | None, flags: dict[str, dict[str, Any]], settings: Sequence[str]) -> "TranslateConfig":
-    """The TOML file, if there is one, overridden by flags, overridden by --set. Raises ConfigError."""
+def assembled(task: str, path: Path | None, flags: dict[str, dict[str, Any]], settings: Sequence[str]) -> Any:
+    """A task's config: the TOML file, if there is one, overridden by flags, overridden by --set. Raises ConfigError."""
     import tomllib
 
     from pellucid.config import read_toml
-    from pellucid.tasks.translate import TranslateConfig
+    from pellucid.tasks.kinds import config_class
 
     values = read_toml(path) if path else {}
+    config = config_class(task)
+    lengths = config.model_fields["training"].annotation.lengths()  # type: ignore[union-attr]
     for section, fields in flags.items():
         given = {field: value for field, value in fields.items() if value is not None}
         if given:
-            if {"budget", "steps", "tokens"} & set(given):
-                # A flag takes the place of whichever of the three the file gave.
-                for other in ("budget", "steps", "tokens"):
+            if set(lengths) & set(given):
+                # A flag takes the place of whichever of them the file gave.
+                for other in lengths:
                     values.get(section, {}).pop(other, None)
             values[section] = {**values.get(section, {}), **given}
     for setting in settings:
@@ -97,17 +101,15 @@ def assembled(path: Path | None, flags: dict[str, dict[str, Any]], settings: Seq
         for section in sections:
             inner = inner.setdefault(section, {})
         inner[field] = value
-    parsed = TranslateConfig.parse(values, where=str(path) if path else "config")
-    if not parsed.data.files:
-        raise ConfigError("no data to train on", mend="Name a file of sentence pairs, such as pairs.tsv.")
-    return parsed
+    return config.parse(values, where=str(path) if path else "config")
 
 
-def run_training(config: "TranslateConfig", folder: Path | None, runs: Path, json: bool) -> None:
+def run_training(config: "RunConfig", folder: Path | None, runs: Path, json: bool) -> None:
     """Train with everything shown, then print what came out and what to try next."""
     from pellucid import api
+    from pellucid.tasks.kinds import task_class
 
-    live = Live(json)
+    live = Live(config.task, json, task_class(config.task).item)
     with stopped_by_ctrl_c(live) as should_stop:
         run = api.train(config, folder, runs=runs, watcher=live.show, should_stop=should_stop)
     finish(live, run)
@@ -125,14 +127,4 @@ def finish(live: Live, run: "Run") -> None:
     if live.json or live.tested is None:
         return
     out.print()
-    print_scores(live.tested)
-    out.print()
-    print_samples(live.tested["samples"], say("samples.title"))
-    data = run.config.data
-    out.print()
-    out.print(say("report.written", path=run.path / "report.html"), markup=False, soft_wrap=True)
-    out.print(say("next.title"))
-    facts = {"run": run.path, "source": data.source, "target": data.target, "files": " ".join(data.files)}
-    corpus = data.files[0].startswith("corpus:")
-    for key in ("next.translate", "next.longer", *(("next.own",) if corpus else ())):
-        out.print("  " + say(key, **facts), markup=False, soft_wrap=True)
+    live.outcome.print_outcome(run, live.tested)

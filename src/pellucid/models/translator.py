@@ -217,8 +217,3 @@ def _block(kind: type[EncoderBlock] | type[DecoderBlock], config: TranslatorConf
         pre_norm=config.norm == "pre",
         activation=config.activation,
     )
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Trained numbers, a tied table counted once."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -39,7 +39,8 @@ POLICY = (
 )
 # What is cut off never comes to life, and neither does anything in an old browser: then one sentence says which it is.
 WATCH = (
-    'addEventListener("load", () => { if (window.pellucid || document.querySelector("#app .sorry")) return; '
+    'addEventListener("load", () => { const app = document.getElementById("app"); '
+    'if (window.pellucid || app.querySelector(".sorry:not(.loading)")) return; app.replaceChildren(); '
     'const new_ = HTMLScriptElement.supports?.("importmap") && "DecompressionStream" in window; '
     'document.getElementById(new_ ? "broken" : "old").hidden = false; });'
 )
@@ -88,8 +89,9 @@ def page(
 <style>{text("page.css")}</style>
 <body>
 <noscript><p class="sorry">{escape(words["en"]["page.noscript"])}</p>
-<p class="sorry" lang="zh">{escape(words["zh"]["page.noscript"])}</p></noscript>
-<div id="app"></div>
+<p class="sorry" lang="zh">{escape(words["zh"]["page.noscript"])}</p>
+<style>.loading {{ display: none }}</style></noscript>
+<div id="app"><p class="sorry loading">{escape(" · ".join(words[one]["page.loading"] for one in LANGUAGES))}</p></div>
 {sentence("broken", words, "page.broken")}
 {sentence("old", words, "page.browser")}
 <script>{WATCH}</script>

@@ -3,9 +3,10 @@
 A task joins a source of examples, a model family, a loss and metrics. The trainer has no `if task == ...`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -48,11 +49,49 @@ class Batch:
 
 
 class Task(Protocol):
-    """What every task offers; `tasks/translate.py` is the first."""
+    """What every task offers; `tasks/kinds.py` lists them. Made of a config, it reads the data that this names."""
+
+    config: Any  # a RunConfig of its own; what is found before training (steps, fingerprints) is written back into it
+    item: str  # what a loss's `count` counts: token, example, character, pair
+
+    @classmethod
+    def proposed(cls, config: Any) -> Any:
+        """The config with what depends on the budget settled, before anything is read."""
+        return config
+
+    @classmethod
+    def fetch(cls, config: Any) -> None:
+        """Get default data into the cache, if the config names such. Raises DataError if it cannot be had."""
+
+    @classmethod
+    def open(cls, config: Any, folder: Path | None = None) -> Self:
+        """The task with its data read; of a run that exists with what it keeps, so that nothing is fitted anew.
+
+        Raises DataError if the data cannot be read, or has changed since the run began.
+        """
+        ...
+
+    @classmethod
+    def network(cls, config: Any, folder: Path) -> nn.Module:
+        """A new network as the config and what the run keeps say, without reading any data."""
+        ...
+
+    def keep(self, folder: Path) -> None:
+        """Write the files without which the network cannot be used (a tokenizer, the columns of a table)."""
+
+    @property
+    def name(self) -> str:
+        """What a run of this task and data is called if nobody says otherwise, such as `en-zh`."""
+        ...
 
     @property
     def training(self) -> TrainingConfig:
         """How its network is to be trained."""
+        training: TrainingConfig = self.config.training
+        return training
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that training depends on: the configuration and the examples in their order."""
         ...
 
     def build_model(self) -> nn.Module:
@@ -75,6 +114,17 @@ class Task(Protocol):
         """The model's loss and scores on the development examples."""
         ...
 
-    def describe(self) -> dict[str, Any]:
-        """What the data holds, for the report: the `data` line of metrics.jsonl."""
+    def test(self, model: nn.Module) -> dict[str, Any]:
+        """Scores on the examples held out to the end, beside baselines: the `test` line of metrics.jsonl."""
         ...
+
+    def describe(self) -> dict[str, Any]:
+        """What the data holds, for the report: the `data` line of metrics.jsonl; `train` is how many examples."""
+        ...
+
+    def carried(self) -> dict[str, Tensor]:
+        """What the task itself remembers from step to step (a hidden state carried on); saved with each state."""
+        return {}
+
+    def carry(self, carried: Mapping[str, Tensor]) -> None:
+        """Put back what `carried` gave, on whatever device it is needed; with {}, forget it."""

@@ -9,18 +9,19 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from pellucid.config import Config, TrainingConfig
+from pellucid.config import Config, RunConfig, TokenTraining, parse_budget
 from pellucid.data.batching import epoch_batches, padding_share
 from pellucid.data.filters import Cleaned, Limits, clean
 from pellucid.data.packed import PackedPairs, pack
 from pellucid.data.pairs import Example, Pair
-from pellucid.data.read import Reading, read_pairs
+from pellucid.data.read import Reading, fetch_corpora, read_pairs
 from pellucid.data.slots import take_out, take_out_same
 from pellucid.data.splits import Splits, split
 from pellucid.data.tokenizer import BOS, EOS, PAD, SMALLEST, Tokenizer
@@ -32,13 +33,14 @@ from pellucid.models.translator import Translator, TranslatorConfig
 from pellucid.nn.loss import projected_cross_entropy
 from pellucid.tasks.memory import TranslationMemory
 from pellucid.tasks.scores import full_scores, quick_scores, sentence_chrf
-from pellucid.tasks.task import Batch, Evaluation, Losses
+from pellucid.tasks.task import Batch, Evaluation, Losses, Task
 
 FEWEST_PAIRS = 50  # fewer cannot be split into sides that mean anything
 ENCODED_AT_ONCE = 10_000  # pairs that exist as Python numbers at a time, between the tokenizer and the packed store
 DEV_LOSS_BATCH = 4096  # tokens; no gradients are kept, so it may be larger than in training
 QUICK_SENTENCES = 300  # dev sentences translated at each evaluation during training
 SHOWN_SAMPLES = 6
+TOKENIZER = "tokenizer.json"  # what a run keeps beside its weights
 REPORTED_SAMPLES = 300
 
 SMALL_FROM, BASE_FROM = 15 * 60, 6 * 3600  # seconds of training from which a larger preset overtakes the smaller
@@ -68,14 +70,14 @@ class TokenizerConfig(Config):
     vocabulary: int = Field(8000, ge=SMALLEST, description="tokens at most, one table for both languages")
 
 
-class TranslateConfig(Config):
+class TranslateConfig(RunConfig):
     """All of one translation run: data, tokenizer, model, training and decoding."""
 
     task: Literal["translate"] = Field("translate", description="what the network is for")
     data: TranslationData = Field(default_factory=TranslationData)
     tokenizer: TokenizerConfig = Field(default_factory=TokenizerConfig)
     model: TranslatorConfig = Field(default_factory=TranslatorConfig)
-    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    training: TokenTraining = Field(default_factory=TokenTraining)
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of certainty given to all other tokens")
     decoding: DecodingConfig = Field(default_factory=DecodingConfig)
 
@@ -121,8 +123,37 @@ def limits(config: TranslationData) -> Limits:
     return Limits(max_characters=config.max_characters, max_ratio=config.max_ratio)
 
 
-class TranslateTask:
+class TranslateTask(Task):
     """The Task protocol for translation, built from a config and, when a run already has one, its tokenizer."""
+
+    item = "token"
+    config: TranslateConfig
+
+    @classmethod
+    def proposed(cls, config: TranslateConfig) -> TranslateConfig:
+        if config.model.preset != "auto":
+            return config
+        seconds = parse_budget(config.training.budget) if config.training.budget else 0.0
+        return config.changed(model=config.model.with_preset(proposed_preset(seconds)).model_dump())
+
+    @classmethod
+    def fetch(cls, config: TranslateConfig) -> None:
+        fetch_corpora(config.data.files, config.data.target)
+
+    @classmethod
+    def open(cls, config: TranslateConfig, folder: Path | None = None) -> "TranslateTask":
+        return cls(config, tokenizer=Tokenizer.load(folder / TOKENIZER) if folder else None)
+
+    @classmethod
+    def network(cls, config: TranslateConfig, folder: Path) -> Translator:
+        return Translator(config.model, Tokenizer.load(folder / TOKENIZER).size)
+
+    def keep(self, folder: Path) -> None:
+        self.tokenizer.save(folder / TOKENIZER)
+
+    @property
+    def name(self) -> str:
+        return f"{self.config.data.source}-{self.config.data.target}"
 
     def __init__(
         self, config: TranslateConfig, data: PreparedData | None = None, tokenizer: Tokenizer | None = None
@@ -151,15 +182,11 @@ class TranslateTask:
         held += [self.examples.checksum(), self._dev.checksum()]
         return hashlib.sha256(json.dumps(held).encode()).hexdigest()
 
-    @property
-    def training(self) -> TrainingConfig:
-        return self.config.training
-
     def build_model(self) -> Translator:
         return Translator(self.config.model, self.tokenizer.size)
 
     def epoch(self, number: int) -> Sequence[Sequence[int]]:
-        return epoch_batches(self.lengths, self.training.batch_tokens, self.training.seed, number)
+        return epoch_batches(self.lengths, self.config.training.batch_tokens, self.training.seed, number)
 
     def collate(self, examples: Sequence[int]) -> Batch:
         return collated(self.examples, examples)
@@ -184,12 +211,13 @@ class TranslateTask:
     def translate(self, model: Translator, texts: Sequence[str], decoding: DecodingConfig) -> list[str]:
         return [best[0].text for best in translate_texts(TorchEngine(model), self.tokenizer, texts, decoding)]
 
-    def test(self, model: Translator, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
+    def test(self, model: nn.Module, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         """Scores of the model and of both baselines on a held-out side; the `test` line of metrics.jsonl."""
+        translator = cast(Translator, model)
         examples = self.data.splits.test if side == "test" else self.data.splits.dev
         return score_examples(
             examples,
-            lambda texts: self.translate(model, texts, self.config.decoding),
+            lambda texts: self.translate(translator, texts, self.config.decoding),
             TranslationMemory(self.data.splits.train),
             self.data.reading.target,
             side,

@@ -21,7 +21,7 @@ from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.plan import prepare_device
 from pellucid.train.precision import autocast
 from pellucid.train.schedule import learning_rate
-from pellucid.train.state import Counters, MovingAverage, pack, random_state, unpack
+from pellucid.train.state import Counters, MovingAverage, carried_of, carried_state, pack, random_state, unpack
 
 Event = Mapping[str, Any]
 Watcher = Callable[[Event], None]
@@ -172,7 +172,7 @@ class Trainer:
 
     def averaged_model(self) -> nn.Module:
         averaged = copy.deepcopy(self.model)
-        averaged.load_state_dict(self.average.weights)
+        averaged.load_state_dict({**self.model.state_dict(), **self.average.weights})
         return averaged.eval()
 
     def _note(self, **event: Any) -> None:
@@ -196,10 +196,10 @@ class Trainer:
         began = self.clock()
         end = [self._unwritten.pop()] if with_end else []
         self._write_metrics()
-        randomness = self.workers.gather(random_state(self.device))
+        own = self.workers.gather({**random_state(self.device), **carried_state(self.task)})
         self.workers.first(
             lambda: self.run.save_state(
-                self.counters.step, *pack(self.model, self.average, self.optimizer, self.counters, randomness)
+                self.counters.step, *pack(self.model, self.average, self.optimizer, self.counters, own)
             )
         )
         if end:
@@ -217,6 +217,7 @@ class Trainer:
             raise RunError(f"{self.run.path}: no state to be seen here", mend="All workers must see the same folder.")
         tensors, about, warnings = saved
         self.counters = unpack(tensors, about, self.model, self.average, self.optimizer, workers.rank, self.device)
+        self.task.carry(carried_of(tensors, workers.rank))
         workers.agree(lambda: self.counters.step, "another saved state", mend="All workers must see the same folder.")
         workers.first(lambda: self.run.cut_metrics(self.counters.metrics_bytes))
         self._last_save = self.clock()

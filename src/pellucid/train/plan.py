@@ -4,17 +4,17 @@ All of it is found before the first step and written to config.toml, so that the
 without a clock: the schedule depends on steps, never on time.
 """
 
+import itertools
 import math
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from pellucid.config import TrainingConfig
+from pellucid.config import TrainingConfig, parse_budget
 from pellucid.errors import ConfigError
-from pellucid.models.translator import count_parameters
+from pellucid.models.parameters import count_parameters
 from pellucid.tasks.task import Task
 from pellucid.train.memory import keep_freed_memory
 from pellucid.train.optimizer import make_optimizer
@@ -23,11 +23,11 @@ from pellucid.train.precision import autocast, faster, finish, matrix_rates
 from pellucid.train.schedule import rate_for_width
 from pellucid.train.state import MovingAverage
 
-UNITS = {"s": 1, "m": 60, "h": 3600}
 DEFAULT_BUDGET = "10m"
 TRIAL_SECONDS, TRIAL_STEPS = 4.0, 40  # of measuring; whichever ends first
 EVALUATIONS = (4, 12)  # at least and at most in one training
 EVALUATION_SECONDS = 20.0  # wanted between two, where that gives a number in that range
+MOST_ROWS = 4096  # of the product that is measured
 EVALUATION_SHARE = 0.08  # of the time, taken off the budget before it is turned into steps
 
 
@@ -39,17 +39,6 @@ class Plan:
     parameters: int
     tokens_per_second: float
     matrix_rates: dict[str, float]
-
-
-def parse_budget(text: str) -> float:
-    """Seconds of `90s`, `4m`, `1.5h` or `1h30m`. Raises ConfigError for anything else, and for no time at all."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text.strip().lower())
-    if not parts or "".join(number + unit for number, unit in parts) != text.strip().lower():
-        raise ConfigError(f"budget is {text!r}: not a time", mend="Write a number and s, m or h, such as 90s or 4m.")
-    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
-    if not seconds:
-        raise ConfigError(f"budget is {text!r}: no time to train in", mend="Give it at least 10s.")
-    return seconds
 
 
 def prepare_device(training: TrainingConfig, workers: Workers = ALONE) -> torch.device:
@@ -81,20 +70,27 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, worker
     Several workers are measured as they will train, all at once; the first one's clock settles the plan of all.
     """
     training = task.training
-    if sum(value is not None for value in (training.budget, training.steps, training.tokens)) > 1:
-        raise ConfigError("budget, steps and tokens say the same thing", mend="Give only one of them.")
+    said = [name for name in training.lengths() if getattr(training, name) is not None]
+    if len(said) > 1:
+        raise ConfigError(f"{' and '.join(said)} say the same thing", mend="Give only one of them.")
     device = prepare_device(training, workers)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(training.seed)
         model = task.build_model().to(device)
-        width = min(parameter.size(-1) for parameter in model.parameters() if parameter.dim() == 2)
-        measured = matrix_rates(min(max(training.batch_tokens // workers.size, 1), 4096), width, device)
-        rates = workers.first(lambda: measured)
+        width = min((parameter.size(-1) for parameter in model.parameters() if parameter.dim() == 2), default=1)
+        rates: dict[str, float] = {}
+        if training.precision == "auto":
+            measured = matrix_rates(_rows(task, workers), width, device)
+            rates = workers.first(lambda: measured)
         precision = faster(rates) if training.precision == "auto" else training.precision
         seconds, tokens = _trial(task, model, precision, clock, workers, device)
+        task.carry({})
     steps = training.steps
-    if training.tokens:
-        steps = max(round(training.tokens / tokens / training.accumulate), 1)
+    items = getattr(training, training.ITEMS) if training.ITEMS else None
+    if items:
+        steps = max(round(items / tokens / training.accumulate), 1)
+    elif training.epochs:
+        steps = max(round(training.epochs * len(task.epoch(0)) / training.accumulate), 1)
     elif steps is None:
         share = parse_budget(DEFAULT_BUDGET if training.budget is None else training.budget) * (1 - EVALUATION_SHARE)
         steps = max(int(share / seconds / training.accumulate), 1)
@@ -110,6 +106,12 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, worker
     return workers.first(lambda: plan)
 
 
+def _rows(task: Task, workers: Workers) -> int:
+    """How many rows the products of a step have, about: as many as a worker's share of a batch has numbers."""
+    tensors = task.collate(task.epoch(0)[0]).tensors.values()
+    return min(max(max(tensor.numel() for tensor in tensors) // workers.size, 1), MOST_ROWS)
+
+
 def _trial(
     task: Task,
     model: torch.nn.Module,
@@ -118,11 +120,11 @@ def _trial(
     workers: Workers,
     device: torch.device,
 ) -> tuple[float, float]:
-    """Mean seconds and mean target tokens of one batch, forward, backward and update included."""
+    """Mean seconds and mean items (tokens) of one batch, forward, backward and update included."""
     objective = workers.objective(task, model)
     optimizer, average = make_optimizer(model, task.training, precision), MovingAverage(model, task.training.average)
     began, batches, tokens = clock(), 0, 0.0
-    for number, examples in enumerate(task.epoch(0)):
+    for number, examples in enumerate(_repeated(task)):
         if number == 2:  # the first two warm the caches up
             finish(device)
             began, batches, tokens = clock(), 0, 0.0
@@ -141,6 +143,12 @@ def _trial(
         batches, tokens = batches + 1, tokens + count
     finish(device)
     return (clock() - began) / batches, workers.sum(tokens)[0] / batches
+
+
+def _repeated(task: Task) -> Iterator[Sequence[int]]:
+    """Epoch after epoch: a small table has few batches."""
+    for number in itertools.count():
+        yield from task.epoch(number)
 
 
 def _evaluate_every(steps: int, step_seconds: float) -> int:

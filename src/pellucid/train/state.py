@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.tasks.task import Task
+
 
 @dataclass
 class Counters:
@@ -46,16 +48,16 @@ def pack(
     average: MovingAverage,
     optimizer: torch.optim.Optimizer,
     counters: Counters,
-    randomness: Sequence[Mapping[str, Tensor]],
+    own: Sequence[Mapping[str, Tensor]],
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Everything as named tensors and a JSON-able description; `randomness` is the `random_state` of each worker."""
+    """Everything as named tensors and a JSON-able description; `own` is what each worker alone has."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.weights.items()}
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
-    for rank, states in enumerate(randomness):
+    for rank, states in enumerate(own):
         tensors |= {name + _of_worker(rank): state for name, state in states.items()}
-    return tensors, {"counters": asdict(counters), "workers": len(randomness)}
+    return tensors, {"counters": asdict(counters), "workers": len(own)}
 
 
 def unpack(
@@ -90,6 +92,18 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
     if device.type == "cuda":
         states["random.cuda"] = torch.cuda.get_rng_state(device)
     return states
+
+
+def carried_state(task: Task) -> dict[str, Tensor]:
+    """What the task remembers from step to step, of this worker's share of the batches."""
+    return {f"carried.{name}": value for name, value in task.carried().items()}
+
+
+def carried_of(tensors: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
+    """What this worker's task remembered when the state was saved."""
+    ending = _of_worker(rank)
+    mine = {name: value for name, value in _under("carried", tensors).items() if name.endswith(ending)}
+    return {name.removesuffix(ending): value for name, value in mine.items()}
 
 
 def _of_worker(rank: int) -> str:

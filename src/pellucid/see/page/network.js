@@ -29,6 +29,12 @@ function same(trace, step, out) {
   return step === out;
 }
 
+// The sentence above the drawing, with this network's own numbers.
+export function networkLead(app) {
+  const layers = smallNetwork(app.trace) ?? [];
+  return t("network.lead", { neurons: layers.reduce((sum, one) => sum + one.step.shape.at(-1), 0), weights: layers.reduce((sum, one) => sum + one.weight.size, 0) });
+}
+
 export async function network(app) {
   const { trace, state } = app, layers = smallNetwork(trace);
   if (!layers) return el("p", { class: "note" }, t("network.none"));

@@ -1,0 +1,33 @@
+"""The tasks that there are, each imported when it is needed: a config's field `task` names one."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pellucid.config import RunConfig
+    from pellucid.tasks.task import Task
+
+TASKS = {  # name: its module, its config and its Task
+    "translate": ("pellucid.tasks.translate", "TranslateConfig", "TranslateTask"),
+}
+
+
+def config_class(name: object) -> "type[RunConfig]":
+    """Raises ConfigError if there is no such task."""
+    found: type[RunConfig] = _of(name, 1)
+    return found
+
+
+def task_class(name: object) -> "type[Task]":
+    """Raises ConfigError if there is no such task."""
+    found: type[Task] = _of(name, 2)
+    return found
+
+
+def _of(name: object, place: int) -> Any:
+    if not isinstance(name, str) or name not in TASKS:
+        raise ConfigError(f"task is {name!r}: there is no such task", mend=f"There are {', '.join(TASKS)}.")
+    names = TASKS[name]
+    return getattr(import_module(names[0]), names[place])
