@@ -59,11 +59,11 @@ def test_the_path_of_the_tree_is_what_generation_writes(browser: Browser, decode
     with Opened(browser, path, "#/decoding") as page:
         best = page.evaluate("pellucid.trace.decoding.nodes[pellucid.trace.decoding.best].written")
         assert best == trace.decoding.translation == translated
-        on = page.locator(".decoding svg a rect[style*='--share']").count()
+        on = page.locator("[data-branch=best]").count()
         assert on == len(trace.decoding.path) + 1
         dead = [node for node in trace.decoding.nodes if not trace.decoding.children(node.number)]
         dead = [node for node in dead if node not in trace.decoding.path]
-        assert page.locator(".decoding svg a rect[style*='dasharray']").count() == len(dead)
+        assert page.locator("[data-branch=dead]").count() == len(dead)
         for node in dead[:5]:
             page.locator(f"[data-focus=node-{node.number}]").click()
             assert page.locator(".fate").inner_text().endswith(node.fate.reason("en"))

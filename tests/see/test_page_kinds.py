@@ -1,5 +1,6 @@
 """Pictures, sequences and small networks on the page: windows and their products, hidden states, neurons and curves."""
 
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
@@ -165,3 +166,30 @@ def test_the_state_along_time_lights_up_with_what_it_was_made_of(browser: Browse
         assert states.evaluate("one => one.figure.here") == [2, 1]
         assert page.locator("figure[data-step='layer0.c']").evaluate("one => one.figure.lit") in ([[2, 1, 1, 1]], None)
         assert "opened" in states.locator(".marks").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_pictures_networks_exercises_and_the_tour(
+    browser: Browser, seeing: tuple[Trace, Path], tmp_path: Path, scheme: str
+) -> None:
+    script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    torch.manual_seed(0)
+    small = capture(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 30)), torch.randn(2, 2))
+    network = write_page(small, tmp_path / "network.html", language="en")
+    recurrent = capture(nn.GRU(2, 3, batch_first=True), torch.randn(1, 4, 2))
+    sequence = write_page(recurrent, tmp_path / "sequence.html", language="zh")
+    views = [
+        (seeing[1], "#first[batch=0, channel=2, row=0, column=5]", None),
+        (seeing[1], "#max_pool2d[batch=0, channel=1, row=2, column=1]", ".orders summary"),
+        (seeing[1], "#nothing.here", None),
+        (network, "#0[batch=1, unit=2]", "aside [aria-pressed=false]:has-text('Guess it')"),
+        (network, "#2.weight", "aside .saves summary"),
+        (sequence, f"#{recurrent.outputs[0]}", None),
+    ]
+    for path, view, press in views:
+        with Opened(browser, path, view, color_scheme=scheme, bypass_csp=True) as page:
+            if press:
+                page.locator(press).first.click()
+            page.evaluate(script)
+            found = page.evaluate("axe.run().then(done => done.violations.map(one => [one.id, one.nodes[0].html]))")
+            assert found == [], view

@@ -271,7 +271,9 @@ def test_heads_are_compared_by_the_keyboard_alone(browser: Browser, masked: tupl
         rows = Path(download.value.path()).read_text(encoding="utf-8").splitlines()[1:]
         found = torch.tensor([[float(one) for one in row.split(",")[1:]] for row in rows], dtype=torch.float64)
         torch.testing.assert_close(found, difference, atol=1e-12, rtol=0)
-        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")  # folds the menu
+        assert page.locator(".compare details.saves[open]").count() == 0
+        page.keyboard.press("Escape")  # frees the heads
         page.wait_for_function("() => pellucid.state.heads.one === null")
 
 

@@ -199,7 +199,7 @@ function tree(source, state, draw) {
     }
     const reason = node.fate.reason[language];
     const choose = () => { state.node = node.number; draw(`node-${node.number}`); };
-    boxes.push(svg("a", { role: "button", tabindex: 0, "data-focus": `node-${node.number}`, class: state.node === node.number ? "here" : null, "aria-label": `${label}: ${reason}`, onclick: choose, onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } } },
+    boxes.push(svg("a", { role: "button", tabindex: 0, "data-focus": `node-${node.number}`, "data-branch": on ? "best" : died ? "dead" : "kept", class: state.node === node.number ? "here" : null, "aria-label": `${label}: ${reason}`, onclick: choose, onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } } },
       svg("title", {}, `${node.written || label}: ${reason}`), svg("rect", { class: "box", x: x(node), y: y(node), width: BOX, height: TALL, style: died ? "stroke-dasharray:3 3" : on ? "stroke:var(--ink)" : null }),
       svg("text", { x: x(node) + 8, y: y(node) + 17.5, style: died ? "fill:var(--quiet)" : null }, short(label)), node.parent === null ? null : svg("text", { class: "q", x: x(node) + BOX - 6, y: y(node) + 17, "text-anchor": "end" }, minus(node.total.toFixed(1)))));
   }
