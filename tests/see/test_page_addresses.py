@@ -147,7 +147,7 @@ def test_back_and_forward_go_through_the_views_and_the_breadcrumbs(
 def test_an_address_that_is_not_in_the_trace_is_told(browser: Browser, translation: tuple[Trace, Path]) -> None:
     for wrong in ("nothing.here", f"{CROSS}.weights[head=9]", f"{CROSS}.weights[smell=1]", f"7:{CROSS}.weights"):
         with Opened(browser, translation[1], f"#{wrong}") as page:
-            assert f"There is no {wrong} in this trace" in page.locator("main .lead").first.inner_text()
+            assert f"There is no {wrong} in this trace" in page.locator("main .problem").inner_text()
 
 
 def test_a_page_opens_where_it_was_asked_to(

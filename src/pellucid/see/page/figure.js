@@ -114,7 +114,7 @@ export class Figure {
     this.caption = el("figcaption", {}, this.sign ? el("span", { class: "sign", "aria-hidden": "true" }, this.sign) : null, el("b", {}, this.title ?? this.step.name.split(".").slice(-1)[0]),
       el("i", { title: this.step.shape.map((n, d) => `${axisName(this.step.axes[d][0])} ${n}`).join(" × ") }, passing(this.step)),
       this.small ? null : el("span", { class: "menu" }, this.sorter, this.zoom, saveMenu(this)),
-      this.small ? null : el("span", { class: "marks" }, this.axesNamed(), panelBadges(this.trace, this.step, this.kind === "gradient" || this.step.pulled)));
+      this.small ? null : (this.marks = el("span", { class: "marks" }, this.axesNamed(), panelBadges(this.trace, this.step, this.kind === "gradient" || this.step.pulled))));
     this.listen();
     const element = el("figure", { "data-step": this.step.name }, this.caption, this.board, this.under);
     element.figure = this.board.figure = this;
@@ -180,6 +180,7 @@ export class Figure {
     this.zoom.hidden = this.roomy;
     const across = Math.max(this.gutter + this.boardWidth, Math.min(250, this.width));
     this.under.style.maxWidth = this.caption.style.maxWidth = `${across}px`;
+    if (this.marks) this.marks.style.minHeight = across < 400 ? "39px" : "18px"; // figures side by side begin alike
     if (!this.small && !this.names) this.under.style.minHeight = across < 440 && this.rows * this.columns > 1 ? "34px" : "16px";
     if (this.small) this.draw(); else whenSeen(this);
   }

@@ -78,7 +78,7 @@ export class Why {
     parts.push(el("div", { class: "actions" },
       button(t(this.digits ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": this.digits, class: "digits" }),
       x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x)) : null,
-      x.tree && !x.missing && x.tree.kind !== "x" ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
+      x.tree && !x.missing && !["x", "n"].includes(x.tree.kind) ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
       guess ? null : button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
     this.body.replaceChildren(...parts.filter(Boolean));
   }
