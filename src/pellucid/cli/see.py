@@ -158,7 +158,9 @@ def see(
     }
     dials = {name: value for name, value in dials.items() if value is not None}
     if html is not None:
-        write_html(opened, html, megabytes, force or [], dials)
+        refuse({"--set": edits, "--skip": skip, "--paths": paths, "--against": against, "--json": json})
+        start = start_of(view, at, decode or step is not None, step)
+        write_html(opened, html, megabytes, force or [], dials, start, save)
         return
     if decode or dials or force or step is not None:
         show_decoding(opened, view, step, force or [], dials, save)
@@ -185,15 +187,48 @@ def keep(opened: Opened, path: Path) -> None:
     err.print(say("see.saved", path=path), markup=False)
 
 
-def write_html(opened: Opened, path: Path, megabytes: float, force: Sequence[str], dials: dict[str, Any]) -> None:
+def refuse(beside: dict[str, Any]) -> None:
+    """Raises DataError if something is asked for that a page has no place for."""
+    for option, given in beside.items():
+        if given:
+            raise DataError(
+                f"a page shows the pass as it was, and {option} has no place on it", "Leave one of them out."
+            )
+
+
+def start_of(view: View, at: str | None, decode: bool, step: int | None) -> str:
+    """Where the page opens: what the same options show in the terminal, as it stands after the # of its address."""
+    if decode:
+        parts = ["/decoding"] + ([f"step={step}"] if step else [])
+        return "&".join(parts + ([f"layer={view.layer}", f"head={view.head}"] if view.head is not None else []))
+    if at is None and not (view.backward or view.layer or view.head is not None):
+        return ""
+    parts = [at or ("/backward" if view.backward else "/map")] + ([f"layer={view.layer}"] if view.layer else [])
+    parts += [f"head={view.head}"] if view.head is not None else []
+    return "&".join(parts + (["backward"] if view.backward else []))
+
+
+def write_html(
+    opened: Opened,
+    path: Path,
+    megabytes: float,
+    force: Sequence[str],
+    dials: dict[str, Any],
+    start: str,
+    save: Path | None,
+) -> None:
     """The page of a trace; where the run decodes the target itself, how it did is on it as well."""
     from pellucid.cli.decoding import decoding_of
     from pellucid.see.decode import trace_of_decoding
 
-    if not opened.saved and opened.target is None and opened.run.task_name == "translate":
+    if opened.saved or opened.target is not None or opened.run.task_name != "translate":
+        refuse({"--force": force, **{f"--{name.replace('_', '-')}": value for name, value in dials.items()}})
+    else:
         opened.trace = trace_of_decoding(opened.run, decoding_of(opened, force, dials))
+    if save is not None:
+        keep(opened, save)
     try:
-        opened.trace.html(path, megabytes=megabytes)
+        opened.trace.html(path, megabytes=megabytes, at=start)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
     err.print(say("see.page", path=path), markup=False)
