@@ -1,7 +1,7 @@
 // Where a number comes from: badge, value, formula, the numbers in it, and every operand as a link to walk on.
 
 import { printed } from "pellucid/address.js";
-import { badges } from "pellucid/badges.js";
+import { badge, badges } from "pellucid/badges.js";
 import { exactly, explain, termsOf, text } from "pellucid/explain.js";
 import { cellsOf, evaluate, textOf } from "pellucid/expression.js";
 import { broken, button, el, say } from "pellucid/dom.js";
