@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 TASKS = {  # name: its module, its config and its Task
     "translate": ("pellucid.tasks.translate", "TranslateConfig", "TranslateTask"),
+    "classify": ("pellucid.tasks.classify", "ClassifyConfig", "ClassifyTask"),
 }
 
 
