@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "requirements.lock"
+OF_TORCH = re.compile(r"(torch|triton|nvidia-[\w-]+|cuda-[\w-]+)==")
 HEADER = "# Written by `make lock` from pyproject.toml. PyTorch is not in here: see CONTRIBUTING.md.\n"
 
 
@@ -32,7 +33,13 @@ def main() -> None:
     command += ["--strip-extras", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
     command += ["--no-emit-trusted-host", "--no-emit-options", *sys.argv[1:], "--output-file", str(LOCK), "-"]
     subprocess.run(command, input="\n".join(wanted()), text=True, check=True)
-    LOCK.write_text(HEADER + LOCK.read_text(encoding="utf-8").removeprefix(HEADER), encoding="utf-8")
+    LOCK.write_text(HEADER + without_torch(LOCK.read_text(encoding="utf-8").removeprefix(HEADER)), encoding="utf-8")
+
+
+def without_torch(lock: str) -> str:
+    """What others that need PyTorch bring in with it is left out again: PyTorch and the parts of its CUDA build."""
+    entries = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)
+    return "".join(entry for entry in entries if not OF_TORCH.match(entry))
 
 
 if __name__ == "__main__":

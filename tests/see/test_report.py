@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, Page
 
 from pellucid.errors import RunError
 from pellucid.see.report import write_report
-from pellucid.see.report.facts import smoothed, thinned
-from pellucid.see.report.words import words
+from pellucid.see.report.parts import PARTS
+from pellucid.see.report.plots import smoothed, thinned
+from pellucid.words import LANGUAGES, sentences
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028"
 
@@ -104,8 +105,9 @@ def test_the_numbers_on_the_page_are_those_of_the_metrics(tmp_path: Path) -> Non
         assert number in text, number
 
 
-def test_both_languages_hold_every_word_and_the_same_values() -> None:
-    english, chinese = words("en"), words("zh")
+@pytest.mark.parametrize("name", ["shell", *PARTS])
+def test_both_languages_hold_every_word_and_the_same_values(name: str) -> None:
+    english, chinese = (sentences("pellucid.see.report.words", f"{name}.{language}.json") for language in LANGUAGES)
     assert list(english) == list(chinese)
     for key, sentence in english.items():
         assert set(re.findall(r"{(\w+)}", sentence)) == set(re.findall(r"{(\w+)}", chinese[key])), key
@@ -174,20 +176,20 @@ def test_the_button_changes_the_language_and_the_address_remembers(page: Page) -
 
 @pytest.mark.page
 def test_sentences_are_found_and_turned_round(page: Page) -> None:
-    rows = page.locator("#sentences tbody tr")
+    rows = page.locator(".sentences tbody tr")
     assert "Close the window" in rows.first.inner_text()
-    page.click("#order")
+    page.click(".order")
     assert "Close the window" in rows.last.inner_text()
-    page.fill("#find", "close the")
-    assert page.locator("#sentences tbody tr:visible").count() == 1
-    page.fill("#find", "nowhere in it")
-    assert page.locator("#none").is_visible()
+    page.fill("[type=search]", "close the")
+    assert page.locator(".sentences tbody tr:visible").count() == 1
+    page.fill("[type=search]", "nowhere in it")
+    assert page.locator(".none").is_visible()
 
 
 @pytest.mark.page
 def test_a_curve_is_saved_as_a_table(page: Page) -> None:
     with page.expect_download() as download:
-        page.click("[data-csv=scores]")
+        page.click("[data-save=csv][data-plot=scores]")
     rows = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert rows[0] == "curve,x,y"
     assert "chrf,100,10" in rows

@@ -17,44 +17,72 @@ function setLanguage(language) {
   root.lang = root.dataset.lang;
 }
 
-const styles = {
-  loss_step: { color: "--faint", width: 1 }, loss_smooth: { color: "--pos", width: 2 }, loss_dev: { color: "--neg", width: 2, dash: "dash" },
-  chrf: { color: "--share", width: 2 }, bleu: { color: "--neg", width: 2, dash: "dash" },
-  source: { color: "--neg" }, target: { color: "--pos" },
+// What stands by its name in a trace or layout, {word}, {colour} or {scale}, as it is in this language and theme.
+const token = name => getComputedStyle(root).getPropertyValue("--" + name).trim();
+const scales = {
+  signed: () => [[0, token("neg")], [0.5, token("zero")], [1, token("pos")]],
+  share: () => [[0, token("zero")], [1, token("share")]],
 };
-const style = name => styles[name] || { color: "--share", width: 1.5 };
-const colour = name => getComputedStyle(root).getPropertyValue(style(name).color).trim();
+function resolved(value) {
+  if (Array.isArray(value)) return typeof value[0] === "object" ? value.map(resolved) : value;
+  if (value === null || typeof value !== "object") return value;
+  if ("word" in value) return word(value.word);
+  if ("colour" in value) return token(value.colour);
+  if ("scale" in value) return scales[value.scale]();
+  return Object.fromEntries(Object.entries(value).map(([key, held]) => [key, resolved(held)]));
+}
+// One over the other: what `over` says of a key goes before what `under` says.
+function merged(under, over) {
+  const result = { ...under };
+  for (const [key, value] of Object.entries(over))
+    result[key] = value && typeof value === "object" && !Array.isArray(value) && typeof result[key] === "object" ? merged(result[key], value) : value;
+  return result;
+}
 
-function draw(name) {
-  const lines = page.plots[name], place = document.getElementById("plot-" + name);
-  const token = key => getComputedStyle(root).getPropertyValue(key).trim();
-  const bars = name === "lengths";
-  const traces = lines.map(line => bars
-    ? { type: "bar", name: word("line." + line.name), x: line.x, y: line.y, marker: { color: colour(line.name) } }
-    : { type: "scatter", mode: line.x.length < 40 ? "lines+markers" : "lines", name: word("line." + line.name), x: line.x, y: line.y,
-        line: { color: colour(line.name), width: style(line.name).width, dash: style(line.name).dash }, marker: { size: 5 } });
-  const axis = { gridcolor: token("--line"), linecolor: token("--line"), zeroline: false, automargin: true, tickfont: { size: 12 } };
+function themed(given) {
+  const axis = { gridcolor: token("line"), linecolor: token("line"), zeroline: false, automargin: true, tickfont: { size: 12 }, title: { font: { size: 12 } } };
+  const solid = { gridcolor: token("line"), color: token("quiet"), backgroundcolor: token("paper"), showbackground: false, zeroline: false };
   const layout = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: token("--quiet"), size: 12 }, showlegend: false,
-    margin: { l: 46, r: 8, t: 12, b: 36 }, xaxis: { ...axis, title: { text: word(bars ? "axis.tokens" : "axis.step"), font: { size: 12 } } },
-    yaxis: { ...axis, rangemode: ["scores", "padding", "speed"].includes(name) ? "tozero" : "normal" }, hovermode: "x unified",
-    hoverlabel: { bgcolor: token("--panel"), bordercolor: token("--line"), font: { color: token("--ink") } }, barmode: "group",
+    paper_bgcolor: token("paper"), plot_bgcolor: token("paper"), font: { color: token("quiet"), size: 12, family: getComputedStyle(document.body).fontFamily },
+    showlegend: false, margin: { l: 46, r: 8, t: 12, b: 36 }, xaxis: axis, yaxis: axis,
+    hoverlabel: { bgcolor: token("panel"), bordercolor: token("line"), font: { color: token("ink") } },
+    colorway: ["share", "pos", "neg", "quiet", "ink"].map(token),
   };
-  const save = format => ({ name: format, title: format.toUpperCase(), icon: Plotly.Icons.camera,
-    click: plot => Plotly.downloadImage(plot, { format, width: 900, height: 420, filename: page.name + "-" + name }) });
-  Plotly.react(place, traces, layout, { responsive: true, displaylogo: false, locale: "en",
-    modeBarButtons: [[save("png"), save("svg")], ["zoom2d", "resetScale2d"]] });
+  for (const key of Object.keys(given)) {
+    if (/^[xy]axis\d+$/.test(key)) layout[key] = axis;
+    if (/^scene\d*$/.test(key)) layout[key] = { xaxis: solid, yaxis: solid, zaxis: solid };
+  }
+  return merged(layout, resolved(given));
+}
+function draw(name) {
+  const { traces, layout } = page.plots[name];
+  Plotly.react("plot-" + name, traces.map(resolved), themed(layout), { responsive: true, displayModeBar: false });
 }
 function drawAll() { for (const name of Object.keys(page.plots)) draw(name); }
 drawAll();
 matchMedia("(prefers-color-scheme:dark)").addEventListener("change", drawAll);
 
-for (const button of document.querySelectorAll("[data-csv]")) button.addEventListener("click", () => {
-  const lines = page.plots[button.dataset.csv];
-  const rows = [["curve", "x", "y"], ...lines.flatMap(line => line.x.map((x, i) => [line.name, x, line.y[i]]))];
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([rows.map(row => row.join(",")).join("\r\n") + "\r\n"], { type: "text/csv" }));
-  link.download = page.name + "-" + button.dataset.csv + ".csv";
+// A plot as rows: trace, x, y, and z and text where there are some; a field of z has a row for each of its cells.
+function table(name) {
+  const named = ({ name: given }, i) => given?.word ? given.word.replace("line.", "") : given ?? String(i + 1);
+  const traces = page.plots[name].traces, field = trace => Array.isArray(trace.z?.[0]);
+  const columns = ["x", "y", "z", "text"].filter(column => traces.some(trace => Array.isArray(trace[column]) && !(column === "text" && field(trace))));
+  const rows = traces.flatMap((trace, i) => {
+    const at = field(trace)
+      ? trace.z.flatMap((row, j) => row.map((z, k) => ({ x: Array.isArray(trace.x?.[0]) ? trace.x[j][k] : trace.x?.[k] ?? k, y: Array.isArray(trace.y?.[0]) ? trace.y[j][k] : trace.y?.[j] ?? j, z })))
+      : (trace.x ?? trace.y ?? trace.values ?? []).map((_, j) => Object.fromEntries(columns.map(column => [column, trace[column]?.[j]])));
+    const all = field(trace) ? ["x", "y", "z"] : columns;
+    return at.map(cell => [named(trace, i), ...columns.map(column => all.includes(column) ? cell[column] : "")]);
+  });
+  const quoted = value => /[",\r\n]/.test(String(value ?? "")) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? "");
+  return [["curve", ...columns], ...rows].map(row => row.map(quoted).join(",")).join("\r\n") + "\r\n";
+}
+for (const button of document.querySelectorAll("[data-save]")) button.addEventListener("click", async () => {
+  const { save, plot } = button.dataset, link = document.createElement("a"), place = document.getElementById("plot-" + plot);
+  link.download = `${page.name}-${plot}.${save}`;
+  link.href = save === "csv"
+    ? URL.createObjectURL(new Blob([table(plot)], { type: "text/csv" }))
+    : await Plotly.toImage(place, { format: save, width: Math.max(place.clientWidth, 600), height: place.clientHeight, scale: save === "png" ? 2 : 1 });
   link.click();
   URL.revokeObjectURL(link.href);
 });
@@ -66,18 +94,17 @@ for (const button of document.querySelectorAll("[data-copy]")) button.addEventLi
   setTimeout(() => { button.innerHTML = old; }, 1500);
 });
 
-const table = document.querySelector("#sentences tbody");
-if (table) {
-  const rows = [...table.rows], find = document.getElementById("find"), order = document.getElementById("order"), none = document.getElementById("none");
-  find.addEventListener("input", () => {
-    const wanted = find.value.trim().toLowerCase();
+for (const place of document.querySelectorAll(".searchable")) {
+  const body = place.querySelector("tbody"), rows = [...body.rows], order = place.querySelector(".order");
+  place.querySelector("input").addEventListener("input", event => {
+    const wanted = event.target.value.trim().toLowerCase();
     for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
-    none.hidden = rows.some(row => !row.hidden);
+    place.querySelector(".none").hidden = rows.some(row => !row.hidden);
   });
   order.addEventListener("click", () => {
     const worst = order.getAttribute("aria-pressed") !== "true";
     order.setAttribute("aria-pressed", worst);
-    table.append(...(worst ? [...rows].reverse() : rows));
-    table.closest(".reveal").scrollTop = 0;
+    body.append(...(worst ? [...rows].reverse() : rows));
+    place.querySelector(".reveal").scrollTop = 0;
   });
 }

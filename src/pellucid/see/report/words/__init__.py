@@ -1,0 +1,38 @@
+"""The words of the page in English and Chinese: each text stands in it twice, and style shows one of the two.
+
+`shell.*.json` holds what every report says; `TASK.*.json` what one task adds, or says otherwise.
+"""
+
+from functools import lru_cache
+from html import escape
+from typing import Any, Protocol
+
+from pellucid.words import LANGUAGES, sentences
+
+
+class Both(Protocol):
+    """Gives HTML of a sentence in both languages, values escaped."""
+
+    def __call__(self, key: str, /, **values: Any) -> str: ...
+
+
+@lru_cache
+def words(task: str, language: str) -> dict[str, str]:
+    """All that a task's report may say: its own words before those of the shell."""
+    found = (sentences("pellucid.see.report.words", f"{name}.{language}.json") for name in ("shell", task))
+    shell, own = found
+    return {**shell, **own}
+
+
+def both_of(task: str) -> Both:
+    """How a task's report says a sentence: `both = both_of("translate")`, then both("next.own")."""
+
+    def both(key: str, /, **values: Any) -> str:
+        safe = {name: escape(str(value)) for name, value in values.items()}
+        return "".join(
+            f'<span class="{language}" lang="{language}">'
+            f"{escape(words(task, language)[key], quote=False).format(**safe)}</span>"
+            for language in LANGUAGES
+        )
+
+    return both
