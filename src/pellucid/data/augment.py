@@ -107,7 +107,7 @@ def affine(
     kept = 1 - config.crop * drawn[:, 3]
     # A crop's middle lies anywhere such that the crop is within the image; bringing it to the middle is a shift.
     cut = ((1 - kept) / 2 / kept)[:, None] * signed[:, 4:6]
-    moved = (config.shift * signed[:, 1:3] + cut) * side
+    moved = config.shift * signed[:, 1:3] * side + cut * (side - 1)
     middle = (side - 1).float().expand(len(drawn), 2) / 2
     found = get_affine_matrix2d(moved, middle, (1 / kept)[:, None].expand(-1, 2), config.rotate * signed[:, 0])
     if config.flip != "none":

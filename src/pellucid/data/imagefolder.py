@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pellucid.data.images import FREE, IMAGE_SUFFIXES, SIDES, Colours, Images, check_total
+from pellucid.data.images import FREE, IMAGE_SUFFIXES, SIDES, Colours, Images, check_total, middle
 from pellucid.errors import DataError
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def read_picture(path: Path, channels: int, size: tuple[int, int]) -> Tensor:
     with _opened(path) as picture:
         upright = _flat(ImageOps.exif_transpose(picture), channels)
         if upright.size != size:
-            upright = ImageOps.fit(upright, size)
+            cut = upright.crop(middle(upright.size, size))
+            upright = cut.resize(size, pillow().Resampling.BILINEAR)
         flat = torch.frombuffer(bytearray(upright.tobytes()), dtype=torch.uint8)
         return flat.view(size[1], size[0], channels).permute(2, 0, 1)
 

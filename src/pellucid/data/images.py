@@ -155,13 +155,16 @@ def gray(pixels: Tensor) -> Tensor:
 
 def scaled(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """The whole image brought to (width, height): its middle, cut to the wanted shape, then scaled with smoothing."""
-    width, height = size
-    high, wide = pixels.shape[2:]
-    if wide * height > high * width:
-        kept = max(round(high * width / height), 1)
-        pixels = pixels[:, :, :, (wide - kept) // 2 : (wide - kept) // 2 + kept]
-    elif wide * height < high * width:
-        kept = max(round(wide * height / width), 1)
-        pixels = pixels[:, :, (high - kept) // 2 : (high - kept) // 2 + kept]
-    found = torch.nn.functional.interpolate(pixels.float(), (height, width), mode="bilinear", antialias=True)
+    left, top, right, bottom = middle((pixels.size(3), pixels.size(2)), size)
+    cut = pixels[:, :, top:bottom, left:right].float()
+    found = torch.nn.functional.interpolate(cut, size[::-1], mode="bilinear", antialias=True)
     return found.round().clamp(0, 255).to(torch.uint8)
+
+
+def middle(there: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The largest part of an image that has the proportions wanted, around its middle: left, top, right, bottom."""
+    wide, high = there
+    width = min(wide, max(round(high * wanted[0] / wanted[1]), 1))
+    height = min(high, max(round(wide * wanted[1] / wanted[0]), 1))
+    left, top = (wide - width) // 2, (high - height) // 2
+    return left, top, left + width, top + height

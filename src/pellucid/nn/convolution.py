@@ -41,8 +41,8 @@ class BatchNorm(nn.BatchNorm2d):
 class ConvolutionLayer(nn.Module):
     """y = g(norm(x * W + b)), where (x * W)_op = sum_ck x_c(p s + k - a) W_ock: stride s, padding a, activation g.
 
-    Without an activation it ends at the norm. A convolution with a norm behind it has no bias, which the norm would take
-    away again. Shapes: (batch, channel, height, width) -> (batch, out channel, out height, out width).
+    Without an activation it ends at the norm. A convolution before a norm has no bias, which the norm would take away
+    again. Shapes: (batch, channel, height, width) -> (batch, out channel, out height, out width).
     Raises ValueError for an unknown activation. Source: LeCun et al., "Gradient-Based Learning Applied to Document
     Recognition", 1998.
     """
@@ -73,7 +73,7 @@ class ConvolutionLayer(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """y = g(f(x) + shortcut(x)): the layers f learn what to add to what came in, and gradients have a straight way back.
+    """y = g(f(x) + shortcut(x)): the layers f learn what to add to what came in; gradients have a straight way back.
 
     The shortcut is x itself, or a 1 x 1 convolution where the layers change the number of channels or, by a stride, the
     size. Shapes: (batch, channel, height, width) -> (batch, out channel, out height, out width).

@@ -49,7 +49,8 @@ AT_ONCE = 256  # examples of a held-out side in one pass; no gradients are kept
 READY = 64 << 20  # numbers of all training images that are kept standardized; more are made batch by batch
 SHEET_IMAGES, SHEET_EPOCHS = 8, 9  # of the contact sheet: rows and, beside the image itself, epochs
 SHOWN_SIDE = 96  # pixels of an image in a report; a larger one is made smaller
-SHOWN_WRONG = 30
+SHOWN_WRONG, FEWEST_SHOWN = 40, 8  # examples it is most wrong about
+SURE = 0.99  # of its class: such an example is not worth showing
 SHOWN_PER_CLASS = 10
 NEAREST_OF = 10_000  # training examples that the nearest neighbour is looked for among
 
@@ -268,9 +269,7 @@ class ClassifyTask(Task):
             "calibration": calibration(probabilities, truth),
             "parameters": count_parameters(model),
             "fully_connected": self._fully_connected(model),
-            "wrong": [
-                self._judgement(numbers[n], probabilities[n]) for n in most_wrong(probabilities, truth, SHOWN_WRONG)
-            ],
+            "wrong": self._wrong(numbers, probabilities, truth),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -299,6 +298,11 @@ class ClassifyTask(Task):
     def predict(cls, run: "Run", file: str) -> list[dict[str, Any]]:
         """The class of each example in a file, with the probability of every class."""
         return predict(run, file)
+
+    def _wrong(self, numbers: Sequence[int], probabilities: Tensor, truth: Tensor) -> list[dict[str, Any]]:
+        """The worst mistakes, and what it was right but not sure about; a few whatever they are."""
+        found = [self._judgement(numbers[n], probabilities[n]) for n in most_wrong(probabilities, truth, SHOWN_WRONG)]
+        return [one for place, one in enumerate(found) if place < FEWEST_SHOWN or one["of_truth"] < SURE]
 
     def _judgement(self, number: int, probabilities: Tensor) -> dict[str, Any]:
         """An example, what the network says it is, and what it is."""
