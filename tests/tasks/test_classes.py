@@ -1,5 +1,7 @@
 """Scores of classifiers against scikit-learn's, on random cases."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -66,7 +68,7 @@ def test_the_calibration_error_is_the_mean_gap_over_examples() -> None:
     right = (predicted == truth).double().numpy()
     edges = np.linspace(0, 1, 11)
     gaps = 0.0
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         there = (confidence > low) & (confidence <= high)
         if there.any():
             gaps += there.mean() * abs(right[there].mean() - confidence[there].mean())

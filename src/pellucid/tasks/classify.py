@@ -228,12 +228,10 @@ class ClassifyTask(Task):
         truth = self.data.labels[torch.tensor(numbers)]
         table = confusion(truth, probabilities.argmax(1), len(self.form.classes))
         accuracy = 100 * int(table.diag().sum()) / len(numbers)
-        worst = most_wrong(probabilities, truth, 3)
         return Evaluation(
             loss,
             {"accuracy": round(accuracy, 2), "f1": macro(by_class(table))["f1"]},
             headline=accuracy - 100 / len(numbers) * loss / (1 + loss),
-            samples=[self._judgement(numbers[n], probabilities[n]) for n in worst],
         )
 
     def judged(self, model: nn.Module, numbers: Sequence[int]) -> tuple[Tensor, float]:
