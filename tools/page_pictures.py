@@ -14,6 +14,7 @@ from tools.screenshots import FLAGS, chromium
 
 VIEWS = {
     "map": "",
+    "unfolded": "#/map&open=encoder.0,encoder.1,decoder.0,decoder.1",
     "embeddings": "#source.scaled[batch=0, position=1, model=3]",
     "attention": "#decoder.0.cross_attention.scores[batch=0, head=1, query=2, key=1]&head=1,3",
     "scores": "#decoder.0.cross_attention.scores[batch=0, head=1, query=2, key=1]",
@@ -24,19 +25,26 @@ VIEWS = {
     "flow": "#/backward",
     "nowhere": "#nothing.here",
 }
-README = [
-    ("map", 1280, "light", "en-US"),
-    ("scores", 1440, "light", "en-US"),
-    ("backward", 1280, "dark", "en-US"),
-    ("decoding", 1280, "light", "zh-CN"),
+README = [  # view, width, height, scheme, language
+    ("map", 1440, 1180, "light", "en-US"),
+    ("scores", 1440, 1000, "light", "en-US"),
+    ("backward", 1440, 1000, "dark", "en-US"),
+    ("decoding", 1280, 1180, "light", "zh-CN"),
 ]
 
 
 def picture(
-    browser: Browser, page_path: Path, view: str, into: Path, width: int, scheme: str, language: str, whole: bool
+    browser: Browser,
+    page_path: Path,
+    view: str,
+    into: Path,
+    width: int,
+    height: int | None,
+    scheme: str,
+    language: str,
 ) -> None:
     context = browser.new_context(
-        viewport={"width": width, "height": 900},
+        viewport={"width": width, "height": height or 900},
         color_scheme=scheme,  # type: ignore[arg-type]
         locale=language,
         offline=True,
@@ -45,7 +53,11 @@ def picture(
     page.goto(page_path.resolve().as_uri() + VIEWS[view])
     page.wait_for_selector("html[data-ready]")
     page.wait_for_timeout(300)
-    page.screenshot(path=into, full_page=whole)
+    if height is None:  # as tall as what it shows, so that what sticks to the window's edges hides nothing
+        tall = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": width, "height": max(900, tall)})
+        page.wait_for_timeout(300)
+    page.screenshot(path=into)
     context.close()
 
 
@@ -57,7 +69,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.into.mkdir(parents=True, exist_ok=True)
     states = [
-        (view, width, scheme, language)
+        (view, width, None, scheme, language)
         for view in VIEWS
         for width in (1440, 900, 400)
         for scheme in ("light", "dark")
@@ -65,10 +77,10 @@ def main() -> None:
     ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        for view, width, scheme, language in README if arguments.readme else states:
+        for view, width, height, scheme, language in README if arguments.readme else states:
             name = f"page-{view}" if arguments.readme else f"page-{view}-{width}-{scheme}-{language[:2]}"
             path = arguments.into / f"{name}.png"
-            picture(browser, arguments.page, view, path, width, scheme, language, whole=not arguments.readme)
+            picture(browser, arguments.page, view, path, width, height, scheme, language)
             print(path)
         browser.close()
 

@@ -221,12 +221,13 @@ def at(page: Page) -> str:
 
 
 def wanted_operand(page: Page) -> int:
-    """Which operand leads on towards the words: the first that is no parameter, unless it is a row of the table."""
+    """Which operand leads on towards the words: the first that is no parameter and no position's vector."""
     return int(
         page.evaluate(
             """() => [...document.querySelectorAll(".terms a")].findIndex(link => {
               const step = pellucid.trace.find(link.title.split("[")[0]);
-              return pellucid.state.step.op === "embedding" || !["parameter", "constant"].includes(step.op);
+              return pellucid.state.step.op === "embedding" ||
+                (!["parameter", "constant"].includes(step.op) && !step.name.endsWith(".positions"));
             })"""
         )
     )

@@ -66,8 +66,9 @@ def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, languag
 <style>{text("page.css")}</style>
 <body>
 <noscript><p class="sorry">{escape(words["en"]["page.noscript"])}</p>
-<p class="sorry" lang="zh">{escape(words["zh"]["page.noscript"])}</p></noscript>
-<div id="app"></div>
+<p class="sorry" lang="zh">{escape(words["zh"]["page.noscript"])}</p>
+<style>.loading {{ display: none }}</style></noscript>
+<div id="app"><p class="sorry loading">{escape(" · ".join(words[one]["page.loading"] for one in LANGUAGES))}</p></div>
 <script type="application/json" id="graph">{embedded(graph)}</script>
 <script type="application/json" id="words">{embedded(words)}</script>
 <script type="text/plain" id="blocks">{blocks}</script>

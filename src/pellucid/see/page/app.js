@@ -7,17 +7,19 @@ import { text } from "pellucid/explain.js";
 import { cellsOf } from "pellucid/expression.js";
 import { saveView } from "pellucid/export.js";
 import { flow } from "pellucid/flow.js";
-import { sizes } from "pellucid/format.js";
+import { passing } from "pellucid/format.js";
 import { groupsOf } from "pellucid/groups.js";
-import { map } from "pellucid/map.js";
-import { network, smallNetwork } from "pellucid/network.js";
-import { heading, sheet, sheetSteps } from "pellucid/sheet.js";
-import { decoding } from "pellucid/decoding.js";
+import { map, mapLead } from "pellucid/map.js";
+import { network, networkLead, smallNetwork } from "pellucid/network.js";
+import { heading } from "pellucid/questions.js";
+import { sheet, sheetSteps } from "pellucid/sheet.js";
+import { decoding, decodingLead } from "pellucid/decoding.js";
 import { strip, wordsStep } from "pellucid/strip.js";
 import { Tour } from "pellucid/tour.js";
 import { Why } from "pellucid/why.js";
 import { language, remember, setLanguage, t } from "pellucid/words.js";
 
+const LEADS = { "/map": mapLead, "/network": networkLead, "/decoding": decodingLead };
 const SPECIAL = { "/map": map, "/backward": flow, "/network": network, "/decoding": decoding };
 
 export class App {
@@ -85,6 +87,8 @@ export class App {
     state.backward = switches.includes("backward") && trace.loss !== null;
     const heads = switches.find(one => one.startsWith("head="))?.slice(5).split(",").map(Number) ?? [];
     state.heads = { one: heads[0] ?? null, two: heads[1] ?? null };
+    const open = switches.find(one => one.startsWith("open="));
+    state.open = open === undefined ? null : new Set(open.slice(5).split(",").filter(Boolean)); // layers of the map
     state.problem = null;
     if (!address || SPECIAL[address]) {
       state.special = address || "/map";
@@ -238,7 +242,7 @@ export class App {
       }
       const show = trace.steps[stage.show ?? stage.steps[0]];
       list.append(el("li", {}, el("a", { href: this.href(show.name), "aria-current": current?.key === stage.key ? "step" : null, "data-stage": stage.key, onclick: () => { state.stageKey = stage.key; state.trail = []; } },
-        el("span", {}, stage.number), t(`stage.${stage.key}`), el("span", {}, sizes(show.shape.filter((n, d) => d > 0 || n > 1 || show.shape.length < 2))))));
+        el("span", {}, stage.number), t(`stage.${stage.key}`), el("span", {}, passing(show)))));
     }
     const all = el("ol", { class: "parts" }, this.groups.filter(group => group.first < Infinity).map(group => {
       const last = group.steps.filter(step => !trace.isLeaf(step) && !step.within && !step.aside).at(-1) ?? group.steps[0];
@@ -259,7 +263,7 @@ export class App {
   }
 
   roomFor(width) {
-    return Math.max(160, Math.min(width, this.middle.clientWidth - 44));
+    return Math.max(160, Math.min(width, this.middle.clientWidth - 2 * parseFloat(getComputedStyle(this.middle).paddingLeft) - 2));
   }
 
   attach(figure) {
@@ -275,13 +279,15 @@ export class App {
     this.drawHeader();
     this.drawNav();
     this.hovered = null;
+    this.why.element.hidden = state.special !== null; // no number is chosen there: all room is the view's
+    this.root.classList.toggle("whole", state.special !== null);
     if (state.special) {
       const view = SPECIAL[state.special](this);
       const element = view instanceof Promise ? await view : view;
       if (version !== this.version) return;
       this.figures = [];
       this.sheetKey = null;
-      this.middle.replaceChildren(el("div", { class: "titled" }, el("h2", { class: "title" }, t(`title${state.special}`)), saveView(element, state.special.slice(1))), el("p", { class: "lead" }, state.problem ? t("page.nowhere", { address: state.problem }) : t(`lead${state.special}`)), element);
+      this.middle.replaceChildren(...[el("div", { class: "titled" }, el("h2", { class: "title" }, t(`title${state.special}`)), saveView(element, state.special.slice(1))), state.problem ? el("p", { class: "note problem", role: "status" }, t("page.nowhere", { address: state.problem })) : null, el("p", { class: "lead" }, LEADS[state.special]?.(this) ?? t(`lead${state.special}`)), element].filter(Boolean));
       this.why.empty();
     } else {
       const plan = sheetSteps(this);

@@ -3,7 +3,8 @@
 // with the reason why each hypothesis died.
 
 import { button, el, svg } from "pellucid/dom.js";
-import { minus, percent, significant } from "pellucid/format.js";
+import { measured } from "pellucid/diagram.js";
+import { count, minus, percent, significant } from "pellucid/format.js";
 import { rowsOf } from "pellucid/store.js";
 import { wordsStep } from "pellucid/strip.js";
 import { language, t } from "pellucid/words.js";
@@ -116,9 +117,24 @@ function candidates(app, source, state, row, draw) {
         el("td", {}, el("span", { class: "sharebar" }, el("i", { style: `width:${(one.share * 100).toFixed(1)}%` })), el("span", { class: "mono" }, one.share ? percent(one.share) : t("decoding.cut"))), fates.size ? el("td", { class: "quiet" }, fates.get(one.index) ?? "") : null))));
 }
 
-const BOX = 92, TALL = 26, GAPX = 26, GAPY = 8;
+const BOX = 116, TALL = 26, GAPX = 26, GAPY = 8;
 
-// The beam as a tree: columns are positions; the translation's own path is teal, dead branches are pale.
+// As much of a text as fits in front of the score.
+function short(label) {
+  let text = label;
+  while (text.length > 1 && measured(text, 13) > BOX - 50) text = `${text.replace(/…$/, "").slice(0, -1)}…`;
+  return text;
+}
+
+// The sentence above, with this model's own numbers.
+export function decodingLead(app) {
+  const { trace } = app, vocabulary = count(wordsStep(trace).shape.at(-1));
+  if (!trace.decoding) return t("decoding.lead", { vocabulary });
+  const { nodes, path } = trace.decoding;
+  return t("decoding.lead.search", { vocabulary, tried: nodes.length - 1, kept: path.length });
+}
+
+// The beam as a tree: columns are positions; the translation's own path is strong, dead branches are dotted.
 function tree(source, state, draw) {
   const { nodes, path } = source.tree, best = new Set(path), columns = [], at = new Map();
   for (const node of nodes) if (node.parent !== null) (columns[node.position] ??= []).push(node);
@@ -137,16 +153,16 @@ function tree(source, state, draw) {
     const died = !on && !(children.get(node.number) ?? []).length;
     if (node.parent !== null) {
       const parent = nodes[node.parent];
-      wires.push(svg("path", { class: on ? "memory" : "wire", style: on ? null : "opacity:.55", d: `M${x(parent) + BOX} ${y(parent) + TALL / 2}C${x(parent) + BOX + 14} ${y(parent) + TALL / 2} ${x(node) - 14} ${y(node) + TALL / 2} ${x(node)} ${y(node) + TALL / 2}` }));
+      wires.push(svg("path", { class: on ? "kept" : "wire", style: on ? null : "opacity:.55", d: `M${x(parent) + BOX} ${y(parent) + TALL / 2}C${x(parent) + BOX + 14} ${y(parent) + TALL / 2} ${x(node) - 14} ${y(node) + TALL / 2} ${x(node)} ${y(node) + TALL / 2}` }));
     }
     const reason = node.fate.reason[language];
     const choose = () => { state.node = node.number; draw(`node-${node.number}`); };
     boxes.push(svg("a", { role: "button", tabindex: 0, "data-focus": `node-${node.number}`, class: state.node === node.number ? "here" : null, "aria-label": `${label}: ${reason}`, onclick: choose, onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } } },
-      svg("title", {}, `${node.written || label}: ${reason}`), svg("rect", { class: "box", x: x(node), y: y(node), width: BOX, height: TALL, style: died ? "stroke-dasharray:3 3" : on ? "stroke:rgb(var(--share))" : null }),
-      svg("text", { x: x(node) + 8, y: y(node) + 17.5, style: died ? "fill:var(--quiet)" : null }, label.length > 8 ? `${label.slice(0, 7)}…` : label), node.parent === null ? null : svg("text", { class: "q", x: x(node) + BOX - 6, y: y(node) + 17, "text-anchor": "end" }, minus(node.total.toFixed(1)))));
+      svg("title", {}, `${node.written || label}: ${reason}`), svg("rect", { class: "box", x: x(node), y: y(node), width: BOX, height: TALL, style: died ? "stroke-dasharray:3 3" : on ? "stroke:var(--ink)" : null }),
+      svg("text", { x: x(node) + 8, y: y(node) + 17.5, style: died ? "fill:var(--quiet)" : null }, short(label)), node.parent === null ? null : svg("text", { class: "q", x: x(node) + BOX - 6, y: y(node) + 17, "text-anchor": "end" }, minus(node.total.toFixed(1)))));
   }
   const width = (columns.length + 1) * (BOX + GAPX), height = next * (TALL + GAPY) + 8;
   const chosen = state.node === null ? nodes[source.words[state.at].node] : nodes[state.node];
   return el("section", {}, el("h3", {}, t("decoding.tree")), el("p", { class: "says fate", role: "status" }, el("b", {}, chosen.written || t("decoding.begin")), `: ${chosen.fate.reason[language]}`),
-    el("div", { class: "map", tabindex: 0, role: "region", "aria-label": t("decoding.tree") }, svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, style: "max-width:none", role: "group", "aria-label": t("decoding.tree") }, wires, boxes)));
+    el("div", { class: "map tree", tabindex: 0, role: "region", "aria-label": t("decoding.tree") }, svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, style: "max-width:none", role: "group", "aria-label": t("decoding.tree") }, wires, boxes)));
 }

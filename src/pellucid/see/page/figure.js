@@ -8,16 +8,16 @@ import { labelOf, offsetOf, printed } from "pellucid/address.js";
 import { colourOf, colours, inkOn } from "pellucid/colour.js";
 import { button, el } from "pellucid/dom.js";
 import { saveMenu } from "pellucid/export.js";
-import { exactText, minus, percent, shown, significant, sizes } from "pellucid/format.js";
+import { count, exactText, minus, passing, percent, shown, significant } from "pellucid/format.js";
 import { axisName, t } from "pellucid/words.js";
 
-const WIDE = 54, TALL = 26; // of a cell whose number is written out
-const DENSE = 44; // of one among many tables, with a digit less
+const WIDE = 58, TALL = 26; // of a cell whose number is written out
+const DENSE = 44, NARROW = 38; // of one among many tables, and where there is little room: with a digit less
 const SHARES = new Set(["softmax"]);
 
 export class Figure {
   // options: kind ("value" or "gradient"), lead (positions of leading axes by name), width (the most there is),
-  // title, small (no tools), onpoint(step, cell), onpick(step, cell), limit (of the scale).
+  // title, sign (of what is done with it, before its name), small (no tools), onpoint(step, cell), onpick(step, cell), limit (of the scale).
   constructor(trace, step, options) {
     Object.assign(this, { trace, step, kind: "value", lead: {}, width: 700, ...options });
     this.rank = step.shape.length;
@@ -106,9 +106,9 @@ export class Figure {
     this.board = el("div", { class: "board" }, this.low, this.high, this.lens);
     this.under = el("div", { class: "under" });
     this.zoom = button("1:1", () => this.toggleWindow(), { title: t("figure.window"), "aria-label": t("figure.window"), "aria-pressed": "false" });
-    this.sorter = this.columns > 24 && !this.small ? button("↓", () => this.sort(), { title: t("figure.sort"), "aria-label": t("figure.sort"), "aria-pressed": "false" }) : null;
-    this.caption = el("figcaption", {}, el("b", {}, this.title ?? this.step.name.split(".").slice(-1)[0]),
-      el("i", {}, sizes(this.step.shape)),
+    this.sorter = this.columns > 24 && !this.small ? button(t("figure.sort.short"), () => this.sort(), { title: t("figure.sort"), "aria-label": t("figure.sort"), "aria-pressed": "false" }) : null;
+    this.caption = el("figcaption", {}, this.sign ? el("span", { class: "sign", "aria-hidden": "true" }, this.sign) : null, el("b", {}, this.title ?? this.step.name.split(".").slice(-1)[0]),
+      el("i", { title: this.step.shape.map((n, d) => `${axisName(this.step.axes[d][0])} ${n}`).join(" × ") }, passing(this.step)),
       this.small ? null : el("span", { class: "menu" }, this.sorter, this.zoom, saveMenu(this)));
     this.listen();
     const element = el("figure", { "data-step": this.step.name }, this.caption, this.board, this.under);
@@ -124,7 +124,7 @@ export class Figure {
   layout() {
     const context = this.low.getContext("2d");
     context.font = `12px ${colours().words}`;
-    const rowLabels = this.rank > 1;
+    const rowLabels = this.rank > 1 && (this.rows > 1 || this.step.axes[this.rank - 2][1] !== undefined);
     let gutter = 0;
     if (rowLabels && !this.small) {
       for (let row = 0; row < Math.min(this.rows, 200); row++) {
@@ -134,7 +134,7 @@ export class Figure {
     }
     this.gutter = gutter;
     const space = Math.max(this.width - gutter, 60);
-    const wide = this.dense ? DENSE : WIDE;
+    const wide = [WIDE, DENSE, NARROW].slice(this.dense ? 1 : 0).find(one => this.columns * one <= space) ?? NARROW;
     this.roomy = !this.small && this.columns * wide <= space && this.rows <= 24;
     if (this.roomy) {
       Object.assign(this, { w: wide, h: TALL });
@@ -142,7 +142,7 @@ export class Figure {
       const most = this.small ? 14 : 22;
       this.w = Math.min(most, space / this.columns);
       if (this.w > 2) this.w = Math.floor(this.w);
-      this.h = Math.min(this.small ? 14 : 18, Math.max(this.rows <= 16 ? 14 : 1, Math.min(this.w, 260 / this.rows)));
+      this.h = Math.min(this.small ? 14 : 18, Math.max(this.rows <= 16 ? 16 : 1, Math.min(this.w, 260 / this.rows)));
       if (this.h > 2) this.h = Math.floor(this.h);
       if (this.rows * this.h > 320) this.h = 320 / this.rows;
       if (this.small) this.w = this.h = Math.min(14, space / this.columns, this.width / this.rows);
@@ -154,17 +154,15 @@ export class Figure {
     this.head = this.small ? 0 : this.topHeight(context);
     for (const canvas of [this.low, this.high]) sized(canvas, this.gutter + this.boardWidth, this.head + this.boardHeight);
     this.zoom.hidden = this.roomy;
-    const across = Math.max(this.gutter + this.boardWidth, 250);
+    const across = Math.max(this.gutter + this.boardWidth, Math.min(250, this.width));
     this.under.style.maxWidth = this.caption.style.maxWidth = `${across}px`;
-    if (!this.small) this.under.style.minHeight = across < 440 && this.rows * this.columns > 1 ? "34px" : "16px";
+    if (!this.small && !this.names) this.under.style.minHeight = across < 440 && this.rows * this.columns > 1 ? "34px" : "16px";
     if (this.small) this.draw(); else whenSeen(this);
   }
 
   topHeight(context) {
-    if (!this.roomy) return 16;
-    let widest = 0;
-    for (let column = 0; column < this.columns; column++) widest = Math.max(widest, context.measureText(this.columnLabel(column)).width);
-    return widest <= this.w - 6 ? 18 : Math.min(30, 18 + 12);
+    if (!this.roomy) return 18;
+    return this.columns > 1 || this.step.axes.at(-1)?.[1] !== undefined ? 18 : 2;
   }
 
   rowLabel(row) {
@@ -180,14 +178,14 @@ export class Figure {
     const s = this.summary;
     const number = value => minus(significant(value, 3));
     const scale = number(this.scale);
-    if (this.names) return;
+    if (this.names || this.rows * this.columns === 1) return;
     this.under.replaceChildren(el("span", {}, this.share ? "0" : `−${scale}`), el("span", { class: this.share ? "scale share" : "scale" }),
       el("span", {}, this.share ? scale : `+${scale}`));
     if (this.rows * this.columns > 1 && s.count) {
-      this.under.append(el("span", { class: "sum" }, t("figure.summary", { min: number(s.min), max: number(s.max),
-        mean: number(s.mean), zeros: percent(s.zeros) })));
+      const told = t("figure.summary", { min: number(s.min), max: number(s.max), mean: number(s.mean), zeros: percent(s.zeros) });
+      this.under.append(el("span", { class: "sum" }, told.split(/ {2,}/).flatMap(one => [el("span", {}, one), " "])));
     }
-    if (s.absent) this.under.append(el("span", {}, t("figure.absent", { count: s.absent })));
+    if (s.absent) this.under.append(el("span", {}, t("figure.absent", { count: count(s.absent) })));
   }
 
   // --- drawing ----------------------------------------------------------------------------------------------------
@@ -223,7 +221,7 @@ export class Figure {
     g.beginPath();
     g.rect(this.gutter, this.head, this.boardWidth, this.boardHeight);
     g.clip();
-    g.font = `12.5px ${c.mono}`;
+    g.font = `${w < DENSE ? 11 : 12.5}px ${c.mono}`;
     g.textAlign = "right";
     g.textBaseline = "middle";
     for (let row = firstRow; row < rows; row++) {
@@ -247,7 +245,7 @@ export class Figure {
           g.fillText("?", x + w - 6, y + h / 2 + 0.5);
           continue;
         }
-        g.fillText(w < WIDE ? brief(value) : shown(value), x + w - 6, y + h / 2 + 0.5, w - 8);
+        g.fillText(w < WIDE ? brief(value, this.share) : shown(value), x + w - 6, y + h / 2 + 0.5, w - 8);
       }
     }
     g.restore();
@@ -295,6 +293,7 @@ export class Figure {
     const c = colours(), pixel = ([r, g, b]) => (255 << 24 | b << 16 | g << 8 | r) >>> 0, limit = this.scale;
     const table = Array.from({ length: 513 }, (_, i) => pixel(colourOf((i - 256) / 256, 1, this.share)));
     const hatch = pixel(c.dark ? [67, 75, 82] : [207, 202, 193]), paper = pixel(c.dark ? [20, 23, 26] : [251, 250, 248]);
+    if (this.names) return () => table[256];
     return (value, at) => value === undefined || !Number.isFinite(value) ? at % 4 ? paper : hatch
       : table[256 + Math.round(Math.max(-1, Math.min(1, value / limit)) * 256)];
   }
@@ -319,18 +318,19 @@ export class Figure {
     g.textBaseline = "middle";
     if (this.gutter) {
       g.textAlign = "right";
-      const every = Math.max(1, Math.ceil(13 / h));
+      const every = this.step.axes.at(-2)[1] === undefined ? round(13 / h) : Math.max(1, Math.ceil(13 / h));
       for (let row = firstRow; row < rows; row += every) {
         g.fillText(fitted(g, this.rowLabel(row), this.gutter - 8), this.gutter - 6, this.head + (row - firstRow + 0.5) * h);
       }
     }
     g.textAlign = "center";
     const labelled = this.step.axes.at(-1)?.[1] !== undefined;
-    const room = !labelled ? 26 : w < 6 ? 64 : 30, every = w >= room ? 1 : Math.ceil(room / w / 5) * 5;
+    const room = !labelled ? this.columns > 100 ? 34 : 26 : w < 6 ? 64 : 30, every = w >= room ? 1 : labelled ? Math.ceil(room / w / 5) * 5 : round(room / w);
     for (let column = firstColumn; column < columns; column += every) {
       const x = this.gutter + (column - firstColumn + 0.5) * w;
-      if (this.rank === 0 || x + 8 > this.gutter + this.boardWidth && every > 1) continue;
-      g.fillText(fitted(g, this.columnLabel(column), w * every - 4), x, this.head - 8);
+      if (this.rank === 0 || this.head < 10 || x + 8 > this.gutter + this.boardWidth && every > 1) continue;
+      const label = fitted(g, this.columnLabel(column), w * every - 4);
+      g.fillText(label, Math.max(x, g.measureText(label).width / 2 + 1), this.head - 8);
     }
   }
 
@@ -517,7 +517,19 @@ export class Figure {
   }
 }
 
-const brief = value => value !== undefined && Math.abs(value) >= 10 && Math.abs(value) < 1000 ? minus(value.toFixed(1)) : shown(value);
+// Five characters at most: two decimals where there may be a sign, three of a share.
+function brief(value, share) {
+  const size = Math.abs(value);
+  if (value === undefined || value === 0 || !Number.isFinite(value) || size >= 1000) return shown(value);
+  if (size < (share ? 5e-4 : 5e-3)) return minus(value.toExponential(0));
+  return minus(value.toFixed(share ? 3 : size >= 100 ? 0 : size >= 10 ? 1 : 2));
+}
+// 1, 2, 5, 10, 20, 50, ...: the least that is not less.
+function round(least) {
+  const ten = 10 ** Math.floor(Math.log10(Math.max(least, 1)));
+  return [1, 2, 5, 10].map(one => one * ten).find(one => one >= least - 1e-9);
+}
+
 const between = (value, low, high) => Math.max(low, Math.min(value, high));
 const clamped = (value, size) => between(value, 0, size - 1);
 

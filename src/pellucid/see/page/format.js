@@ -60,8 +60,12 @@ export function exactText(value) {
 
 const tidyExponent = text => text.replace("e+", "e").replace(".0e", "e");
 export const minus = text => text.replace(/-/g, "−");
-export const percent = value => value >= 0.9995 ? "100%" : `${(value * 100).toFixed(value >= 0.1 ? 0 : 1)}%`;
+export const percent = value => value === 0 ? "0%" : value >= 0.9995 ? "100%" : `${(value * 100).toFixed(value >= 0.1 ? 0 : 1)}%`;
+export const count = number => number.toLocaleString("en");
 export const sizes = shape => shape.length ? shape.join("×") : "1";
+
+// The shape of what passes through the model; a batch of one goes without saying.
+export const passing = step => sizes(step.shape.length > 1 && step.shape[0] === 1 && !["parameter", "constant"].includes(step.op) ? step.shape.slice(1) : step.shape);
 
 // The sum of numbers, rounded once, as Python's math.fsum has it. Source: Shewchuk, 1996.
 export function total(values) {

@@ -23,6 +23,12 @@ export function smallNetwork(trace) {
   return found.every(one => one.weight && one.weight.shape.every(size => size <= MOST)) ? found : null;
 }
 
+// The sentence above the drawing, with this network's own numbers.
+export function networkLead(app) {
+  const layers = smallNetwork(app.trace) ?? [];
+  return t("network.lead", { neurons: layers.reduce((sum, one) => sum + one.step.shape.at(-1), 0), weights: layers.reduce((sum, one) => sum + one.weight.size, 0) });
+}
+
 export async function network(app) {
   const { trace, state } = app, layers = smallNetwork(trace);
   if (!layers) return el("p", { class: "note" }, t("network.none"));
@@ -61,8 +67,8 @@ export async function network(app) {
 function curve(trace, { step, activation }, x, y, batch) {
   const f = input => CURVES[activation.op](input, activation.settings?.negative_slope), w = 110, h = 70, n = step.shape.at(-1);
   const px = value => x - w / 2 + (Math.max(-4, Math.min(4, value)) + 4) / 8 * w, py = value => y + h - (Math.max(-1.2, Math.min(3, value)) + 1.2) / 4.2 * h;
-  const points = Array.from({ length: 65 }, (_, i) => -4 + i / 8).map(value => `${px(value).toFixed(1)},${py(f(value)).toFixed(1)}`).join(" ");
+  const points = Array.from({ length: 65 }, (_, i) => -4 + i / 8).filter(value => f(value) <= 3).map(value => `${px(value).toFixed(1)},${py(f(value)).toFixed(1)}`).join(" ");
   return svg("g", {}, svg("title", {}, activation.op), svg("path", { d: `M${px(-4)} ${py(0)}H${px(4)}M${px(0)} ${y}V${y + h}`, style: "stroke:var(--line);fill:none" }), svg("polyline", { points, style: "fill:none;stroke:var(--quiet);stroke-width:1.5" }),
-    Array.from({ length: n }, (_, k) => { const value = trace.at(step, batch * n + k); return svg("circle", { cx: px(value), cy: py(f(value)), r: 4, style: "fill:var(--focus);stroke:var(--paper)" }, svg("title", {}, `${shown(value)} → ${shown(f(value))}`)); }),
+    Array.from({ length: n }, (_, k) => { const value = trace.at(step, batch * n + k); return svg("circle", { cx: px(value), cy: py(f(value)), r: 4, style: "fill:var(--ink);stroke:var(--paper)" }, svg("title", {}, `${shown(value)} → ${shown(f(value))}`)); }),
     svg("text", { class: "q", x, y: y + h + 16, "text-anchor": "middle" }, activation.op));
 }

@@ -3,11 +3,11 @@
 import { TABLES, compared, headShares, multiples } from "pellucid/attention.js";
 import { button, el } from "pellucid/dom.js";
 import { Figure } from "pellucid/figure.js";
-import { sizes } from "pellucid/format.js";
+import { passing } from "pellucid/format.js";
 import { mainSteps, onlyMoves, rowsOf } from "pellucid/groups.js";
 import { pictures } from "pellucid/pictures.js";
 import { alongTime, timeView } from "pellucid/time.js";
-import { axisName, known, language, t } from "pellucid/words.js";
+import { axisName, t } from "pellucid/words.js";
 
 const MOST = 24; // figures at once; more of a place are links
 
@@ -57,8 +57,8 @@ function callOf(app) {
 
 export function sheet(app, plan) {
   const { trace, state } = app, figures = [], limit = state.oneScale ? largestOf(trace, plan.all, state.backward) : 0;
-  const make = (step, width, title, dense = false, beside = 0) => {
-    const figure = new Figure(trace, step, { dense, limit, kind: state.backward ? "gradient" : "value", lead: state.lead, width: Math.min(width, app.roomFor(2000) - beside), title: title ?? titleOf(step) });
+  const make = (step, width, { title, sign, dense = false } = {}) => {
+    const figure = new Figure(trace, step, { dense, limit, sign, kind: state.backward ? "gradient" : "value", lead: state.lead, width: app.roomFor(width), title: title ?? titleOf(step) });
     app.attach(figure);
     figures.push(figure);
     return figure.element;
@@ -77,13 +77,9 @@ export function sheet(app, plan) {
     row.operands.forEach((one, i) => {
       if (state.backward && !trace.hasGradient(one)) return;
       const mark = one.name.endsWith("bias") && row.sign ? "+" : row.sign;
-      const sign = i && mark ? el("span", { class: "op", "aria-hidden": "true" }, mark) : null;
-      parts.push(el("div", { class: "made" }, sign, make(one, 720, undefined, false, sign ? 34 : 0)));
+      parts.push(make(one, 800, { sign: i && mark ? mark : null }));
     });
-    if (!state.backward || trace.hasGradient(row.result)) {
-      const arrow = parts.length ? el("span", { class: "op", "aria-hidden": "true" }, state.backward ? "←" : "→") : null;
-      parts.push(el("div", { class: "made" }, arrow, make(row.result, 760, undefined, false, arrow ? 34 : 0)));
-    }
+    if (!state.backward || trace.hasGradient(row.result)) parts.push(make(row.result, 800, { sign: parts.length ? state.backward ? "←" : "→" : null }));
     flowing.append(...parts);
   }
   const extra = plan.extra.filter(one => !state.backward || trace.hasGradient(one));
@@ -134,20 +130,17 @@ function tools(app, plan) {
 
 function attentionTables(app, call, make) {
   const { trace, state } = app, part = name => call[name] === undefined ? null : trace.steps[call[name]];
-  const table = (name, width, beside = 0) => {
+  const table = (name, width, sign) => {
     const step = part(name);
-    if (!step || (state.backward && !trace.hasGradient(step))) return null;
-    return make(step, width, t(`table.${name}`), true, beside);
+    return !step || (state.backward && !trace.hasGradient(step)) ? null : make(step, width, { title: t(`table.${name}`), dense: true, sign });
   };
-  const then = (name, width) => {
-    const figure = table(name, width, 34);
-    return figure && el("div", { class: "made" }, el("span", { class: "op", "aria-hidden": "true" }, state.backward ? "←" : "→"), figure);
-  };
+  const then = (name, width) => table(name, width, state.backward ? "←" : "→");
+  const room = app.roomFor(2000), third = room < 520 ? room : Math.min(264, Math.floor((room - 40) / 3));
   const same = part("masked") === part("scaled");
   return [multiples(trace, call, app), compared(trace, call, app),
-    el("div", { class: "row sheet-row" }, table("query", 252), table("key", 252), table("value", 252)),
+    el("div", { class: "row sheet-row" }, table("query", third), table("key", third), table("value", third)),
     el("div", { class: "row sheet-row" }, table("scores", 560), then("scaled", 560), same ? null : then("masked", 560), then("weights", 560)),
-    el("div", { class: "row sheet-row" }, table("heads", 480), then("output", 740)),
+    el("div", { class: "row sheet-row" }, table("heads", 480), then("output", 800)),
     state.backward ? null : headShares(trace, call, app)].flat().filter(Boolean);
 }
 
@@ -157,15 +150,5 @@ function others(app, plan) {
   const rest = (group?.steps ?? []).filter(one => !shown.has(one));
   if (!rest.length) return null;
   return el("details", { class: "others" }, el("summary", {}, t("sheet.others", { count: rest.length })),
-    el("ul", { class: "plain" }, rest.map(one => el("li", {}, el("a", { href: app.href(one.name), class: "mono" }, one.name), el("span", { class: "quiet mono" }, ` ${sizes(one.shape)}`)))));
-}
-
-export function heading(app, plan) {
-  const { trace, state } = app, step = state.step;
-  if (plan.stage) return { title: `${plan.stage.title[language]}`, lead: plan.stage.sentence[language] };
-  const key = step.group?.key ?? step.name, call = plan.call;
-  if (call) return { title: t("attention.title"), lead: t("attention.lead", { place: key, heads: trace.steps[call.weights].shape.at(-3) ?? 1, d: trace.steps[call.query].shape.at(-1) }) };
-  const main = trace.innermost(step).op;
-  const about = known(`op.${main}`) ? t(`op.${main}`) : "";
-  return { title: /(^|\.)\d+$/.test(key) ? `${key}, ${main}` : key, lead: [about, t("sheet.lead")].filter(Boolean).join(" ") };
+    el("ul", { class: "plain" }, rest.map(one => el("li", {}, el("a", { href: app.href(one.name), class: "mono" }, one.name), el("span", { class: "quiet mono" }, ` ${passing(one)}`)))));
 }
