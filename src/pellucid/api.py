@@ -32,7 +32,10 @@ from pellucid.train.plan import make_plan
 from pellucid.train.precision import autocast
 from pellucid.train.standing import next_batches, standing
 
-USES = {"translate": '`pellucid translate {run} "text"` uses it.'}
+USES = {
+    "translate": '`pellucid translate {run} "text"` uses it.',
+    "classify": "`pellucid predict {run} FILE` uses it.",
+}
 
 
 def train(

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pellucid.cli.console import find_run, one_line, out, print_json
 from pellucid.cli.words import say
-from pellucid.errors import ConfigError, DataError, RunError
+from pellucid.errors import ConfigError, DataError
 
 LIKELIEST = 3  # classes shown beside the first
 
@@ -33,14 +33,9 @@ def predict(
     from pellucid.run import Run
 
     opened = Run.open(find_run(run))
-    if not hasattr(opened.kind, "predict"):
-        raise RunError(
-            f"{opened.path}: is a run of {opened.task_name}, which does not predict",
-            mend="`pellucid predict` takes runs of classify and regress.",
-        )
     if as_csv and json:
         raise ConfigError("--csv and --json were both given", mend="Give one of them.")
-    found: list[dict[str, Any]] = opened.kind.predict(opened, file)
+    found = opened.predict(file)
     if output is not None:
         _write(found, output)
     elif json:
@@ -92,7 +87,7 @@ def _print(found: list[dict[str, Any]]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in names:  # of columns
         words = say(f"predict.{name}") if name in WORDED else name
-        number = name == "probability" or (not classes and name != "name")
+        number = name == "probability" or (not classes and name not in ("name", "line"))
         table.add_column(words, justify="right" if number else "left", overflow="fold")
     for one in found:
         table.add_row(*(_cell(one, name) for name in names))
@@ -105,12 +100,12 @@ def _print(found: list[dict[str, Any]]) -> None:
         )
 
 
-WORDED = ("name", "class", "probability", "others", "truth", "value")
+WORDED = ("name", "line", "class", "probability", "others", "truth", "prediction")
 
 
 def _cell(one: dict[str, Any], name: str) -> str:
-    if name == "name":
-        return escape(one_line(str(one["name"]), max(out.width // 3, 16)))
+    if name in ("name", "line"):
+        return escape(one_line(str(one[name]), max(out.width // 3, 16)))
     if name == "probability":
         return f"{100 * one['probability']:.1f}%"
     if name == "others":

@@ -7,7 +7,9 @@ classes                                   the names of the classes, where the la
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +24,7 @@ CLASSES = ("classes", "class_names", "target_names", "names")
 NEEDED = "It must hold `images` and `labels` (or x and y, or x_train, y_train, x_test, y_test)."
 RANGE = "Give brightness, 0 to 1 or 0 to 255."
 
-Labels = Sequence[int] | tuple[str, ...]
+Labels = Sequence[int] | Sequence[str]
 
 
 def read_npz(path: Path) -> Images:
@@ -47,10 +49,10 @@ def read_npz(path: Path) -> Images:
         raise DataError(f"{path}: holds no images with labels, but {_listed(arrays)}", mend=NEEDED)
     if len({tuple(found.shape[1:]) for found in pixels}) > 1:
         raise DataError(f"{path}: its sides hold images of unequal sizes", mend="Bring them to one size.")
-    if len({isinstance(named, tuple) for named in labels}) > 1:
+    if len({isinstance(named[0], str) for named in labels}) > 1:
         raise DataError(f"{path}: some labels are names, others numbers", mend="Use one of the two.")
     names = next((arrays[name] for name in CLASSES if name in arrays), None)
-    classes, numbers = _numbered([label for named in labels for label in named], names, path)
+    classes, numbers = _numbered(list(chain.from_iterable(labels)), names, path)
     return Images(torch.cat(pixels), numbers, classes, torch.cat(sides), tuple(origins), "npz")
 
 
@@ -116,7 +118,7 @@ def _labels(array: Array, where: str) -> Labels:
     return [int(label) for label in told]
 
 
-def _numbered(labels: Labels, names: Array | None, path: Path) -> tuple[tuple[str, ...], Tensor]:
+def _numbered(labels: Sequence[Any], names: Array | None, path: Path) -> tuple[tuple[str, ...], Tensor]:
     """The names of the classes, and the labels as numbers of them."""
     numbered = not any(isinstance(label, str) for label in labels)
     if names is not None and numbered:

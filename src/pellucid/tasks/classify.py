@@ -9,7 +9,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -39,9 +39,6 @@ from pellucid.tasks.classes import (
 from pellucid.tasks.examples import Examples, Form, examples_of_images, examples_of_table, shown_row
 from pellucid.tasks.predict import predict
 from pellucid.tasks.task import Batch, Evaluation, Losses, Task
-
-if TYPE_CHECKING:
-    from pellucid.run import Run
 
 EPOCHS = 40  # unless said otherwise
 ALONE = 1 << 16  # numbers of a batch up to which one thread is faster: several spend their time waiting for each other
@@ -293,9 +290,9 @@ class ClassifyTask(Task):
         }
 
     @classmethod
-    def predict(cls, run: "Run", file: str) -> list[dict[str, Any]]:
+    def predict(cls, run: Any, file: str | Path) -> list[dict[str, Any]]:
         """The class of each example in a file, with the probability of every class."""
-        return predict(run, file)
+        return predict(run, str(file))
 
     def _wrong(self, numbers: Sequence[int], probabilities: Tensor, truth: Tensor) -> list[dict[str, Any]]:
         """The worst mistakes, and what it was right but not sure about; a few whatever they are."""

@@ -5,7 +5,7 @@ Nothing of the training's data is read: the form of the inputs (columns, the siz
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +17,10 @@ from pellucid.data.npz import pixels_in_npz
 from pellucid.errors import DataError
 from pellucid.tasks.examples import Form, ImageForm, table_of
 
-if TYPE_CHECKING:
-    from pellucid.run import Run
-
 AT_ONCE = 256  # examples in one pass
 
 
-def predict(run: "Run", file: str) -> list[dict[str, Any]]:
+def predict(run: Any, file: str) -> list[dict[str, Any]]:
     """One answer an example: {"name", "class", "probability", "probabilities": {class: ...}} and, if told, "truth".
 
     `file` is a table with the run's columns, a picture, a folder of pictures, .npz, IDX, or a sample. Raises DataError
