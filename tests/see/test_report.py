@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from importlib.resources import files as find
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from pellucid.errors import RunError
+from pellucid.see.look import look
 from pellucid.see.report import write_report
+from pellucid.see.report.elements import Picture, Section, figures, sheet
+from pellucid.see.report.facts import gather
+from pellucid.see.report.page import page as page_of
 from pellucid.see.report.parts import PARTS
-from pellucid.see.report.plots import smoothed, thinned
+from pellucid.see.report.plots import Plot, colour, scale, smoothed, thinned, word
 from pellucid.words import LANGUAGES, sentences
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028"
@@ -130,13 +135,46 @@ def test_a_thinned_curve_keeps_its_peaks_and_valleys() -> None:
     curve[4321], curve[8765] = 9.0, -9.0
     chosen = thinned(curve)
     assert len(chosen) <= 1500
-    assert {4321, 8765} <= set(chosen)
+    assert {0, 4321, 8765, 9999} <= set(chosen)
     assert chosen == sorted(chosen)
 
 
 def test_smoothing_starts_at_the_first_value_and_follows() -> None:
     assert smoothed([5.0, 5.0, 5.0]) == [5.0, 5.0, 5.0]
     assert 0.98 < smoothed([0.0] + [1.0] * 500)[-1] <= 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3, "3"), (1234567, "1,234,567"), (0.0, "0"), (-2.5, "−2.500"), (1976.6, "1,977"), (1.05e-4, "1.05e−4"),
+     (0.99999, "1.000"), (2.89, "2.890"), (float("nan"), "nan"), (1e12, "1,000,000,000,000")],
+)  # fmt: skip
+def test_a_number_is_said_with_the_digits_that_count_and_a_true_minus(value: float, text: str) -> None:
+    assert figures(value) == text
+
+
+def test_a_picture_from_elsewhere_is_refused() -> None:
+    with pytest.raises(ValueError, match="data:image/"):
+        sheet([Picture("https://example.org/cat.png", "a cat")])
+
+
+def test_a_run_of_an_unknown_task_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('task = "juggle"\n', encoding="utf-8")
+    with pytest.raises(RunError, match="juggle"):
+        write_report(tmp_path)
+
+
+def test_a_loss_that_is_no_number_leaves_the_page_readable(tmp_path: Path) -> None:
+    lines = metrics(30, finished=False)
+    lines[10]["loss"] = float("nan")
+    html = write_report(folder(tmp_path, lines)).read_text(encoding="utf-8")
+    block = html.split('id="facts">')[1].split("</script>")[0]
+    held = json.loads(block, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    assert None in held["plots"]["loss"]["traces"][0]["y"]
+
+
+def test_the_report_and_the_page_of_a_trace_share_one_look(tmp_path: Path) -> None:
+    assert look() in write_report(folder(tmp_path, metrics())).read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -160,7 +198,7 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 
 @pytest.mark.page
 def test_hostile_texts_are_shown_and_do_nothing(page: Page) -> None:
-    assert page.locator("main img").count() == 0
+    assert page.locator("img").count() == 0
     assert page.get_by_text("onerror=alert(1)").count() > 3
 
 
@@ -196,6 +234,142 @@ def test_a_curve_is_saved_as_a_table(page: Page) -> None:
 
 
 @pytest.mark.page
+def test_the_slider_and_the_pointer_choose_one_step_in_all_plots(page: Page) -> None:
+    rings = "[...document.querySelectorAll('.here')].map(line => line.style.left)"
+    before, told = page.evaluate(rings), page.locator(".moment dl")
+    assert len(before) == 6
+    assert page.locator(".moment output").inner_text() == "400"  # where the best model was
+    page.focus(".moment input")
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    step = int(page.locator(".moment output").inner_text())
+    assert 0 < step < 400
+    assert all(old != new for old, new in zip(before, page.evaluate(rings), strict=True))
+    assert f"{9 - 5 * step / 400:.4g}"[:4] in told.inner_text()
+    page.wait_for_url(f"**?step={step}")
+    page.reload()
+    page.wait_for_selector("#plot-loss .here")
+    assert page.locator(".moment output").inner_text() == str(step)
+    page.evaluate(
+        "document.querySelector('#plot-learning_rate').scrollIntoView({ block: 'center', behavior: 'instant' })"
+    )
+    box = page.locator("#plot-learning_rate .nsewdrag").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    page.wait_for_function("step => document.querySelector('.moment output').textContent !== step", arg=str(step))
+    assert abs(int(page.locator(".moment output").inner_text()) - 101) < 6
+
+
+FIELD = [[float(i * j) for j in range(4)] for i in range(3)]
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+
+
+@pytest.fixture
+def gallery(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """A page with every kind of plot that a task may bring."""
+    points = {"x": [0, 1, 2], "y": [0, 1, 0], "z": [0, 1, 0]}
+    shown: list[Plot | str] = [
+        Plot("loss", [{"type": "surface", "z": FIELD, "colorscale": scale("share")},
+                      {"type": "scatter3d", **points, "line": {"color": colour("focus")}}],
+             {"scene": {"zaxis": {"title": {"text": word("plot.loss")}}}}),
+        Plot("scores", [{"type": "contour", "x": [5, 6, 7, 8], "z": FIELD, "colorscale": scale("signed")}]),
+        Plot("padding", [{"type": "heatmap", "z": FIELD, "colorscale": scale("signed"), "zmid": 0}]),
+        Plot("lengths", [{"type": "scatter", "mode": "text", "name": word("line.source"), "x": [1, 2], "y": [3, 4],
+                          "text": ['say "a, b"', "<b>c</b>"]}], wide=True),
+        sheet([Picture(PIXEL, "one dot", "said 3, is 8")] * 2),
+    ]  # fmt: skip
+    facts = gather(folder(tmp_path / "shown", []))
+    path = tmp_path / "gallery.html"
+    path.write_text(page_of(facts, [Section("verdict", shown)]), encoding="utf-8")
+    opened = browser.new_page(accept_downloads=True, locale="en-US")
+    opened.set_default_timeout(20_000)
+    problems: list[str] = []
+    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.goto(path.as_uri())
+    opened.wait_for_selector("#plot-lengths .main-svg")
+    yield opened
+    assert problems == []
+    opened.close()
+
+
+@pytest.mark.page
+@pytest.mark.parametrize("name", ["loss", "scores", "padding", "lengths"])
+def test_every_kind_of_plot_is_saved_as_table_and_as_pictures(gallery: Page, name: str) -> None:
+    saved = {}
+    for kind in ("csv", "svg", "png"):
+        with gallery.expect_download() as download:
+            gallery.click(f"[data-save={kind}][data-plot={name}]")
+        assert download.value.suggested_filename == f"shown-{name}.{kind}"
+        saved[kind] = Path(download.value.path()).read_bytes()
+    rows = saved["csv"].decode().splitlines()
+    expected = {
+        "loss": ("curve,x,y,z", "1,2,1,2", "2,1,1,1"),
+        "scores": ("curve,x,y,z", "1,5,0,0", "1,8,2,6"),
+        "padding": ("curve,x,y,z", "1,3,2,6"),
+        "lengths": ("curve,x,y,text", 'source,1,3,"say ""a, b"""', "source,2,4,<b>c</b>"),
+    }
+    assert set(expected[name]) <= set(rows), rows
+    assert saved["svg"].startswith(b"<svg")
+    assert saved["png"].startswith(b"\x89PNG\r\n")
+
+
+@pytest.mark.page
+def test_names_become_the_words_and_colours_of_what_is_read(gallery: Page) -> None:
+    scale_of = "name => document.getElementById('plot-' + name).data[0].colorscale"
+    blue, paper, brown = "rgb(33,102,172)", "rgb(247,246,243)", "rgb(179,88,6)"
+    assert gallery.evaluate(scale_of, "padding") == [[0, blue], [0.5, paper], [1, brown]]
+    gallery.emulate_media(color_scheme="dark")
+    gallery.wait_for_function(
+        "() => document.getElementById('plot-padding').data[0].colorscale[0][1] === 'rgb(103,169,220)'"
+    )
+    gallery.click("#language")
+    title = "document.getElementById('plot-loss').layout.scene.zaxis.title.text"
+    assert gallery.evaluate(title).startswith("损失")
+
+
+@pytest.mark.page
+def test_a_surface_is_turned_with_the_keys(gallery: Page) -> None:
+    eye = "document.getElementById('plot-loss')._fullLayout.scene._scene.getCamera().eye"
+    before = gallery.evaluate(eye)
+    gallery.focus("#plot-loss")
+    gallery.keyboard.press("ArrowLeft")
+    gallery.wait_for_function(f"before => Math.abs({eye}.x - before) > 0.01", arg=before["x"])
+    after = gallery.evaluate(eye)
+    assert sum(after[k] ** 2 for k in "xyz") == pytest.approx(sum(before[k] ** 2 for k in "xyz"))
+    assert after["z"] == pytest.approx(before["z"])
+
+
+@pytest.mark.page
+def test_pictures_are_shown_pixel_by_pixel(gallery: Page) -> None:
+    assert gallery.locator(".sheet img[alt='one dot']").count() == 2
+    style = "getComputedStyle(document.querySelector('.sheet img')).imageRendering"
+    assert gallery.evaluate(style) == "pixelated"
+    assert gallery.evaluate("document.querySelector('.sheet img').naturalWidth") == 1
+
+
+@pytest.mark.page
+@pytest.mark.parametrize(("scheme", "language", "width"), [("light", "en", 1440), ("dark", "zh", 400)])
+def test_axe_finds_nothing(browser: Browser, tmp_path: Path, scheme: str, language: str, width: int) -> None:
+    try:
+        script = find("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    except ModuleNotFoundError:
+        pytest.fail("axe is missing: pip install axe-playwright-python (it is in the extra [test])")
+    path = write_report(folder(tmp_path, metrics()))
+    opened = browser.new_page(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        bypass_csp=True,
+    )
+    opened.goto(f"{path.as_uri()}?lang={language}")
+    opened.wait_for_selector("#plot-loss .main-svg")
+    opened.evaluate(script)
+    found = opened.evaluate("axe.run().then(done => done.violations.map(one => [one.id, one.nodes[0].html]))")
+    opened.close()
+    assert found == []
+
+
+@pytest.mark.page
 @pytest.mark.parametrize("width", [400, 900, 1440])
 def test_the_page_never_scrolls_sideways(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
@@ -225,7 +399,7 @@ def test_words_stand_out_from_the_paper(page: Page, scheme: str) -> None:
 
 @pytest.mark.page
 def test_the_page_can_be_walked_without_eyes(page: Page) -> None:
-    levels = page.eval_on_selector_all("main h1, main h2, main h3", "found => found.map(h => +h.tagName[1])")
+    levels = page.eval_on_selector_all("h1, h2, h3", "found => found.map(h => +h.tagName[1])")
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
     for control in page.locator("button:visible, input:visible, a:visible").all():

@@ -21,6 +21,7 @@ from pellucid.files import write_text
 from pellucid.see.blocks import Blocks, Piece, estimated, fit, progressions
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
+from pellucid.see.look import embedded, look
 from pellucid.see.operation import Operation, Step, result
 from pellucid.see.ops.moving import Moving
 from pellucid.see.recipe import Recipe, describe, described_by_cell, moved
@@ -63,7 +64,7 @@ def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, languag
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>{escape(title)} · Pellucid</title>
 <link rel="icon" href="data:,">
-<style>{text("page.css")}</style>
+<style>{look()}{text("page.css")}</style>
 <body>
 <noscript><p class="sorry">{escape(words["en"]["page.noscript"])}</p>
 <p class="sorry" lang="zh">{escape(words["zh"]["page.noscript"])}</p>
@@ -97,12 +98,6 @@ def script_address(name: str, source: str) -> str:
     """A module as an address that needs no server; its name is what a browser's console calls it."""
     named = f"{source}\n//# sourceURL=pellucid/{name}\n"
     return "data:text/javascript;base64," + base64.b64encode(named.encode()).decode()
-
-
-def embedded(value: Any) -> str:
-    """JSON that no text in it can end before its time."""
-    found = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return found.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 # --- the graph -------------------------------------------------------------------------------------------------------

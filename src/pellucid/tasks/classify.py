@@ -41,6 +41,7 @@ from pellucid.tasks.predict import predict
 from pellucid.tasks.task import Batch, Evaluation, Losses, Task
 
 EPOCHS = 40  # unless said otherwise
+EVALUATIONS = 12  # in a training that goes by epochs
 ALONE = 1 << 16  # numbers of a batch up to which one thread is faster: several spend their time waiting for each other
 AT_ONCE = 256  # examples of a held-out side in one pass; no gradients are kept
 READY = 64 << 20  # numbers of all training images that are kept standardized; more are made batch by batch
@@ -376,6 +377,11 @@ def settled(config: ClassifyConfig, data: Examples) -> ClassifyConfig:
     training = config.training
     if training.threads is None and training.batch * data.inputs[0].numel() <= ALONE and training.device == "cpu":
         training = training.changed(threads=1)
+    if training.epochs and training.evaluate_every is None:
+        # Told by the steps and not by a clock, so that the best weights are found at the same steps on any machine.
+        batches = -(-len(data.sides.train) // training.batch)
+        steps = max(round(training.epochs * batches / training.accumulate), 1)
+        training = training.changed(evaluate_every=-(-steps // EVALUATIONS))
     return config.changed(
         data={**config.data.model_dump(), **found},
         model={**config.model.model_dump(), "kind": kind},

@@ -1,5 +1,6 @@
 """The pieces that sections are made of, as HTML: tables, figures, pictures, lists that can be searched, commands."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,6 +10,7 @@ from pellucid.see.report.words import Both
 
 Body = Sequence[str | Plot]  # HTML and plots in the order in which they are read
 SAVED = ("csv", "svg", "png")
+RANGE = ("first", "last", "low", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ def paragraph(html: str) -> str:
     return f'<p class="lead">{html}</p>'
 
 
+def headline(value: str, says: str) -> str:
+    """The one number that a verdict is about (a text), and what it is (HTML)."""
+    return f'<div class="headline"><p class="value">{escape(value)}</p><p class="small quiet">{says}</p></div>'
+
+
 def heading(html: str) -> str:
     return f"<h3>{html}</h3>"
 
@@ -44,7 +51,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Itera
     body = "".join(
         f"<tr>{''.join(f'<td{kind}>{cell}</td>' for kind, cell in zip(kinds, row, strict=True))}</tr>" for row in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="scroll"><table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def named_values(rows: Iterable[tuple[str, str]]) -> str:
@@ -52,15 +59,15 @@ def named_values(rows: Iterable[tuple[str, str]]) -> str:
     cells = "".join(
         f'<tr><th scope="row">{name}</th><td class="number">{escape(value)}</td></tr>' for name, value in rows if value
     )
-    return f'<div class="scroll"><table><tbody>{cells}</tbody></table></div>'
+    return f'<div class="scroll"><table class="plain"><tbody>{cells}</tbody></table></div>'
 
 
-def searchable(both: Both, label: str, table: str) -> str:
-    """A long table, best row first, in which a text can be found and which can be turned round."""
+def searchable(both: Both, section: str, table: str) -> str:
+    """The long table of a section, best row first, in which a text can be found and which can be turned round."""
     return (
         f'<div class="searchable"><div class="tools"><label>{both("filter")} <input type="search"></label>'
         f'<button type="button" class="order" aria-pressed="false">{both("order")}</button></div>'
-        f'<div class="reveal" tabindex="0" role="region" aria-label="{escape(label)}">{table}'
+        f'<div class="reveal" tabindex="0" role="region" aria-labelledby="title-{section}">{table}'
         f'<p class="none" hidden>{both("none.found")}</p></div></div>'
     )
 
@@ -98,25 +105,70 @@ def composed(both: Both, body: Body) -> str:
 
 
 def figure(both: Both, plot: Plot) -> str:
-    legend = "".join(
-        f'<span><i class="{"dashed" if curve.dashed else ""}" style="color:var(--{curve.colour})"></i>'
-        f"{both('line.' + curve.name)}</span>"
-        for curve in plot.curves
-    )
+    """A plot with its title, what saves it, a sentence, and its numbers for those who do not see it."""
+    title = both(f"plot.{plot.name}")
     saves = "".join(
-        f'<button type="button" data-save="{kind}" data-plot="{plot.name}">{kind.upper()}</button>' for kind in SAVED
+        f'<button type="button" data-save="{kind}" data-plot="{plot.name}">{kind.upper()}'
+        f'<span class="unseen">{title}</span></button>'
+        for kind in SAVED
     )
-    ranges = "".join(f"<p>{_range(both, curve)}</p>" for curve in plot.curves)
+    counted = any(trace.get("type") == "bar" for trace in plot.traces)
     return (
-        f"<figure{' class=wide' if plot.wide else ''}><figcaption><span>{both(f'plot.{plot.name}')}</span>"
-        f'<span class="saves">{saves}</span></figcaption><div class="legend">{legend}</div>'
-        f'<div class="plot" id="plot-{plot.name}" style="height:{plot.height}px" aria-hidden="true"></div>'
-        f'<p>{both(f"plot.{plot.name}.note", **plot.values)}</p><div class="ranges">{ranges}</div></figure>'
+        f'<figure{" class=wide" if plot.wide else ""}><figcaption><b id="title-plot-{plot.name}">{title}</b>'
+        f'<span class="menu">{saves}</span></figcaption>'
+        f'<div class="plot" id="plot-{plot.name}" style="height:{plot.height}px" role="img"'
+        f' aria-labelledby="title-plot-{plot.name}"></div>'
+        f"<p>{both(f'plot.{plot.name}.note', **plot.values)}</p>"
+        f"{counts(both, plot.curves) if counted else ranges(both, plot.curves)}</figure>"
     )
 
 
-def _range(both: Both, curve: Curve) -> str:
-    values = curve.y
-    shown = {"first": values[0], "last": values[-1], "low": min(values), "high": max(values)}
-    numbers = {key: f"{value:.4g}" if isinstance(value, float) else f"{value:,}" for key, value in shown.items()}
-    return both("plot.range", name="\0", **numbers).replace("\0", both(f"line.{curve.name}"))
+def ranges(both: Both, curves: Sequence[Curve]) -> str:
+    """The legend of curves and, beside each, where it begins, ends and turns."""
+    if not curves:
+        return ""
+    heads = "".join(f'<th scope="col" class="number">{both(f"range.{key}")}</th>' for key in RANGE)
+    rows = ""
+    for curve in curves:
+        values = (curve.y[0], curve.y[-1], min(curve.y), max(curve.y))
+        cells = "".join(f'<td class="number">{figures(value)}</td>' for value in values)
+        rows += f'<tr><th scope="row">{key(both, curve)}</th>{cells}</tr>'
+    corner = f'<th scope="col"><span class="unseen">{both("range.curve")}</span></th>'
+    return (
+        f'<div class="scroll"><table class="plain ranges"><thead><tr>{corner}{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def counts(both: Both, curves: Sequence[Curve]) -> str:
+    """The legend of bars and, on request, all their numbers."""
+    if not curves:
+        return ""
+    heads = [f'<span class="unseen">{both("range.bar")}</span>', *(both(f"line.{curve.name}") for curve in curves)]
+    rows = [(escape(str(place)), *(figures(curve.y[i]) for curve in curves)) for i, place in enumerate(curves[0].x)]
+    legend = " ".join(key(both, curve, block=True) for curve in curves)
+    numbers = table(heads, rows, numbers=range(1, len(heads)))
+    return f"<p>{legend}</p><details><summary>{both('in.numbers')}</summary>{numbers}</details>"
+
+
+def key(both: Both, curve: Curve, *, block: bool = False) -> str:
+    """A curve's mark in a legend, and its name."""
+    smooth = both("line.smoothed") if curve.smooth else ""
+    kind = " block" if block else " dashed" if curve.dashed else ""
+    return f'<i class="key c-{curve.colour}{kind}"></i>{both(f"line.{curve.name}")}{smooth} '
+
+
+def figures(value: float) -> str:
+    """A number as it is read: whole, or with the four digits that count; a true minus."""
+    if not math.isfinite(value):
+        text = str(value)
+    elif value == int(value):
+        text = f"{int(value):,}"
+    elif 1000 <= abs(value) < 1e5:
+        text = f"{value:,.0f}"
+    elif 1e-3 <= abs(value) < 1000:
+        text = f"{value:#.4g}"
+    else:
+        digits, exponent = f"{value:.2e}".split("e")
+        text = f"{digits}e{int(exponent)}"
+    return text.replace("-", "−")

@@ -4,17 +4,19 @@ It says how far the training is, then what the task's part adds (parts.py), the 
 config, and what to do next. Numbers and texts stand in it without JavaScript; plots need it.
 """
 
-import json
+import math
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pellucid.files import write_text
-from pellucid.see.report.elements import Body, Section, composed, copied, heading, named_values
+from pellucid.see.look import embedded, look
+from pellucid.see.report.elements import Body, Section, composed, copied, heading, named_values, paragraph
 from pellucid.see.report.facts import Facts, gather
 from pellucid.see.report.parts import part_of
-from pellucid.see.report.plots import Plot, lines, loss, of_steps
+from pellucid.see.report.plots import Plot, each_and_smoothed, lines, loss, of_steps
 from pellucid.see.report.words import both_of, words
 from pellucid.words import LANGUAGES
 
@@ -26,23 +28,30 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inli
 def write_report(folder: Path) -> Path:
     """Write `report.html` into a run folder, finished or not; returns its path. Raises RunError if it is none."""
     path = folder / "report.html"
-    write_text(path, html(gather(folder)))
+    facts = gather(folder)
+    write_text(path, page(facts, sections(facts)))
     return path
 
 
-def html(facts: Facts) -> str:
-    """The whole page. Raises RunError if the run's task is none of ours."""
+def page(facts: Facts, sections: Sequence[Section]) -> str:
+    """The whole page, from the sections that have something to show."""
     both = both_of(facts.task)
-    there = [section for section in sections(facts) if section.body]
+    there = [section for section in sections if section.body]
     plots = [piece for section in there for piece in section.body if isinstance(piece, Plot)]
-    links = "".join(f'<li><a href="#{section.name}">{both(section.name)}</a></li>' for section in there)
+    links = "".join(
+        f'<li><a href="#{section.name}"><span>{number}</span><span>{both(section.name)}</span><span></span></a></li>'
+        for number, section in enumerate(there, 1)
+    )
     body = "".join(
-        f'<section id="{section.name}"><h2>{both(section.name)}</h2>{composed(both, section.body)}</section>'
+        f'<section id="{section.name}">'
+        f'<h2 class="title" id="title-{section.name}">{both(section.name)}</h2>{composed(both, section.body)}</section>'
         for section in there
     )
-    embedded = {
+    facts_shown = {
         "name": facts.name,
-        "plots": {plot.name: {"traces": plot.traces, "layout": plot.layout} for plot in plots},
+        "plots": {plot.name: {"traces": plot.traces, "layout": plot.layout, "steps": plot.steps} for plot in plots},
+        "step": first_shown(facts),
+        "last": facts.steps[-1]["step"] if facts.steps else 0,
         "words": {language: words(facts.task, language) for language in LANGUAGES},
     }
     return f"""<!doctype html>
@@ -51,22 +60,26 @@ def html(facts: Facts) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>{escape(facts.name)} · Pellucid</title>
-<style>{_file("page.css")}</style>
-<header><b>Pellucid</b><span class="where">{escape(facts.run)}</span>
-<button id="language" type="button">{LANGUAGE_BUTTON}</button></header>
-<div class="frame">
-<nav aria-label="Sections"><div><h2>{both("sections")}</h2><ol>{links}</ol></div></nav>
-<main><h1>{both("title")}: {escape(facts.name)}</h1>{body}</main>
+<link rel="icon" href="data:,">
+<style>{look()}{_file("page.css")}</style>
+<body class="report">
+<header><h1>Pellucid<span class="unseen">: {both("title")}</span></h1><span class="where">{escape(facts.run)}</span>
+<span class="right"><button id="language" type="button">{LANGUAGE_BUTTON}</button></span></header>
+<div class="places">
+<nav aria-labelledby="title-sections"><div><h2 id="title-sections">{both("sections")}</h2>
+<ol class="steps">{links}</ol></div></nav>
+<main>{body}</main>
 </div>
-<script type="application/json" id="facts">{_embedded(embedded)}</script>
+<script type="application/json" id="facts">{embedded(_finite(facts_shown))}</script>
 <script>{_plotly()}</script>
 <script>{_file("page.js")}</script>
+</body>
 </html>
 """
 
 
 def sections(facts: Facts) -> list[Section]:
-    """All of the page, in the order in which it is read."""
+    """All of a report, in the order in which it is read. Raises RunError if the run's task is none of ours."""
     part = part_of(facts)
     return [
         Section("verdict", part.verdict(facts) if facts.test is not None else unscored(facts)),
@@ -95,12 +108,31 @@ def curves(facts: Facts, own: list[Plot]) -> Body:
             loss(facts),
             *own,
             lines("learning_rate", [of_steps(facts, "learning_rate")]),
-            lines("gradient_norm", [of_steps(facts, "gradient_norm")]),
-            lines("speed", [of_steps(facts, "tokens_per_second")], from_zero=True),
+            lines("gradient_norm", each_and_smoothed(facts, "gradient_norm")),
+            lines("speed", each_and_smoothed(facts, "tokens_per_second"), from_zero=True),
         ]
     )
-    script = f'<noscript><p class="lead">{both_of(facts.task)("plot.script")}</p></noscript>'
-    return [script, *plots] if plots else []
+    both = both_of(facts.task)
+    script = f'<noscript><p class="lead">{both("plot.script")}</p></noscript>'
+    return [script, paragraph(both("curves.lead")), *plots, moment(facts)] if plots else []
+
+
+def moment(facts: Facts) -> str:
+    """The step that is chosen, and what the page writes beside it: all that was measured there."""
+    if len(facts.steps) < 2:
+        return ""
+    first, last = facts.steps[0]["step"], facts.steps[-1]["step"]
+    return (
+        f'<div class="moment" hidden><label><span>{both_of(facts.task)("axis.step")}</span>'
+        f'<input type="range" min="{first}" max="{last}" step="1"><output class="mono"></output></label><dl></dl></div>'
+    )
+
+
+def first_shown(facts: Facts) -> int:
+    """The step that is chosen at first: that of the best model, else the last."""
+    if facts.end is not None and facts.end.get("best_step"):
+        return int(facts.end["best_step"])
+    return int(facts.steps[-1]["step"]) if facts.steps else 0
 
 
 def shown(body: Body) -> Body:
@@ -136,9 +168,13 @@ def next_steps(facts: Facts, own: dict[str, str]) -> Body:
     return [f"<p>{both(key)}</p>{copied(both, key.replace('.', '-'), text)}" for key, text in {**resume, **own}.items()]
 
 
-def _embedded(value: Any) -> str:
-    """JSON that cannot end the script element it stands in, whatever the texts hold."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c").replace("\u2028", " ")
+def _finite(value: Any) -> Any:
+    """The same with None, JSON's null, for what is no number."""
+    if isinstance(value, Mapping):
+        return {key: _finite(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(held) for held in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plotly() -> str:

@@ -10,11 +10,12 @@ The module offers five functions of what the run folder says (`facts.data`, `.pl
     next_steps(facts: Facts) -> dict[str, str] commands by the word that says what for; `resume` is the shell's
 
 Body and Section are of elements.py: Body is a sequence of HTML (texts of people through `html.escape`) and plots;
-Section(name, body) has the word `name` as its title, a question. There are table, searchable, named_values, sheet (of
-Picture: images as data: addresses), paragraph, heading, copied. Plots are of plots.py: lines(name, [Curve(...)]),
-bars(...), or Plot(name, traces, layout, height=..., wide=...) for whatever Plotly draws, with word("axis.x"),
-colour("pos") and scale("signed") where a text, a colour or a colorscale stands. A Plot's title is the word plot.NAME,
-the sentence under it plot.NAME.note; a Curve is called line.NAME. Plots' and sections' names are lower_case.
+Section(name, body) has the word `name` as its title, a question. There are headline, table, searchable, named_values,
+sheet (of Picture: images as data: addresses), paragraph, heading, copied. Plots are of plots.py: lines(name,
+[Curve(...)]) with of_steps, each_and_smoothed and of_evaluations for what metrics.jsonl holds, bars(...), or
+Plot(name, traces, layout, height=..., wide=...) for whatever Plotly draws, with word("axis.x"), colour("pos") and
+scale("signed") where a text, a colour or a colorscale stands. A Plot's title is the word plot.NAME, the sentence under
+it plot.NAME.note; a Curve is called line.NAME. Plots' and sections' names are lower_case, and none is used twice.
 Words stand in words/TASK.en.json and words/TASK.zh.json; they go before the shell's of the same key (plot.loss.note,
 plot.speed), and `both = both_of("TASK")` of words/ gives both languages: both("lead.tested", pairs=91).
 """

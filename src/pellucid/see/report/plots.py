@@ -12,12 +12,13 @@ from pellucid.see.report.facts import Facts
 Colour = Literal["ink", "quiet", "faint", "line", "paper", "panel", "neg", "pos", "zero", "share", "focus"]
 POINTS = 1500  # of one curve on the page; a longer one is thinned, its peaks and valleys kept
 SMOOTH = 0.98  # of a smoothed curve: an average over about the last 50 steps
+STEP = "axis.step"
 MARKED = 40  # points; a curve of fewer shows each
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line or a row of bars; its name on the page is the word line.NAME."""
+    """A line or a row of bars; its name on the page is the word line.NAME, and of a smoothed one that is said too."""
 
     name: str
     x: Sequence[float | str]
@@ -25,6 +26,7 @@ class Curve:
     colour: Colour = "share"
     dashed: bool = False
     width: float = 2.0
+    smooth: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Plot:
     """One figure: its title is the word plot.NAME, the sentence under it plot.NAME.note with `values` in it.
 
     `curves` are those told in a legend and in numbers under the plot; `height` is in pixels; a `wide` one has the
-    page's whole width. A plot without traces is left out.
+    page's whole width; one over training `steps` shows the step that is chosen. A plot without traces is left out.
     """
 
     name: str
@@ -42,11 +44,17 @@ class Plot:
     curves: Sequence[Curve] = ()
     height: int = 260
     wide: bool = False
+    steps: bool = False
 
 
 def word(key: str) -> dict[str, str]:
     """In a trace or layout: a text of the word files, in the language that is being read."""
     return {"word": key}
+
+
+def name_of(curve: Curve) -> dict[str, str]:
+    """In a trace: what the curve is called."""
+    return word(f"line.{curve.name}") | ({"and": "line.smoothed"} if curve.smooth else {})
 
 
 def colour(name: Colour) -> dict[str, str]:
@@ -59,14 +67,14 @@ def scale(name: Literal["signed", "share"]) -> dict[str, str]:
     return {"scale": name}
 
 
-def lines(name: str, curves: Iterable[Curve], *, x: str = "axis.step", y: str = "", from_zero: bool = False) -> Plot:
+def lines(name: str, curves: Iterable[Curve], *, x: str = STEP, y: str = "", from_zero: bool = False) -> Plot:
     """Curves over training steps, or over what the word `x` says. Those without points are left out."""
     there = [curve for curve in curves if curve.y]
     traces = [
         {
             "type": "scatter",
             "mode": "lines+markers" if len(curve.y) < MARKED else "lines",
-            "name": word(f"line.{curve.name}"),
+            "name": name_of(curve),
             "x": curve.x,
             "y": curve.y,
             "line": {
@@ -80,7 +88,7 @@ def lines(name: str, curves: Iterable[Curve], *, x: str = "axis.step", y: str = 
     ]
     layout: dict[str, Any] = _axes(x, y) | {"hovermode": "x unified"}
     layout["yaxis"]["rangemode"] = "tozero" if from_zero else "normal"
-    return Plot(name, traces, layout, curves=there)
+    return Plot(name, traces, layout, curves=there, steps=x == STEP)
 
 
 def bars(name: str, curves: Iterable[Curve], *, x: str, y: str = "") -> Plot:
@@ -89,7 +97,7 @@ def bars(name: str, curves: Iterable[Curve], *, x: str, y: str = "") -> Plot:
     traces = [
         {
             "type": "bar",
-            "name": word(f"line.{curve.name}"),
+            "name": name_of(curve),
             "x": curve.x,
             "y": curve.y,
             "marker": {"color": colour(curve.colour)},
@@ -103,12 +111,29 @@ def _axes(x: str, y: str) -> dict[str, dict[str, Any]]:
     return {"xaxis": {"title": {"text": word(x)}}, "yaxis": {"title": {"text": word(y)}} if y else {}}
 
 
-def of_steps(facts: Facts, key: str, *, factor: float = 1.0, name: str = "", colour: Colour = "share") -> Curve:
+def of_steps(facts: Facts, key: str, *, factor: float = 1.0, colour: Colour = "share") -> Curve:
     """A number of each step's line, times `factor`."""
+    return _drawn(key, *_of_steps(facts, key, factor), colour)
+
+
+def each_and_smoothed(facts: Facts, key: str, *, factor: float = 1.0) -> list[Curve]:
+    """The same for numbers that jump from step to step: as they are, and over them what they are about."""
+    steps, values = _of_steps(facts, key, factor)
+    return [
+        _drawn(key, steps, values, "faint", width=1.0),
+        _drawn(key, steps, smoothed(values), "share", smooth=True),
+    ]
+
+
+def _of_steps(facts: Facts, key: str, factor: float) -> tuple[list[int], list[float]]:
     found = [line for line in facts.steps if line.get(key) is not None]
-    chosen = thinned([line[key] for line in found])
-    values = [found[i][key] if factor == 1 else round(factor * found[i][key], 4) for i in chosen]
-    return Curve(name or key, [found[i]["step"] for i in chosen], values, colour)
+    values = [line[key] if factor == 1 else round(factor * line[key], 4) for line in found]
+    return [line["step"] for line in found], values
+
+
+def _drawn(name: str, x: Sequence[int], y: Sequence[float], colour: Colour, **style: Any) -> Curve:
+    chosen = thinned(y)
+    return Curve(name, [x[i] for i in chosen], [y[i] for i in chosen], colour, **style)
 
 
 def of_evaluations(facts: Facts, score: str, *, colour: Colour = "share", dashed: bool = False) -> Curve:
@@ -119,31 +144,28 @@ def of_evaluations(facts: Facts, score: str, *, colour: Colour = "share", dashed
 
 def loss(facts: Facts) -> Plot:
     """Of training as it is and smoothed, of development as it was evaluated."""
-    steps = [line["step"] for line in facts.steps]
-    values = smoothed([line["loss"] for line in facts.steps])
-    chosen = thinned(values)
+    steps, values = _of_steps(facts, "loss", 1.0)
     marks = facts.evaluations
-    each = of_steps(facts, "loss")
     return lines(
         "loss",
         [
-            Curve("loss_step", each.x, each.y, "faint", width=1.0),
-            Curve("loss_smooth", [steps[i] for i in chosen], [values[i] for i in chosen], "pos"),
+            _drawn("loss_step", steps, values, "faint", width=1.0),
+            _drawn("loss_smooth", steps, smoothed(values), "pos"),
             Curve("loss_dev", [line["step"] for line in marks], [line["loss"] for line in marks], "neg", dashed=True),
         ],
     )
 
 
 def thinned(y: Sequence[float], points: int = POINTS) -> list[int]:
-    """Which points to draw: all, or of each stretch its lowest and its highest, so that no spike is lost."""
+    """Which points to draw: all, or first, last and of each stretch the lowest and the highest: no spike is lost."""
     if len(y) <= points:
         return list(range(len(y)))
-    stretch = -(-2 * len(y) // points)
-    chosen: list[int] = []
+    stretch = -(-2 * len(y) // (points - 2))
+    chosen = {0, len(y) - 1}
     for start in range(0, len(y), stretch):
         part = range(start, min(start + stretch, len(y)))
-        chosen += sorted({min(part, key=y.__getitem__), max(part, key=y.__getitem__)})
-    return chosen
+        chosen |= {min(part, key=y.__getitem__), max(part, key=y.__getitem__)}
+    return sorted(chosen)
 
 
 def smoothed(y: Sequence[float]) -> list[float]:

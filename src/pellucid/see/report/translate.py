@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 from pellucid.data.languages import known_language
-from pellucid.see.report.elements import Body, Section, heading, paragraph, searchable, table
+from pellucid.see.report.elements import Body, Section, heading, headline, paragraph, searchable, table
 from pellucid.see.report.facts import Facts
-from pellucid.see.report.plots import Curve, Plot, bars, lines, of_evaluations, of_steps
+from pellucid.see.report.plots import Curve, Plot, bars, each_and_smoothed, lines, of_evaluations
 from pellucid.see.report.words import both_of
 
 MEASURES = ("chrf", "bleu", "exact", "placeholders")
@@ -41,15 +41,23 @@ def verdict(facts: Facts) -> Body:
     for place, words_there in zip("\0\1\2", (compared, *languages), strict=True):
         lead = lead.replace(place, words_there)
     tables = [scores(name, subset) for name, subset in test["subsets"].items()]
-    return [f'<p class="verdict">{lead}</p>', *tables, paragraph(both("intervals"))]
+    chrf = systems["model"]["chrf"]
+    interval = both("headline", low=f"{chrf['low']:.1f}", high=f"{chrf['high']:.1f}")
+    return [
+        headline(f"{chrf['value']:.1f}", interval),
+        f'<p class="verdict">{lead}</p>',
+        *tables,
+        paragraph(both("intervals")),
+    ]
 
 
 def _language(code: str) -> str:
-    """Its name, in English and in the language itself."""
+    """Its name: in English with its own beside it, and to readers of Chinese its own."""
     found = known_language(code)
     if found is None:
         return escape(code)
-    return found.english if found.english == found.native else f"{found.english} ({found.native})"
+    english = found.english if found.english == found.native else f"{found.english} ({found.native})"
+    return f'<span class="en">{escape(english)}</span><span class="zh">{escape(found.native)}</span>'
 
 
 def scores(name: str, subset: Mapping[str, Any]) -> str:
@@ -64,7 +72,7 @@ def scores(name: str, subset: Mapping[str, Any]) -> str:
         rows.append(f'<tr{" class=ours" if ours else ""}><th scope="row">{both(f"system.{system}")}</th>{cells}</tr>')
     return (
         f"{heading(both(f'subset.{name}', pairs=pairs))}"
-        f'<div class="scroll"><table><thead><tr><th scope="col">{both("system")}</th>{head}</tr></thead>'
+        f'<div class="scroll"><table class="plain"><thead><tr><th scope="col">{both("system")}</th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -97,7 +105,7 @@ def samples(facts: Facts) -> Body:
         for sample in found
     )
     sentences = (
-        f'<table class="sentences"><thead><tr><th scope="col" class="number">chrF</th>{head}</tr></thead>'
+        f'<table class="plain sentences"><thead><tr><th scope="col" class="number">chrF</th>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table>"
     )
     lead = paragraph(both("samples.lead", shown=len(found), pairs=pairs))
@@ -129,7 +137,7 @@ def curves(facts: Facts) -> list[Plot]:
     scored = [of_evaluations(facts, "chrf"), of_evaluations(facts, "bleu", colour="neg", dashed=True)]
     return [
         lines("scores", scored, from_zero=True),
-        lines("padding", [of_steps(facts, "padding", factor=100)], from_zero=True),
+        lines("padding", each_and_smoothed(facts, "padding", factor=100), from_zero=True),
     ]
 
 
