@@ -97,10 +97,6 @@ def test_it_fits_a_narrow_window(page: Page) -> None:
     page.set_viewport_size({"width": 400, "height": 800})
     page.reload()
     page.wait_for_selector("#plot-confusion .main-svg")
-    wide = """() => [...document.querySelectorAll("main *")]
-        .filter(one => one.getBoundingClientRect().right > 401 && !one.closest(".scroll, .reveal"))
-        .map(one => `${one.tagName} ${one.textContent.slice(0, 40)}`)"""
-    assert page.evaluate(wide) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     page.set_viewport_size({"width": 1200, "height": 900})
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from pellucid.see.report.elements import Body, Picture, Section, heading, paragraph, searchable, sheet, table
+from pellucid.see.report.elements import Body, Picture, Section, heading, headline, paragraph, searchable, sheet, table
 from pellucid.see.report.facts import Facts
 from pellucid.see.report.plots import Plot, colour, lines, of_evaluations, scale, word
 from pellucid.see.report.words import both_of
@@ -33,7 +33,14 @@ def verdict(facts: Facts) -> Body:
         accuracy=f"{systems['model']['value']:.2f}",
         compared="\0",
     ).replace("\0", both(key, gain=f"{abs(gain):.2f}"))
-    body: list[str | Plot] = [f'<p class="verdict">{lead}</p>', _systems(systems), paragraph(both("intervals"))]
+    found = systems["model"]
+    interval = both("headline", low=f"{found['low']:.1f}", high=f"{found['high']:.1f}")
+    body: list[str | Plot] = [
+        headline(f"{found['value']:.2f}%", interval),
+        f'<p class="verdict">{lead}</p>',
+        _systems(systems),
+        paragraph(both("intervals")),
+    ]
     if test["fully_connected"]:
         times = test["fully_connected"] / test["parameters"]
         body += [
