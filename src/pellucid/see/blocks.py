@@ -70,6 +70,13 @@ class Blocks:
             self.length += len(text)
         return self._known[key]
 
+    def placed(self, piece: Piece, block: tuple[bytes, str]) -> dict[str, Any]:
+        """Where a piece, packed as `block`, lies in the file, and which of its rows are there."""
+        found: dict[str, Any] = {"block": self.add(*block, piece.kept().numel())}
+        if piece.rows is not None:
+            found |= {"rows": progressions(piece.rows), "kept": len(piece.rows), "of": piece.row_count}
+        return found
+
 
 def planes_of(tensor: Tensor) -> tuple[bytearray, str]:
     """The bytes of a tensor in planes, and which kind of numbers they are."""

@@ -18,16 +18,19 @@ import torch
 from torch import Tensor
 
 from pellucid.files import write_text
-from pellucid.see.blocks import Blocks, Piece, estimated, fit, progressions
+from pellucid.see.blocks import Blocks, Piece, estimated, fit
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
 from pellucid.see.look import embedded, look
+from pellucid.see.moves import Moves
+from pellucid.see.moves_page import Names, Updates
 from pellucid.see.operation import Operation, Step, result
 from pellucid.see.ops.moving import Moving
 from pellucid.see.recipe import Recipe, describe, described_by_cell, moved
 from pellucid.see.trace import Trace
 from pellucid.see.translation import is_translation
 from pellucid.see.walk import Walk
+from pellucid.see.ways_page import paths_in
 from pellucid.words import LANGUAGES
 
 FORMAT = "pellucid.page.1"
@@ -38,23 +41,43 @@ POLICY = (
     "connect-src data: blob:"
 )
 EXACT = {"max", "min", "abs", "sqrt"}  # of these and of + - * / every machine gives the same digits
+PATHS = 0.15  # of a file, which what groups the paths of the chain rule may take
 BEST = 40  # rows of the vocabulary with the highest logits at each position, which are kept before others
 
 
 def write_page(
-    trace: Trace, path: str | Path, *, title: str = "", megabytes: float = MEGABYTES, language: str | None = None
+    trace: Trace,
+    path: str | Path,
+    *,
+    title: str = "",
+    megabytes: float = MEGABYTES,
+    language: str | None = None,
+    moves: Moves | None = None,
+    names: Names | None = None,
 ) -> Path:
-    """Write the page of a trace; returns its path. What does not fit into `megabytes` keeps some of its rows."""
-    write_text(Path(path), page(trace, title=title, megabytes=megabytes, language=language))
+    """Write the page of a trace; returns its path. What does not fit into `megabytes` keeps some of its rows.
+
+    `moves` are how the training step that it is a pass of moves the weights; `names` is what each push is called.
+    """
+    whole = page(trace, title=title, megabytes=megabytes, language=language, moves=moves, names=names)
+    write_text(Path(path), whole)
     return Path(path)
 
 
-def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, language: str | None = None) -> str:
+def page(
+    trace: Trace,
+    *,
+    title: str = "",
+    megabytes: float = MEGABYTES,
+    language: str | None = None,
+    moves: Moves | None = None,
+    names: Names | None = None,
+) -> str:
     """The whole page."""
     title = title or (f"runs/{trace.about['run']}" if "run" in trace.about else "a model")
     code = modules()
     words = {one: json.loads(text(f"words/{one}.json")) for one in LANGUAGES}
-    graph, blocks = gathered(trace, int(megabytes * 1e6))
+    graph, blocks = gathered(trace, int(megabytes * 1e6), moves, names)
     graph |= {"title": title, "language": language}
     imports = {f"pellucid/{name}": script_address(name, source) for name, source in code.items()}
     return f"""<!doctype html>
@@ -103,7 +126,9 @@ def script_address(name: str, source: str) -> str:
 # --- the graph -------------------------------------------------------------------------------------------------------
 
 
-def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
+def gathered(
+    trace: Trace, size: int, moves: Moves | None = None, names: Names | None = None
+) -> tuple[dict[str, Any], str]:
     """The graph as JSON and the blocks as text, both within `size` bytes where that can be had by leaving rows out."""
     attentions = trace.attentions()
     steps = list(trace.flat())
@@ -116,6 +141,10 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
     entries = [
         entry(trace, step, numbers, recipes[step], labels, aside=step in set(aside)) for step in [*steps, *aside]
     ]
+    needed = rows_needed(trace, numbers)
+    updates = None if moves is None else Updates(moves, names, numbers, labels.number, needed)
+    if updates is not None:
+        entries += updates.entries
     head: dict[str, Any] = {
         "format": FORMAT,
         "steps": entries,
@@ -140,20 +169,40 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], str]:
             for call in attentions
         ],
     }
-    pieces = list(pieces_of(trace, numbers, recipes, derived, gradients))
-    room = size - len(embedded(head).encode()) - len("".join(modules().values())) * 4 // 3 - 150_000
-    kept = [piece for piece in pieces if piece.key[0] != "weight gradient"]
-    packed = dict(fit(kept, max(room, 100_000)))
+    if updates is not None:
+        head |= {"training": updates.head, "start": updates.start}
+    pieces = list(pieces_of(trace, numbers, recipes, derived, gradients, needed))
+    room = max(size - len(embedded(head).encode()) - len("".join(modules().values())) * 4 // 3 - 150_000, 100_000)
     blocks = Blocks()
-    for piece in kept:
-        owner = head["decoding"] if piece.key[0] in DECODING else entries[piece.key[1]]
-        place(piece, packed[piece.key], blocks, owner)
+    head["paths"] = paths_in(trace, numbers, blocks, room * PATHS)
+    room -= len(embedded(head["paths"]).encode())
+
+    def put(some: Sequence[Piece], characters: float) -> bool:
+        """Put pieces into the file within so many characters; whether all of their rows are there."""
+        found = fit(some, int(characters))
+        for piece in some:
+            kind, number = piece.key
+            if updates is not None and kind in updates.KINDS:
+                updates.place(piece, found[piece.key], blocks, entries)
+            else:
+                place(piece, found[piece.key], blocks, head["decoding"] if kind in DECODING else entries[number])
+        return not any(piece.rows for piece in some)
+
     extra = [piece for piece in pieces if piece.key[0] == "weight gradient"]
+    kept = [piece for piece in pieces if piece.key[0] != "weight gradient"]
+    if updates is None:
+        whole = put(kept, room - blocks.length)
+    else:  # the pass itself first, then the number that was asked for, then all other weights
+        weights = updates.weights()
+        whole = put([piece for piece in kept if piece.key[0] != "value" or piece.key[1] not in weights], room / 2)
+        whole &= put(updates.asked(), (room - blocks.length) / 2)
+        whole &= put(updates.pieces(), room - blocks.length)
+        more = updates.more()
+        if whole and sum(map(estimated, more)) <= room - blocks.length:
+            whole = put(more, room - blocks.length)
     # Gradients of weights come last: the page can add them up from those of what the weights made.
-    if not any(piece.rows for piece in kept) and sum(map(estimated, extra)) <= room - blocks.length:
-        packed = dict(fit(extra, room - blocks.length))
-        for piece in extra:
-            place(piece, packed[piece.key], blocks, entries[piece.key[1]])
+    if whole and sum(map(estimated, extra)) <= room - blocks.length:
+        put(extra, room - blocks.length)
     head["blocks"] = blocks.index
     for step, number in numbers.items():
         if derived[step] is not None:
@@ -345,12 +394,12 @@ def pieces_of(
     recipes: Mapping[Step, Recipe | None],
     derived: Mapping[Step, Any],
     gradients: Mapping[Step, Tensor],
+    needed: Mapping[Step, Sequence[int]],
 ) -> Iterator[Piece]:
     """All tensors that the file is to hold."""
     if trace.decoding is not None:
         for kind in DECODING:
             yield Piece((kind, -1), getattr(trace.decoding, kind))
-    needed = rows_needed(trace, numbers)
     for step, number in numbers.items():
         if step.value.is_complex():  # has no place on a scale of numbers; the page says that it is not there
             continue
@@ -367,10 +416,7 @@ def pieces_of(
 def place(piece: Piece, block: tuple[bytes, str], blocks: Blocks, entry: dict[str, Any]) -> None:
     """Put a piece into the file, and into the entry of what it belongs to where it lies."""
     kind = piece.key[0]
-    found: dict[str, Any] = {"block": blocks.add(*block, piece.kept().numel())}
-    if piece.rows is not None:
-        found |= {"rows": progressions(piece.rows), "kept": len(piece.rows), "of": piece.row_count}
-    entry["gradient" if kind == "weight gradient" else kind] = found
+    entry["gradient" if kind == "weight gradient" else kind] = blocks.placed(piece, block)
 
 
 def rows_needed(trace: Trace, numbers: Mapping[Step, int]) -> dict[Step, list[int]]:

@@ -75,11 +75,18 @@ class ClassifyData(Config):
     fingerprint: str | None = Field(None, description="SHA-256 of the examples as read; written by training")
 
 
+class ClassifierMLP(MLPConfig):
+    """The size and kind of a multilayer perceptron that tells classes apart."""
+
+    depth: int = Field(1, ge=0, description="hidden layers; 0: linear in the inputs")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of neurons switched off during training")
+
+
 class ClassifierConfig(Config):
     """Which network. Each kind has a section of its own; the one that is not used says nothing."""
 
     kind: Network = Field("auto", description="mlp, cnn, or auto: cnn for images, mlp for tables")
-    mlp: MLPConfig = Field(default_factory=lambda: MLPConfig(width=64, depth=1, dropout=0.2))
+    mlp: ClassifierMLP = Field(default_factory=ClassifierMLP)
     cnn: CnnConfig = Field(default_factory=CnnConfig)
 
 

@@ -10,17 +10,19 @@ import { flow } from "pellucid/flow.js";
 import { passing } from "pellucid/format.js";
 import { groupsOf } from "pellucid/groups.js";
 import { map, mapLead } from "pellucid/map.js";
+import { loadMove, moveOf, moveText, parameterOf, partsOf } from "pellucid/move.js";
 import { network, networkLead, smallNetwork } from "pellucid/network.js";
 import { heading } from "pellucid/questions.js";
 import { sheet, sheetSteps } from "pellucid/sheet.js";
 import { decoding, decodingLead } from "pellucid/decoding.js";
 import { strip, wordsStep } from "pellucid/strip.js";
+import { training } from "pellucid/training.js";
 import { Tour } from "pellucid/tour.js";
 import { Why } from "pellucid/why.js";
 import { language, remember, setLanguage, t } from "pellucid/words.js";
 
 const LEADS = { "/map": mapLead, "/network": networkLead, "/decoding": decodingLead };
-const SPECIAL = { "/map": map, "/backward": flow, "/network": network, "/decoding": decoding };
+const SPECIAL = { "/map": map, "/backward": flow, "/network": network, "/decoding": decoding, "/step": training };
 
 export class App {
   constructor(trace, root) {
@@ -28,7 +30,7 @@ export class App {
     this.root = root;
     this.groups = groupsOf(trace);
     this.walk_ = trace.walk ?? null; // of each layer the eleven stages
-    this.state = { special: null, step: null, cell: null, backward: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [], oneScale: false };
+    this.state = { special: null, step: null, cell: null, backward: false, update: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [], oneScale: false };
     this.figures = [];
     this.headAxis = "head";
     this.version = 0;
@@ -44,6 +46,7 @@ export class App {
     addEventListener("hashchange", () => this.read(true));
     addEventListener("resize", () => { clearTimeout(this.resized); this.resized = setTimeout(() => this.redraw(), 120); });
     addEventListener("keydown", event => { if (event.key === "Escape") this.escape(); });
+    if (!location.hash && this.trace.start) history.replaceState(null, "", this.href(this.trace.start, false));
     await this.read(false);
     document.documentElement.dataset.ready = "true";
   }
@@ -85,6 +88,9 @@ export class App {
     const [address, ...switches] = decoded(location.hash.slice(1)).split("&");
     const { state, trace } = this;
     state.backward = switches.includes("backward") && trace.loss !== null;
+    state.update = false;
+    state.at = switches.find(one => one.startsWith("at="))?.slice(3) ?? null;
+    this.why.pathsOpen = switches.includes("paths") && state.backward;
     const heads = switches.find(one => one.startsWith("head="))?.slice(5).split(",").map(Number) ?? [];
     state.heads = { one: heads[0] ?? null, two: heads[1] ?? null };
     const open = switches.find(one => one.startsWith("open="));
@@ -101,7 +107,8 @@ export class App {
       } else {
         const layer = /^(?:encoder|decoder)\.(\d+)/.exec(step.name);
         if (layer && this.walk_) state.layer = Math.min(Number(layer[1]), this.walk_.length - 1);
-        Object.assign(state, { special: null, step, cell });
+        Object.assign(state, { special: null, step, cell, update: switches.includes("step") && parameterOf(trace, step) === step });
+        if (state.update) state.backward = false;
         (cell ?? []).slice(0, -2).forEach((index, d) => { state.lead[step.axes[d][0]] = index; });
       }
     }
@@ -109,14 +116,14 @@ export class App {
     await this.render();
   }
 
-  href(address, backward = this.state.backward) {
-    return `#${encodeURI(address).replace(/%5B/g, "[").replace(/%5D/g, "]")}${backward ? "&backward" : ""}`;
+  href(address, backward = this.state.backward, update = false) {
+    return `#${encodeURI(address).replace(/%5B/g, "[").replace(/%5D/g, "]")}${update ? "&step" : backward ? "&backward" : ""}`;
   }
 
-  goto(address, { replace = false, keepHeads = false, backward = this.state.backward } = {}) {
+  goto(address, { replace = false, keepHeads = false, backward = this.state.backward, update = false } = {}) {
     const { one, two } = this.state.heads;
     const heads = keepHeads && one !== null ? `&head=${two === null ? one : `${one},${two}`}` : "";
-    const hash = this.href(address, backward) + heads;
+    const hash = this.href(address, backward, update) + heads + (this.why.pathsOpen && backward && !update && address.endsWith("]") ? "&paths" : "");
     if (hash === location.hash) return this.read(true);
     if (replace) {
       history.replaceState(null, "", hash);
@@ -135,7 +142,14 @@ export class App {
   choose(step, cell, stageKey) {
     if (stageKey) this.state.stageKey = stageKey;
     this.state.trail = [];
-    this.goto(printed(step, cell), { keepHeads: true });
+    const moving = this.moving(step);
+    this.goto(printed(moving ?? step, cell), { keepHeads: true, update: moving !== null });
+  }
+
+  // While a training step is looked at: the weight to which a cell of one of its matrices belongs, or null.
+  moving(step) {
+    const { trace, state } = this, parameter = state.update ? parameterOf(trace, step) : null;
+    return parameter && moveOf(trace, parameter) && String(step.shape) === String(parameter.shape) ? parameter : null;
   }
 
   // To an operand: where we came from stays in the breadcrumbs.
@@ -186,6 +200,11 @@ export class App {
     if (this.state.heads.one !== null) this.freeHeads();
   }
 
+  // Whether the paths of the chain rule are told, said in the address.
+  paths(on) {
+    history.replaceState(null, "", location.hash.replace(/&paths\b/g, "") + (on ? "&paths" : ""));
+  }
+
   set(changes) {
     Object.assign(this.state, changes);
     this.render();
@@ -196,6 +215,7 @@ export class App {
   frame() {
     const { trace } = this;
     this.why = new Why(trace, this);
+    this.why.pathsOpen = /&paths\b/.test(location.hash);
     this.nav = el("nav", { "aria-label": t("nav.title") });
     this.middle = el("main", { "aria-label": t("middle.title") });
     this.header = el("header");
@@ -208,14 +228,22 @@ export class App {
   drawHeader() {
     const { trace, state } = this, about = trace.about ?? {};
     const sentence = about.source ? `“${about.source}” → “${about.target}”` : "";
-    const turn = backward => this.goto(this.address, { backward, keepHeads: true });
+    const whole = ["/map", "/step", "/backward"].includes(state.special), turned = state.backward || state.special === "/backward";
+    const turn = backward => whole ? this.goto(backward ? "/backward" : "/map", { backward: false }) : this.goto(this.address, { backward, keepHeads: true });
+    const parameter = state.special ? null : parameterOf(trace, state.step), within = parameter && String(parameter.shape) === String(state.step.shape);
+    const toStep = () => parameter && moveOf(trace, parameter) ? this.goto(printed(parameter, within ? state.cell : null), { update: true }) : this.goto("/step", { backward: false });
     this.header.replaceChildren(el("h1", {}, "Pellucid"), el("span", { class: "where" }, [trace.title, trace.training_step === null ? "" : t("step", { step: trace.training_step }), sentence].filter(Boolean).join(", ")),
       el("span", { class: "right" },
         el("span", { class: "segments", role: "group", "aria-label": t("direction") },
-          button(t("forward"), () => turn(false), { "aria-pressed": !state.backward, "data-direction": "forward" }),
-          button(t("backward"), () => turn(true), { "aria-pressed": state.backward, "data-direction": "backward", disabled: trace.loss === null, title: trace.loss === null ? t("backward.none") : null })),
+          button(t("forward"), () => turn(false), { "aria-pressed": !turned && !this.stepping, "data-direction": "forward" }),
+          button(t("backward"), () => turn(true), { "aria-pressed": turned && !this.stepping, "data-direction": "backward", disabled: trace.loss === null, title: trace.loss === null ? t("backward.none") : null }),
+          trace.training ? button(t("move"), toStep, { "aria-pressed": this.stepping, "data-direction": "step", title: t("move.long") }) : null),
         this.walk_ ? button(t("tour"), () => this.tour.toggle(), { "aria-pressed": this.tour.open, "data-tour": "" }) : null,
         button(language === "zh" ? "English" : "中文", () => this.changeLanguage(language === "zh" ? "en" : "zh"), { id: "language", lang: language === "zh" ? "en" : "zh-Hans" })));
+  }
+
+  get stepping() {
+    return this.state.update || this.state.special === "/step";
   }
 
   changeLanguage(wanted) {
@@ -231,7 +259,8 @@ export class App {
     const parts = [el("h2", {}, t("nav.title")), el("ol", { class: "steps" }, el("li", {}, link("/map", t("nav.map"), state.special === "/map")),
       smallNetwork(trace) ? el("li", {}, link("/network", t("nav.network"), state.special === "/network")) : null,
       wordsStep(trace) ? el("li", {}, link("/decoding", t("nav.decoding"), state.special === "/decoding")) : null,
-      trace.loss !== null ? el("li", {}, link("/backward", t("nav.flow"), state.special === "/backward")) : null)];
+      trace.loss !== null ? el("li", {}, link("/backward", t("nav.flow"), state.special === "/backward")) : null,
+      trace.training ? el("li", {}, link("/step", t("nav.step"), state.special === "/step")) : null)];
     let side = null;
     let list = null;
     for (const stage of this.stages()) {
@@ -293,13 +322,13 @@ export class App {
       const plan = sheetSteps(this);
       this.headAxis = (plan.call && trace.steps[plan.call.weights].axes.at(-3)?.[0]) ?? "head"; // some call it otherwise
       if (state.heads.one !== null) state.lead[this.headAxis] = state.heads.one;
-      await Promise.all([...plan.all.map(one => trace.load(one)), ...(state.backward ? plan.all.map(one => trace.load(one, "gradient")) : []), state.backward ? trace.loadBackward(state.step) : trace.loadForward(state.step)]);
+      await Promise.all([...plan.all.map(one => trace.load(one)), ...(state.backward ? plan.all.map(one => trace.load(one, "gradient")) : []), state.update ? moveOf(trace, state.step) && loadMove(trace, state.step) : state.backward ? trace.loadBackward(state.step) : trace.loadForward(state.step)]);
       if (version !== this.version) return;
       this.drawSheet(plan);
       if (state.cell) {
         const shown = this.why.show(state.step, state.cell, state.backward, true);
         this.mark(shown);
-        say(text(shown));
+        say(told(shown));
         if (this.refocus) this.why.focusFirst();
       } else this.why.empty();
       this.refocus = false;
@@ -311,7 +340,7 @@ export class App {
   // The sheet is drawn anew only when other matrices are to be seen: a new number on it moves nothing.
   drawSheet(plan) {
     const { state } = this;
-    const key = JSON.stringify([plan.all.map(one => one.name), state.backward, state.lead, state.heads, state.oneScale, language, this.middle.clientWidth, state.position, plan.stage?.key]);
+    const key = JSON.stringify([plan.all.map(one => one.name), state.backward, state.update, state.lead, state.heads, state.oneScale, language, this.middle.clientWidth, state.position, plan.stage?.key]);
     const head = heading(this, plan);
     const top = [this.drawCrumbs(), el("h2", { class: "title" }, head.title), el("p", { class: "lead" }, head.lead)];
     if (key === this.sheetKey && this.body?.isConnected) {
@@ -369,8 +398,9 @@ export class App {
       if (!still()) return;
       const shown = this.why.show(step, cell, state.backward, false);
       this.mark(shown);
-      if (keyed) say(text(shown));
+      if (keyed) say(told(shown));
     };
+    if (this.moving(step)) return tell();
     const kind = state.backward ? "loadedBackward" : "loadedForward";
     if (step[kind]) tell();
     else (state.backward ? trace.loadBackward(step) : trace.loadForward(step)).then(() => { step[kind] = true; tell(); });
@@ -385,7 +415,13 @@ export class App {
         of.get(one.step).push(cellAt(one.step.shape, one.offset));
       }
     }
+    const parts = explanation?.lines ? new Set(partsOf(this.trace, explanation.step)) : null;
     for (const figure of this.figures) {
+      if (parts?.has(figure.step)) {
+        const chosen = figure.step === explanation.step;
+        figure.mark(chosen ? explanation.cell : null, chosen ? null : [explanation.cell]);
+        continue;
+      }
       const here = explanation && (figure.step === explanation.step) ? explanation.cell : null;
       figure.mark(here, of.get(figure.step) ?? null);
     }
@@ -411,6 +447,8 @@ export class App {
     this.choose(step, cell, this.stage()?.key);
   }
 }
+
+const told = explanation => explanation.lines ? moveText(explanation) : text(explanation);
 
 const holdsInside = (trace, stage, step) => {
   for (let one = step.within; one; one = one.within) if (stage.steps.includes(one.id)) return true;

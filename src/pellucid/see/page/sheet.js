@@ -7,6 +7,7 @@ import { passing } from "pellucid/format.js";
 import { mainSteps, onlyMoves, rowsOf } from "pellucid/groups.js";
 import { pictures } from "pellucid/pictures.js";
 import { alongTime, timeView } from "pellucid/time.js";
+import { moveOf, partsOf } from "pellucid/move.js";
 import { axisName, t } from "pellucid/words.js";
 
 const MOST = 24; // figures at once; more of a place are links
@@ -14,6 +15,7 @@ const MOST = 24; // figures at once; more of a place are links
 // {element, figures, load}: `load` lists what has to be decoded before it is built.
 export function sheetSteps(app) {
   const { trace, state } = app, step = state.step;
+  if (state.update) return stepOf(app);
   const call = callOf(app);
   let steps = call ? TABLES.map(part => call[part]).filter(id => id !== undefined).map(id => trace.steps[id]) : [];
   const stage = app.stage();
@@ -30,6 +32,13 @@ export function sheetSteps(app) {
   const lines = stage ? [] : alongTime(trace, step.group);
   for (const line of lines) for (const one of line.steps) shown.add(one);
   return { call, stage, lines, steps, rows, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
+}
+
+// All that a training step makes of a parameter, from its gradient to its new value.
+function stepOf(app) {
+  const { trace, state } = app, move = moveOf(trace, state.step);
+  const steps = move ? partsOf(trace, state.step) : [state.step], rows = rowsOf(trace, steps.filter(one => one === state.step || one.update !== undefined));
+  return { call: null, stage: null, lines: [], steps, rows, extra: [], all: [...new Set(rows.flatMap(row => [...row.operands, row.result]))] };
 }
 
 const sharesFrom = (trace, call) => call.output === undefined ? [] : trace.operands(trace.steps[call.output]);
@@ -63,7 +72,7 @@ export function sheet(app, plan) {
     figures.push(figure);
     return figure.element;
   };
-  const body = [tools(app, plan)];
+  const body = [tools(app, plan)], narrow = state.update || state.step.update !== undefined ? 372 : null; // many of one shape, side by side
   if (plan.call) body.push(...attentionTables(app, plan.call, make));
   const time = plan.lines.length ? timeView(app, plan.lines) : null;
   if (time) body.push(time);
@@ -77,9 +86,9 @@ export function sheet(app, plan) {
     row.operands.forEach((one, i) => {
       if (state.backward && !trace.hasGradient(one)) return;
       const mark = one.name.endsWith("bias") && row.sign ? "+" : row.sign;
-      parts.push(make(one, 800, { sign: i && mark ? mark : null }));
+      parts.push(make(one, narrow ?? 800, { sign: i && mark ? mark : null }));
     });
-    if (!state.backward || trace.hasGradient(row.result)) parts.push(make(row.result, 800, { sign: parts.length ? state.backward ? "←" : "→" : null }));
+    if (!state.backward || trace.hasGradient(row.result)) parts.push(make(row.result, narrow ?? 800, { sign: parts.length ? state.backward ? "←" : "→" : null }));
     flowing.append(...parts);
   }
   const extra = plan.extra.filter(one => !state.backward || trace.hasGradient(one));
@@ -104,6 +113,7 @@ function largestOf(trace, steps, backward) {
 }
 
 function titleOf(step) {
+  if (step.update !== undefined) return step.name.slice(step.place.length + 1); // exp_avg.before
   const parts = step.name.split(".");
   return ["weight", "bias"].includes(parts.at(-1)) || /^\d+$/.test(parts.at(-1)) ? parts.slice(-2).join(".") : parts.at(-1);
 }

@@ -28,7 +28,7 @@ export class Trace {
     });
     this.made = new Map(); // the steps made of a step; of the last inner one, the fused step around it
     for (const step of this.steps) {
-      if (step.aside) continue;
+      if (step.aside || step.update !== undefined) continue;
       const from = step.inside ? [step.inside.at(-1)] : step.operands.map(([, id]) => id);
       for (const id of new Set(from)) {
         if (!this.made.has(id)) this.made.set(id, []);
@@ -53,7 +53,7 @@ export class Trace {
   }
 
   isLeaf(step) {
-    return ["input", "parameter", "constant"].includes(step.op);
+    return ["input", "parameter", "constant", "held"].includes(step.op);
   }
 
   hasGradient(step) {
@@ -81,18 +81,19 @@ export class Trace {
     } else {
       const numbers = await this.decoded(source.block);
       const key = kind === "value" ? "values" : kind === "gradient" ? "gradients" : "tableNumbers";
-      step[key] = source.rows ? this.scattered(step, source, numbers, kind) : numbers;
+      step[key] = source.rows || source.columns ? this.scattered(step, source, numbers, kind) : numbers;
     }
   }
 
-  // Rows that the file holds, in their places; the others are absent.
+  // Rows that the file holds, in their places; the others are absent. A block may hold several tensors side by side.
   scattered(step, source, numbers, kind) {
     const width = step.size / source.of, whole = new numbers.constructor(step.size), there = new Uint8Array(source.of);
-    rowsOf(source).forEach((row, at) => {
-      whole.set(numbers.subarray(at * width, (at + 1) * width), row * width);
+    const [first, total] = source.columns ?? [0, width], rows = source.rows ? rowsOf(source) : Array.from(there, (_, row) => row);
+    rows.forEach((row, at) => {
+      whole.set(numbers.subarray(at * total + first, at * total + first + width), row * width);
       there[row] = 1;
     });
-    step[kind === "value" ? "rowsThere" : "gradientRowsThere"] = { there, width };
+    if (source.rows) step[kind === "value" ? "rowsThere" : "gradientRowsThere"] = { there, width };
     return whole;
   }
 

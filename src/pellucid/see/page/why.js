@@ -5,14 +5,16 @@ import { difference, exactly, explain, termsOf, text } from "pellucid/explain.js
 import { cellsOf, evaluate, textOf } from "pellucid/expression.js";
 import { broken, button, el } from "pellucid/dom.js";
 import { exactText, minus, shown, significant } from "pellucid/format.js";
-import { paths, productOf, textOfPath } from "pellucid/paths.js";
+import { moveOf, moveText, moved, numbersOf, parameterOf, valueOf } from "pellucid/move.js";
+import { countText, grouped, paths, productOf, shareText, textOfPath } from "pellucid/paths.js";
 import { known, t } from "pellucid/words.js";
 
 const LISTED = 10;
+const GROUPS = 20; // rows of a table
 
 export class Why {
   constructor(trace, app) {
-    Object.assign(this, { trace, app, all: false, digits: false, guessing: false });
+    Object.assign(this, { trace, app, all: false, digits: false, guessing: false, pathsOpen: false });
     this.body = el("div", { class: "why-body" });
     this.element = el("aside", { "aria-label": t("why.title") }, el("div", {}, el("h2", {}, t("why.title")), this.body));
   }
@@ -29,7 +31,8 @@ export class Why {
       this.all = false;
       if (this.guessing) this.guess(false);
     }
-    this.explanation = explain(this.trace, step, cell, backward);
+    const moving = this.app.moving(step);
+    this.explanation = moving ? moved(this.trace, moving, cell) : explain(this.trace, step, cell, backward);
     this.chosen = chosen;
     this.draw();
     return this.explanation;
@@ -45,6 +48,7 @@ export class Why {
 
   draw() {
     const x = this.explanation, { trace } = this;
+    if (x.lines) { this.body.replaceChildren(...this.move(x)); return; }
     const parts = [badges(trace, x), el("p", { class: "address" }, x.backward ? "dL/d " : "", broken(x.address))];
     const guess = this.guessing;
     const value = x.value === undefined ? "·" : guess ? "?" : this.digits ? minus(exactText(x.value)) : minus(significant(x.value, 4));
@@ -64,18 +68,71 @@ export class Why {
     if (x.backward && x.opaque && x.tree) parts.push(el("p", { class: "note" }, t("why.opaque.part")));
     parts.push(el("div", { class: "actions" },
       button(t(this.digits ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": this.digits, class: "digits" }),
-      x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x)) : null,
+      x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x), { "aria-pressed": this.pathsOpen, class: "to-paths" }) : null,
+      this.stepLink(x),
       x.tree && !x.missing ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
       button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
     this.body.replaceChildren(...parts);
+    if (this.pathsOpen && this.chosen && x.backward && x.tree && !x.missing) this.listPaths(x, true);
   }
 
-  async listPaths(x) {
-    const found = await paths(this.trace, x.step, x.cell);
-    if (this.explanation !== x) return;
+  // To what the training step does with this weight.
+  stepLink(x) {
+    const parameter = parameterOf(this.trace, x.step);
+    if (!parameter || !moveOf(this.trace, parameter) || String(parameter.shape) !== String(x.step.shape)) return null;
+    return button(t("move.ask"), () => this.app.goto(printed(parameter, x.cell), { update: true }), { class: "ask" });
+  }
+
+  // The arithmetic of one optimizer step, and who pushed.
+  move(x) {
+    const { trace } = this, { training } = trace, long = this.digits;
+    const close = trace.steps[x.move.parts.at(-1)].difference;
+    const parts = [el("div", { class: "badges" }, badge("opened", t("badge.opened.by", { difference: minus(significant(close, 2)) })), el("span", { class: "badge" }, x.move.optimizer),
+      x.step.value?.rows ? badge("sampled", t("badge.sampled", { kept: x.step.value.kept, all: x.step.value.of })) : null), el("p", { class: "address" }, broken(x.address))];
+    if (x.missing) return [...parts, el("p", { class: "note" }, t("why.absent.long"))];
+    const shownAs = value => minus(long ? exactText(value) : significant(value, 7));
+    parts.push(el("p", { class: "value long" }, `${shownAs(x.old)} → ${shownAs(x.value)}`), el("p", { class: "says" }, t("move.by", { change: minus(significant(x.value - x.old, 4)) })));
+    parts.push(el("ol", { class: "moves", "aria-label": t("move.title") }, x.lines.map(line => el("li", { "data-line": line.name },
+      el("div", {}, line.step ? this.lineLink(line, x) : el("b", {}, t(`move.line.${line.name}`)), el("span", { class: "formula" }, line.formula)),
+      el("p", { class: "nums" }, line.tree ? `= ${numbersOf(line, long)} ` : "", "= ", el("b", {}, valueOf(line, long)))))));
+    if (training.skipped) parts.push(el("p", { class: "note" }, t("move.skipped")));
+    parts.push(...this.pushes(x));
+    parts.push(el("div", { class: "actions" },
+      button(t(long ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": long, class: "digits" }),
+      button(t("why.copy"), () => navigator.clipboard?.writeText(moveText(x)).catch(() => {}), { title: t("why.copy.long") })));
+    return parts;
+  }
+
+  lineLink(line, x) {
+    const { app } = this, address = printed(line.step, x.cell);
+    return el("a", { href: app.href(address, false), title: address, onclick: event => { event.preventDefault(); app.walk(line.step, x.cell); },
+      onpointerenter: () => app.light(line.step, x.cell), onfocus: () => app.light(line.step, x.cell), onpointerleave: () => app.light(null), onblur: () => app.light(null) }, t(`move.line.${line.name}`));
+  }
+
+  pushes(x) {
+    if (!x.pushes.length) return [el("p", { class: "note" }, t(this.trace.training.who.en.length ? "move.pushes.absent" : "move.pushes.none"))];
+    const found = [...x.pushes].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)), moving = found.filter(one => one.value);
+    const listed = this.all ? found : (moving.length ? moving : found).slice(0, LISTED), rest = found.slice(listed.length);
+    const largest = Math.max(...found.map(one => Math.abs(one.value)), 1e-300), row = (name, value, key) => el("li", { class: key ?? null }, el("span", {}, name), bar(value, largest), el("span", {}, minus(significant(value, 4))));
+    return [el("h3", {}, t("move.pushes")), el("ol", { class: "terms pushes", "aria-label": t("move.pushes") }, listed.map(one => row(one.name, one.value)),
+      rest.length ? row(t("move.pushes.more", { count: rest.length }), rest.reduce((sum, one) => sum + one.value, 0)) : null,
+      row(t("move.pushes.rounding"), x.rounding), row(t("move.pushes.sum"), x.gradient, "sum")),
+      rest.length || this.all && found.length > LISTED ? el("p", { class: "says" }, button(t(this.all ? "why.less" : "why.all", { count: found.length }), () => { this.all = !this.all; this.draw(); })) : null].filter(Boolean);
+  }
+
+  // All paths to the loss one by one, or in groups; they stay open from number to number, and stand in the address.
+  async listPaths(x, on = !this.pathsOpen) {
+    if (on !== this.pathsOpen) this.app.paths(on);
+    this.pathsOpen = on;
+    this.body.querySelector(".to-paths")?.setAttribute("aria-pressed", String(on));
     this.body.querySelector(".all-paths")?.remove();
-    const sum = found?.reduce((a, path) => a + productOf(path), 0);
-    this.body.append(el("div", { class: "all-paths", role: "status" }, found ? [el("p", { class: "says" }, t("paths.sum", { count: found.length, sum: minus(significant(sum, 4)) })), el("ol", { class: "paths" }, found.map(path => el("li", {}, textOfPath(path))))] : el("p", { class: "note" }, t("paths.none"))));
+    if (!on || !this.chosen) return;
+    const place = el("div", { class: "all-paths", role: "status" }, el("p", { class: "says" }, t("paths.counting")));
+    this.body.append(place);
+    await new Promise(done => setTimeout(done)); // that it is seen before the work begins
+    const found = await paths(this.trace, x.step, x.cell), groups = found ? null : await grouped(this.trace, x.step, x.cell);
+    if (this.explanation !== x) return;
+    place.replaceChildren(...(found ? listed(found) : groups ? inGroups(groups) : [el("p", { class: "note" }, t("paths.none"))]));
   }
 
   terms(x) {
@@ -133,6 +190,25 @@ export class Why {
     return el("div", {}, el("form", { class: "guess", onsubmit: event => { event.preventDefault(); check(); } }, input,
       el("button", { type: "submit" }, t("guess.check")), button(t("guess.show"), () => this.guess(false))), answer);
   }
+}
+
+function listed(found) {
+  const sum = found.reduce((a, path) => a + productOf(path), 0);
+  return [el("p", { class: "says" }, t("paths.sum", { count: found.length, sum: minus(significant(sum, 4)) })), el("ol", { class: "paths" }, found.map(path => el("li", {}, textOfPath(path))))];
+}
+
+// A table as `pellucid see --paths` prints it: what a group goes through first, what it passes, how many paths, its part.
+function inGroups({ groups, count, own, gradient }) {
+  const past = groups.some(one => one.past.length), heads = ["through", "count", "share", "part"];
+  const through = one => [one.by ? `${one.by} › ` : "", one.through === null ? t("paths.straight") : broken(one.through)].flat();
+  const row = one => el("tr", { title: one.past.length ? t("paths.past.of", { layers: one.past.join(", ") }) : null }, el("th", { scope: "row", "data-through": one.through ?? "" }, through(one), one.past.length ? el("small", {}, t("paths.past", { count: one.past.length })) : null),
+    el("td", { class: "number" }, countText(one.paths)), el("td", { class: "number" }, minus(shareText(gradient ? one.part / gradient : 0))), el("td", { class: "number" }, minus(significant(one.part, 4))));
+  const shown = groups.length > GROUPS ? [...groups].sort((a, b) => Math.abs(b.part) - Math.abs(a.part)).slice(0, GROUPS - 1) : groups, kept = groups.filter(one => shown.includes(one)), rest = groups.filter(one => !shown.includes(one));
+  const sum = of => rest.reduce((a, one) => a + one[of], 0);
+  return [el("p", { class: "says" }, t(own.length ? "paths.out" : "paths.grouped", { count: countText(count), layers: own.join(", ") })),
+    el("div", { class: "map" }, el("table", { class: "plain path-groups" }, el("thead", {}, el("tr", {}, heads.map(key => el("th", { scope: "col" }, t(`paths.${key}`))))), el("tbody", {}, kept.map(row),
+      rest.length ? el("tr", {}, el("th", { scope: "row" }, t("paths.rest", { count: rest.length })), el("td", { class: "number" }, countText(sum("paths"))), el("td", { class: "number" }, minus(shareText(gradient ? sum("part") / gradient : 0))), el("td", { class: "number" }, minus(significant(sum("part"), 4)))) : null))),
+    el("p", { class: "says" }, t("paths.groups.sum", { sum: minus(significant(groups.reduce((a, one) => a + one.part, 0), 4)) }), " ", past ? t("paths.past.means") : "")];
 }
 
 const cellAtOf = one => {
