@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from pellucid.cli.console import find_run, one_line, out, print_json
+from pellucid.cli.console import find_run, out, print_json
 from pellucid.cli.words import say
 from pellucid.errors import ConfigError, DataError
 
@@ -105,7 +105,7 @@ WORDED = ("name", "line", "class", "probability", "others", "truth", "prediction
 
 def _cell(one: dict[str, Any], name: str) -> str:
     if name in ("name", "line"):
-        return escape(one_line(str(one[name]), max(out.width // 3, 16)))
+        return escape(str(one[name]))
     if name == "probability":
         return f"{100 * one['probability']:.1f}%"
     if name == "others":

@@ -1,7 +1,6 @@
 """A training of a classifier, told in the terminal: accuracy, each class's precision and recall, what it got wrong."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -166,10 +165,7 @@ def _print_next(run: "Run") -> None:
 
 
 def about(config: "ClassifyConfig") -> str:
-    first = config.data.files[0]
-    return say(
-        "classify.about", data=first.removeprefix("sample:") if first.startswith("sample:") else Path(first).name
-    )
+    return say("classify.about", classes=config.model.kind)
 
 
 def scores_of(tested: Event) -> dict[str, float]:
