@@ -55,14 +55,20 @@ def reference() -> str:
 
 def fields(config: type[Config], level: str) -> str:
     """The fields that stand outside any section, then one table a section."""
-    sections = {name: field for name, field in config.model_fields.items() if section(field)}
     alone = {name: field for name, field in config.model_fields.items() if not section(field)}
-    parts = [f"{level} At the top of the file\n", table(alone)]
-    for name, field in sections.items():
+    return "\n".join([f"{level} At the top of the file\n", table(alone), *sections(config, level)])
+
+
+def sections(config: type[Config], level: str, within: str = "") -> list[str]:
+    """One table a section, and one for each section within it."""
+    parts = []
+    for name, field in config.model_fields.items():
         model = section(field)
-        assert model is not None
-        parts += [f"{level} [{name}]\n", f"{' '.join((model.__doc__ or '').split())}\n", table(model.model_fields)]
-    return "\n".join(parts)
+        if model is not None:
+            alone = {name: field for name, field in model.model_fields.items() if not section(field)}
+            parts += [f"{level} [{within}{name}]\n", f"{' '.join((model.__doc__ or '').split())}\n", table(alone)]
+            parts += sections(model, level, f"{within}{name}.")
+    return parts
 
 
 def section(field: FieldInfo) -> type[Config] | None:
@@ -88,6 +94,8 @@ def words(annotation: Any) -> str:
         return " or ".join(words(part) for part in get_args(annotation) if part is not type(None))
     if get_origin(annotation) in (list, tuple):
         return "list of " + words(get_args(annotation)[0])
+    if get_origin(annotation) is dict:
+        return f"{words(get_args(annotation)[1])} for each name"
     return {str: "text", int: "whole number", float: "number", bool: "true or false"}[annotation]
 
 

@@ -38,6 +38,7 @@ USES = {
     "regress": "`pellucid predict {run} TABLE.csv` uses it.",
     "language": '`pellucid generate {run} "text"` uses it.',
     "embed": "`pellucid neighbours {run} WORD` uses it.",
+    "classify": "`pellucid predict {run} FILE` uses it.",
 }
 
 

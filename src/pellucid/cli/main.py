@@ -23,11 +23,13 @@ from pellucid.cli import (
     runs,
     see,
     train,
+    train_classify,
     train_embed,
     train_language,
     train_regress,
     translate,
 )
+from pellucid.cli import predict as predict_
 from pellucid.cli.console import err
 from pellucid.cli.voice import one_voice
 from pellucid.cli.words import say
@@ -49,7 +51,9 @@ train_app.command("translate")(train.translate)
 train_app.command("regress")(train_regress.regress)
 train_app.command("language")(train_language.language)
 train_app.command("embed")(train_embed.embed)
+train_app.command("classify")(train_classify.classify)
 app.add_typer(train_app, name="train")
+app.command("predict")(predict_.predict)
 app.command("translate")(translate.translate)
 app.command("generate")(generate.generate)
 app.command("see")(see.see)
@@ -68,6 +72,7 @@ demo_app.command("regress")(demo.regress)
 demo_app.command("language")(demo.language)
 demo_app.command("memory")(demo_memory.memory)
 demo_app.command("embed")(demo.embed)
+demo_app.command("classify")(demo.classify)
 app.add_typer(demo_app, name="demo")
 
 

@@ -28,9 +28,17 @@ def split_rows(table: Table, seed: int, held_out: float = 0.15, strata: Sequence
 
     Strata are such as the class of each row, so that a rare class is on every side.
     """
+    rows = zip(*table.columns, strict=True)
+    return split_contents(["\0".join(row).encode() for row in rows], seed, held_out, strata)
+
+
+def split_contents(
+    contents: Sequence[bytes], seed: int, held_out: float = 0.15, strata: Sequence[str] | None = None
+) -> Sides:
+    """The same for whatever the examples are made of, such as the pixels of images."""
     groups: dict[str, list[tuple[bytes, int]]] = defaultdict(list)
-    for number, row in enumerate(zip(*table.columns, strict=True)):
-        key = hashlib.blake2b("\0".join((str(seed), *row)).encode(), digest_size=16).digest()
+    for number, content in enumerate(contents):
+        key = hashlib.blake2b(f"{seed}\0".encode() + content, digest_size=16).digest()
         groups[strata[number] if strata else ""].append((key, number))
     train: list[int] = []
     dev: list[int] = []

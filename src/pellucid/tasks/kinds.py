@@ -14,6 +14,7 @@ TASKS = {  # name: its module, its config and its Task
     "regress": ("pellucid.tasks.regress", "RegressConfig", "RegressTask"),
     "language": ("pellucid.tasks.language", "LanguageConfig", "LanguageTask"),
     "embed": ("pellucid.tasks.embed", "EmbedConfig", "EmbedTask"),
+    "classify": ("pellucid.tasks.classify", "ClassifyConfig", "ClassifyTask"),
 }
 
 
