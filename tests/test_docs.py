@@ -22,7 +22,8 @@ from tests.conftest import shapes_unchecked
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TWINS = [("README.md", "README.zh-CN.md"), ("docs/index.md", "docs/zh/index.md")]
-TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in ("first-steps", "by-hand")]
+TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in ("first-steps", "by-hand", "regress")]
+TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in ("first-steps", "by-hand", "language")]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`(pellucid [^`\n]+|make [^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")

@@ -33,7 +33,12 @@ from pellucid.train.plan import make_plan
 from pellucid.train.precision import autocast
 from pellucid.train.standing import next_batches, standing
 
-USES = {"translate": '`pellucid translate {run} "text"` uses it.'}
+USES = {
+    "translate": '`pellucid translate {run} "text"` uses it.',
+    "regress": "`pellucid predict {run} TABLE.csv` uses it.",
+    "language": '`pellucid generate {run} "text"` uses it.',
+    "embed": "`pellucid neighbours {run} WORD` uses it.",
+}
 
 
 def train(

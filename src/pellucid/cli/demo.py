@@ -1,7 +1,7 @@
 """`pellucid demo`: the main job on the default corpus, from nothing to a table of translations."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,3 +28,48 @@ def translate(
     data = {"files": [f"corpus:interface-strings:{size}"], "source": "en", "target": target}
     config = assembled("translate", None, {"data": data, "training": {"budget": budget}}, [])
     run_training(config, None, runs, json)
+
+
+def regress(
+    curve: Annotated[
+        str | None, typer.Option(help="Fit networks of growing size to line, parabola, sine, steps, bump or wave.")
+    ] = None,
+    loss: Annotated[str, typer.Option(help="squared, absolute or huber.")] = "squared",
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Linear regression on scikit-learn's diabetes table, in closed form and by descent; or networks against a curve.
+
+    Example: pellucid demo regress --curve sine
+    """
+    files = [f"curve:{curve.removeprefix('curve:')}" if curve else "sample:diabetes"]
+    run_training(assembled("regress", None, {"data": {"files": files}}, [f"loss={loss}"]), None, runs, json)
+
+
+def language(
+    cell: Annotated[str, typer.Option(help="gpt, rnn, lstm or gru.")] = "gpt",
+    budget: Annotated[str, typer.Option(help="Time to train.")] = "80s",
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Train a language model on Shakespeare's works, and show what it writes and how well it predicts.
+
+    Example: pellucid demo language --cell lstm
+    """
+    flags: dict[str, dict[str, Any]] = {
+        "data": {"files": ["sample:shakespeare"]},
+        "model": {"cell": cell},
+        "training": {"budget": budget},
+    }
+    run_training(assembled("language", None, flags, []), None, runs, json)
+
+
+def embed(
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Train word vectors on Shakespeare's plays and poems, and show which words lie near each other.
+
+    Example: pellucid demo embed
+    """
+    run_training(assembled("embed", None, {"data": {"files": ["sample:shakespeare:modern"]}}, []), None, runs, json)

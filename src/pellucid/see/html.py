@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from pellucid.files import write_text
+from pellucid.see.address import Address, region_of
 from pellucid.see.blocks import Blocks, Piece, estimated, fit
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
@@ -40,6 +41,13 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; "
     "connect-src data: blob:"
 )
+# What is cut off never comes to life, and neither does anything in an old browser: then one sentence says which it is.
+WATCH = (
+    'addEventListener("load", () => { const app = document.getElementById("app"); '
+    'if (window.pellucid || app.querySelector(".sorry:not(.loading)")) return; app.replaceChildren(); '
+    'const new_ = HTMLScriptElement.supports?.("importmap") && "DecompressionStream" in window; '
+    'document.getElementById(new_ ? "broken" : "old").hidden = false; });'
+)
 EXACT = {"max", "min", "abs", "sqrt"}  # of these and of + - * / every machine gives the same digits
 PATHS = 0.15  # of a file, which what groups the paths of the chain rule may take
 BEST = 40  # rows of the vocabulary with the highest logits at each position, which are kept before others
@@ -54,12 +62,15 @@ def write_page(
     language: str | None = None,
     moves: Moves | None = None,
     names: Names | None = None,
+    at: str = "",
 ) -> Path:
     """Write the page of a trace; returns its path. What does not fit into `megabytes` keeps some of its rows.
 
+    It opens `at` an address, after which may stand what the page has after the # of its own: "&backward", "&head=2".
     `moves` are how the training step that it is a pass of moves the weights; `names` is what each push is called.
+    Raises AddressError if there is no such address.
     """
-    whole = page(trace, title=title, megabytes=megabytes, language=language, moves=moves, names=names)
+    whole = page(trace, title=title, megabytes=megabytes, language=language, moves=moves, names=names, at=at)
     write_text(Path(path), whole)
     return Path(path)
 
@@ -72,13 +83,17 @@ def page(
     language: str | None = None,
     moves: Moves | None = None,
     names: Names | None = None,
+    at: str = "",
 ) -> str:
     """The whole page."""
+    check_start(trace, at)
     title = title or (f"runs/{trace.about['run']}" if "run" in trace.about else "a model")
     code = modules()
     words = {one: json.loads(text(f"words/{one}.json")) for one in LANGUAGES}
     graph, blocks = gathered(trace, int(megabytes * 1e6), moves, names)
     graph |= {"title": title, "language": language}
+    if at:
+        graph["start"] = at
     imports = {f"pellucid/{name}": script_address(name, source) for name, source in code.items()}
     return f"""<!doctype html>
 <html lang="en">
@@ -93,6 +108,9 @@ def page(
 <p class="sorry" lang="zh">{escape(words["zh"]["page.noscript"])}</p>
 <style>.loading {{ display: none }}</style></noscript>
 <div id="app"><p class="sorry loading">{escape(" · ".join(words[one]["page.loading"] for one in LANGUAGES))}</p></div>
+{sentence("broken", words, "page.broken")}
+{sentence("old", words, "page.browser")}
+<script>{WATCH}</script>
 <script type="application/json" id="graph">{embedded(graph)}</script>
 <script type="application/json" id="words">{embedded(words)}</script>
 <script type="text/plain" id="blocks">{blocks}</script>
@@ -101,6 +119,22 @@ def page(
 </body>
 </html>
 """
+
+
+def sentence(key: str, words: Mapping[str, Mapping[str, str]], word: str) -> str:
+    """In every language, for one whose page cannot say which is the reader's."""
+    told = "".join(f'<p class="sorry" lang="{one}">{escape(words[one][word])}</p>' for one in LANGUAGES)
+    return f'<div id="{key}" role="alert" hidden>{told}</div>'
+
+
+def check_start(trace: Trace, at: str) -> None:
+    """Raises AddressError where there is no such number, slice or tensor; the page's own views begin with a slash."""
+    address = at.partition("&")[0]
+    if not address or address.startswith("/"):
+        return
+    parsed = Address.parse(address)
+    step = trace[parsed.name]
+    region_of(parsed, step.axis_names, step.shape)
 
 
 def modules() -> dict[str, str]:

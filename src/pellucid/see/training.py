@@ -109,18 +109,20 @@ class TrainingStep:
         names: "Names | None" = None,
         title: str = "",
         megabytes: float | None = None,
+        at: str = "",
     ) -> Path:
         """Write the page of the step: its first pass, and for each weight why it moves; returns the page's path.
 
         With `why`, the address of a number of a parameter, the page opens there, and all that its arithmetic takes is
-        in the file however large the others are. `by` is as in `why_moved`; `names` calls the pushes, in a language.
+        in the file however large the others are; with `at`, another address. `by` is as in `why_moved`; `names` calls
+        the pushes, in a language.
         """
         from pellucid.see.html import MEGABYTES, write_page
         from pellucid.see.moves import moves_of
 
         moves = moves_of(self, why, optimizer, by)
         room = MEGABYTES if megabytes is None else megabytes
-        return write_page(self.traces[0], path, title=title, megabytes=room, moves=moves, names=names)
+        return write_page(self.traces[0], path, title=title, megabytes=room, moves=moves, names=names, at=at)
 
 
 def capture_step(

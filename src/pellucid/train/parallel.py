@@ -111,9 +111,11 @@ class Workers:
             return objective
         watched = DistributedDataParallel(objective, forward_sync_buffers=False, gradient_as_bucket_view=True)
         device = next(model.parameters()).device
+        carried = task.carried()
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             watched(task.collate(task.epoch(0)[0][:1]).to(device)).total.backward()
         model.zero_grad()
+        task.carry(carried)
         return watched
 
     def keeping(self, objective: nn.Module, more: bool) -> AbstractContextManager[object]:

@@ -30,14 +30,19 @@ class MovingAverage:
 
         a <- d a + (1 - d) w,    d = min(decay, (1 + s) / (10 + s)) at step s
 
-    With decay 0 the average is the weights. Source: Polyak & Juditsky, 1992; the warm-up as in Tensorflow's.
+    With decay 0 the average is the weights themselves, without a copy.
+    Source: Polyak & Juditsky, 1992; the warm-up as in Tensorflow's.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+        self.weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        if decay:
+            self.weights = {name: weight.clone() for name, weight in self.weights.items()}
 
     def update(self, model: nn.Module, step: int) -> None:
+        if not self.decay:
+            return
         decay = min(self.decay, (1 + step) / (10 + step))
         parameters = [parameter.detach() for parameter in model.parameters()]
         torch._foreach_lerp_(list(self.weights.values()), parameters, 1 - decay)
@@ -52,7 +57,8 @@ def pack(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Everything as named tensors and a JSON-able description; `own` is what each worker alone has."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.weights.items()}
+    if average.decay:
+        tensors |= {f"average.{name}": value for name, value in average.weights.items()}
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
     for rank, states in enumerate(own):

@@ -85,7 +85,7 @@ export class Player {
     this.waiting = step;
     this.slider.value = at;
     app.state.at = step.name;
-    if (this.element.isConnected) history.replaceState(null, "", `${app.href("/backward")}&at=${encodeURI(step.name)}`);
+    if (this.element.isConnected) app.note({ at: step.name });
     const results = passedOn(trace, step).filter(one => one.size <= LARGEST), inner = trace.innermost(step);
     await Promise.all([trace.load(step), trace.load(step, "gradient"), trace.load(inner), ...[...trace.operands(inner), ...(inner.reads ?? []).map(id => trace.steps[id])].map(one => trace.load(one)), inner.table && trace.load(inner, "table"), ...results.map(one => trace.load(one, "gradient"))]);
     if (this.waiting !== step) return;

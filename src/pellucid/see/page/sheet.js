@@ -5,6 +5,7 @@ import { button, el } from "pellucid/dom.js";
 import { Figure } from "pellucid/figure.js";
 import { passing } from "pellucid/format.js";
 import { mainSteps, onlyMoves, rowsOf } from "pellucid/groups.js";
+import { maskLegend } from "pellucid/mask.js";
 import { pictures } from "pellucid/pictures.js";
 import { alongTime, timeView } from "pellucid/time.js";
 import { moveOf, partsOf } from "pellucid/move.js";
@@ -61,7 +62,17 @@ function opened(trace, step, chosen, main) {
 function callOf(app) {
   const { trace, state } = app, stage = app.stage();
   if (stage) return trace.attentions.find(call => stage.steps.includes(call.weights)) ?? null;
-  return state.step.group?.call ?? null;
+  return state.step.group?.call ?? callWith(trace, state.step);
+}
+
+// The attention of which a step is a part, where its place has no name of its own.
+function callWith(trace, step) {
+  const holds = one => call => ["scores", "scaled", "masked", "weights", "heads"].some(part => call[part] === one.id);
+  for (; step; step = step.within) {
+    const call = trace.attentions.find(holds(step));
+    if (call) return call;
+  }
+  return null;
 }
 
 export function sheet(app, plan) {
@@ -74,7 +85,7 @@ export function sheet(app, plan) {
   };
   const body = [tools(app, plan)], narrow = state.update || state.step.update !== undefined ? 372 : null; // many of one shape, side by side
   if (plan.call) body.push(...attentionTables(app, plan.call, make));
-  const time = plan.lines.length ? timeView(app, plan.lines) : null;
+  const time = plan.lines.length ? timeView(app, plan.lines, figures) : null;
   if (time) body.push(time);
   const picture = pictures(app, plan);
   if (picture) body.push(picture);
@@ -120,7 +131,7 @@ function titleOf(step) {
 
 function tools(app, plan) {
   const { trace, state } = app, axes = new Map();
-  for (const step of [...plan.steps, ...plan.rows.flatMap(row => [row.result])]) {
+  for (const step of plan.all) {
     step.axes.slice(0, -2).forEach(([axis, labels], d) => {
       if (step.shape[d] > 1) axes.set(axis, { size: Math.max(step.shape[d], axes.get(axis)?.size ?? 0), labels });
     });
@@ -147,9 +158,14 @@ function attentionTables(app, call, make) {
   const then = (name, width) => table(name, width, state.backward ? "←" : "→");
   const room = app.roomFor(2000), third = room < 520 ? room : Math.min(264, Math.floor((room - 40) / 3));
   const same = part("masked") === part("scaled");
+  const hidden = element => {
+    const figure = element?.matches("figure") ? element : element?.querySelector("figure");
+    if (figure && call.reason !== "none" && !state.backward) figure.append(maskLegend(trace, call, figure.figure));
+    return element;
+  };
   return [multiples(trace, call, app), compared(trace, call, app),
     el("div", { class: "row sheet-row" }, table("query", third), table("key", third), table("value", third)),
-    el("div", { class: "row sheet-row" }, table("scores", 560), then("scaled", 560), same ? null : then("masked", 560), then("weights", 560)),
+    el("div", { class: "row sheet-row" }, table("scores", 560), then("scaled", 560), same ? null : hidden(then("masked", 560)), then("weights", 560)),
     el("div", { class: "row sheet-row" }, table("heads", 480), then("output", 800)),
     state.backward ? null : headShares(trace, call, app)].flat().filter(Boolean);
 }

@@ -15,6 +15,7 @@ export class Trace {
     if (!graph || graph.format !== "pellucid.page.1" || !Array.isArray(graph.steps) || !Array.isArray(graph.blocks)) {
       throw new BrokenTrace("format");
     }
+    if (!graph.steps.every(sound)) throw new BrokenTrace("steps");
     Object.assign(this, graph);
     this.blockText = blockText;
     const last = this.blocks.at(-1);
@@ -133,6 +134,8 @@ export class Trace {
         ...[...this.operands(one), ...(one.reads ?? []).map(id => this.steps[id])].map(other => this.load(other))])]);
   }
 }
+
+const sound = step => step && typeof step.name === "string" && [step.shape, step.axes, step.operands].every(Array.isArray);
 
 // The rows that the file holds of a tensor, from [first, step, count].
 export const rowsOf = source => source.rows.flatMap(([first, step, count]) => Array.from({ length: count }, (_, i) => first + i * step));

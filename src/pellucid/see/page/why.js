@@ -1,12 +1,16 @@
 // Where a number comes from: badge, value, formula, the numbers in it, and every operand as a link to walk on.
 
 import { printed } from "pellucid/address.js";
-import { difference, exactly, explain, termsOf, text } from "pellucid/explain.js";
+import { badges } from "pellucid/badges.js";
+import { exactly, explain, termsOf, text } from "pellucid/explain.js";
 import { cellsOf, evaluate, textOf } from "pellucid/expression.js";
-import { broken, button, el } from "pellucid/dom.js";
+import { broken, button, el, say } from "pellucid/dom.js";
+import { savePanel } from "pellucid/export.js";
 import { exactText, minus, shown, significant } from "pellucid/format.js";
+import { maskNote } from "pellucid/mask.js";
 import { moveOf, moveText, moved, numbersOf, parameterOf, valueOf } from "pellucid/move.js";
 import { countText, grouped, paths, productOf, shareText, textOfPath } from "pellucid/paths.js";
+import { windowView } from "pellucid/window.js";
 import { known, t } from "pellucid/words.js";
 
 const LISTED = 10;
@@ -16,7 +20,8 @@ export class Why {
   constructor(trace, app) {
     Object.assign(this, { trace, app, all: false, digits: false, guessing: false, pathsOpen: false });
     this.body = el("div", { class: "why-body" });
-    this.element = el("aside", { "aria-label": t("why.title") }, el("div", {}, el("h2", {}, t("why.title")), this.body));
+    const panel = () => this.body, saves = el("span", { class: "titled" }, el("h2", {}, t("why.title")), savePanel(panel, "number"));
+    this.element = el("aside", { "aria-label": t("why.title") }, el("div", {}, saves, this.body));
   }
 
   empty() {
@@ -30,7 +35,7 @@ export class Why {
     if (changed) {
       this.all = false;
       if (this.guessing) this.guess(false);
-    }
+    } else if (this.guessing) this.hide();
     const moving = this.app.moving(step);
     this.explanation = moving ? moved(this.trace, moving, cell) : explain(this.trace, step, cell, backward);
     this.chosen = chosen;
@@ -38,12 +43,18 @@ export class Why {
     return this.explanation;
   }
 
-  // Hide the number, here and in its matrix, until the reader has found it or asks for it.
+  // Hide the number, wherever it stands, until the reader has found it or asks for it.
   guess(on) {
     this.guessing = on;
-    for (const figure of this.app.figures) if (figure.step === this.explanation?.step) figure.conceal(on ? this.explanation.cell : null);
+    if (on) say(""); // what was last spoken would tell
+    this.hide();
     this.draw();
     if (on) this.body.querySelector(".guess input").focus();
+  }
+
+  hide() {
+    for (const figure of this.app.figures) figure.conceal(this.guessing ? this.explanation : null);
+    this.app.hideStrip(this.guessing && this.explanation.step);
   }
 
   draw() {
@@ -60,19 +71,21 @@ export class Why {
       parts.push(el("p", { class: "formula" }, x.formula));
       const sum = this.digits ? exactly(x) : textOf(x.tree);
       parts.push(el("p", { class: "nums" }, `${sum} = `, el("b", {}, guess ? "?" : this.digits ? exactText(x.value) : significant(x.value, 4))));
-      parts.push(...this.terms(x));
+      parts.push(guess ? null : windowView(this.app, x), ...this.terms(x));
     } else {
       parts.push(el("p", { class: "formula" }, known(`formula.${x.formula}`) ? t(`formula.${x.formula}`) : x.formula));
       if (x.opaque) parts.push(el("p", { class: "note" }, t("why.opaque")));
     }
+    const masked = x.backward ? null : maskNote(trace, x.step, x.cell);
+    if (masked) parts.push(el("p", { class: "note" }, masked));
     if (x.backward && x.opaque && x.tree) parts.push(el("p", { class: "note" }, t("why.opaque.part")));
     parts.push(el("div", { class: "actions" },
       button(t(this.digits ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": this.digits, class: "digits" }),
       x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x), { "aria-pressed": this.pathsOpen, class: "to-paths" }) : null,
       this.stepLink(x),
-      x.tree && !x.missing ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
-      button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
-    this.body.replaceChildren(...parts);
+      x.tree && !x.missing && !["x", "n"].includes(x.tree.kind) ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
+      guess ? null : button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
+    this.body.replaceChildren(...parts.filter(Boolean));
     if (this.pathsOpen && this.chosen && x.backward && x.tree && !x.missing) this.listPaths(x, true);
   }
 
@@ -122,8 +135,9 @@ export class Why {
 
   // All paths to the loss one by one, or in groups; they stay open from number to number, and stand in the address.
   async listPaths(x, on = !this.pathsOpen) {
-    if (on !== this.pathsOpen) this.app.paths(on);
+    const turned = on !== this.pathsOpen;
     this.pathsOpen = on;
+    if (turned) this.app.settle();
     this.body.querySelector(".to-paths")?.setAttribute("aria-pressed", String(on));
     this.body.querySelector(".all-paths")?.remove();
     if (!on || !this.chosen) return;
@@ -138,8 +152,8 @@ export class Why {
   terms(x) {
     const found = termsOf(x), listed = this.all ? found : found.slice(0, LISTED);
     const values = listed.map(evaluate), largest = Math.max(...values.map(v => Number.isFinite(v) ? Math.abs(v) : 0), 1e-300);
-    const rows = listed.map((term, i) => el("li", {}, el("span", {}, this.factors(term)), bar(values[i], largest),
-      el("span", {}, shown(values[i]))));
+    const rows = listed.map((term, i) => el("li", { "data-value": this.guessing ? null : values[i] }, el("span", {}, this.factors(term)), bar(this.guessing && found.length === 1 ? 0 : values[i], largest),
+      el("span", {}, this.guessing && found.length === 1 ? "?" : shown(values[i])))); // one term alone is the answer
     const parts = [el("ol", { class: "terms", "aria-label": t("why.terms") }, rows)];
     if (found.length > LISTED) {
       parts.push(el("p", { class: "says" }, this.all ? "" : t("why.more", { count: found.length - LISTED }), " ",
@@ -181,14 +195,15 @@ export class Why {
     const input = el("input", { type: "text", inputmode: "decimal", "aria-label": t("guess.label"), autocomplete: "off" });
     const answer = el("span", { role: "status" });
     const check = () => {
-      const given = Number(input.value.replace("−", "-").replace(",", "."));
-      if (!input.value.trim() || Number.isNaN(given)) { answer.textContent = t("guess.number"); return; }
-      const right = Math.abs(given - x.value) <= Math.max(Math.abs(x.value) * 0.02, 0.006);
+      const given = numberIn(input.value);
+      if (Number.isNaN(given)) { answer.textContent = t("guess.number"); return; }
+      const right = given === x.value || Math.abs(given - x.value) <= tolerance(x);
       answer.className = right ? "right-answer" : "wrong-answer";
-      answer.textContent = right ? t("guess.right", { value: minus(significant(x.value, 4)) }) : t(Math.sign(given) !== Math.sign(x.value) ? "guess.sign" : Math.abs(given) > Math.abs(x.value) ? "guess.large" : "guess.small");
+      answer.textContent = right ? t("guess.right", { value: minus(significant(x.value, 4)) })
+        : t(x.value && Math.sign(given) !== Math.sign(x.value) ? "guess.sign" : Math.abs(given) > Math.abs(x.value) ? "guess.large" : "guess.small");
     };
     return el("div", {}, el("form", { class: "guess", onsubmit: event => { event.preventDefault(); check(); } }, input,
-      el("button", { type: "submit" }, t("guess.check")), button(t("guess.show"), () => this.guess(false))), answer);
+      el("button", { type: "submit" }, t("guess.check")), button(t("guess.show"), () => this.guess(false))), answer, el("p", { class: "says" }, t("guess.keep")));
   }
 }
 
@@ -209,6 +224,22 @@ function inGroups({ groups, count, own, gradient }) {
     el("div", { class: "map" }, el("table", { class: "plain path-groups" }, el("thead", {}, el("tr", {}, heads.map(key => el("th", { scope: "col" }, t(`paths.${key}`))))), el("tbody", {}, kept.map(row),
       rest.length ? el("tr", {}, el("th", { scope: "row" }, t("paths.rest", { count: rest.length })), el("td", { class: "number" }, countText(sum("paths"))), el("td", { class: "number" }, minus(shareText(gradient ? sum("part") / gradient : 0))), el("td", { class: "number" }, minus(significant(sum("part"), 4)))) : null))),
     el("p", { class: "says" }, t("paths.groups.sum", { sum: minus(significant(groups.reduce((a, one) => a + one.part, 0), 4)) }), " ", past ? t("paths.past.means") : "")];
+}
+
+// A number as people write it: −0,5, 12%, -inf; NaN where it is none.
+function numberIn(written) {
+  const text = written.trim().replace(/[−–]/g, "-").replace(",", ".").replace(/^\+/, "");
+  const endless = /^(-?)(?:∞|inf(?:inity)?)$/i.exec(text);
+  if (endless) return endless[1] ? -Infinity : Infinity;
+  const [, number, percent] = /^(.*?)\s*(%?)$/.exec(text);
+  return number ? Number(number) / (percent ? 100 : 1) : NaN;
+}
+
+// What rounding to four digits can do to a sum of such terms, and at least 2% of the value: mental arithmetic may be
+// rough, but a small number is not 0.
+export function tolerance(x) {
+  const size = termsOf(x).reduce((sum, term) => { const value = Math.abs(evaluate(term)); return Number.isFinite(value) ? sum + value : sum; }, 0);
+  return Number.isFinite(x.value) ? Math.max(Math.abs(x.value) * 0.02, size * 1e-3) : 0;
 }
 
 const cellAtOf = one => {
@@ -241,19 +272,3 @@ function bar(value, largest) {
   const part = Number.isFinite(value) ? Math.abs(value) / largest * 50 : 0;
   return el("span", { class: "bar", "aria-hidden": "true" }, el("i", { style: `${value < 0 ? "right" : "left"}:50%;width:${part}%;background:rgb(var(--${value < 0 ? "neg" : "pos"}))` }));
 }
-
-// How the number was obtained, and how well it is known.
-export function badges(trace, x) {
-  const found = [];
-  if (x.backward) {
-    found.push(badge(x.recomputed ? "recomputed" : "opened", t(x.recomputed ? "badge.recomputed" : "badge.gradient")));
-  } else if (x.whole) found.push(badge("whole", t("badge.whole")));
-  else if (x.step.how === "opened" || x.step.inside) found.push(badge("opened", x.step.difference === undefined ? t("badge.opened") : t("badge.opened.by", { difference: minus(significant(x.step.difference, 2)) })));
-  else found.push(badge("captured", t("badge.captured")));
-  if (x.step.value?.rows) found.push(badge("sampled", t("badge.sampled", { kept: x.step.value.kept, all: x.step.value.of })));
-  if (x.tree && !x.missing && !x.backward && difference(x) > 0) found.push(el("span", { class: "badge", title: t("badge.rounding.long") }, t("badge.rounding", { difference: minus(significant(difference(x), 2)) })));
-  found.push(el("span", { class: "badge" }, t("badge.digits", { dtype: x.backward ? "float32" : x.step.dtype, digits: { float32: 7, float64: 16, bfloat16: 3, float16: 4 }[x.step.dtype] ?? "" })));
-  return el("div", { class: "badges" }, found);
-}
-
-const badge = (kind, text) => el("span", { class: `badge ${kind}` }, text);
