@@ -89,7 +89,7 @@ def page(
     check_start(trace, at)
     title = title or (f"runs/{trace.about['run']}" if "run" in trace.about else "a model")
     code = modules()
-    words = {one: json.loads(text(f"words/{one}.json")) for one in LANGUAGES}
+    words = {one: words_of(one, str(trace.about.get("kind", ""))) for one in LANGUAGES}
     graph, blocks = gathered(trace, int(megabytes * 1e6), moves, names)
     graph |= {"title": title, "language": language}
     if at:
@@ -135,6 +135,13 @@ def check_start(trace: Trace, at: str) -> None:
     parsed = Address.parse(address)
     step = trace[parsed.name]
     region_of(parsed, step.axis_names, step.shape)
+
+
+def words_of(language: str, kind: str) -> dict[str, str]:
+    """All words of a language; those said otherwise of a pass of this kind stand in their place: KEY@KIND."""
+    words: dict[str, str] = json.loads(text(f"words/{language}.json"))
+    plain = {key: said for key, said in words.items() if "@" not in key}
+    return {key: words.get(f"{key}@{kind}", said) for key, said in plain.items()}
 
 
 def modules() -> dict[str, str]:
