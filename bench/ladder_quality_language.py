@@ -53,7 +53,7 @@ def trained(cell: str, seed: int, arguments: argparse.Namespace) -> dict[str, An
             api.train(config_of(cell, seed, arguments), folder)
     steps = [line for line in run.metrics() if line["kind"] == "step"]
     test = next(line for line in run.metrics() if line["kind"] == "test")
-    return {"steps": steps[-1]["step"], "characters": steps[-1]["tokens"], **test}
+    return {**test, "steps": steps[-1]["step"], "seen": steps[-1]["tokens"]}
 
 
 def by_cpu_time(folder: Path, config: LanguageConfig) -> None:
@@ -76,7 +76,7 @@ def table(found: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace)
     rows = []
     for cell, tests in found.items():
         every = sorted(map(bits, tests))
-        seen = statistics.median(test["characters"] for test in tests) / 1e6
+        seen = statistics.median(test["seen"] for test in tests) / 1e6
         steps = statistics.median(test["steps"] for test in tests)
         rows.append(
             f"| {NAMES[cell]} | **{statistics.median(every):.3f}** ({every[0]:.3f} to {every[-1]:.3f}) | "
