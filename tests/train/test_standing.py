@@ -85,5 +85,5 @@ def test_a_state_of_another_optimizer_is_refused(make_run: Runs) -> None:
     run, task = make_run(optimizer="adamw")
     go_on(run, task, 3)
     run.save_config(run.config.changed(training={**run.config.training.model_dump(), "optimizer": "muon"}))
-    with pytest.raises(RunError, match="of another optimizer than config.toml names"):
+    with pytest.raises(RunError, match=r"of another optimizer than config\.toml names"):
         next_step(Run.open(run.path))
