@@ -111,8 +111,8 @@ export class App {
     if (switches.has("stage")) state.stageKey = switches.get("stage");
     if (switches.has("tour") && this.walk_) Object.assign(this.tour, { open: true, number: Math.min(Math.max(natural(switches.get("tour")) - 1, 0), this.stages().length - 1) });
     if (special) {
-      state.special = special;
-      state.cell = null;
+      const nowhere = special === "/decoding" && !wordsStep(trace);
+      Object.assign(state, { special: nowhere ? "/map" : special, cell: null, problem: nowhere ? address : null });
     } else {
       const found = parsed(address), step = found && trace.find(found.name);
       const cell = step && (found.indices || !step.shape.length) ? cellOf(step, found.indices) : null;
