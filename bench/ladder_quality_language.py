@@ -1,7 +1,7 @@
 """How well each kind of language model predicts Shakespeare after equal time, and how fast a recurrent layer is.
 
-    python bench/ladder_quality_language.py [--cells gpt rnn lstm] [--seeds 1 2 3] [--budget 2m] [--cpu] [--write PAGE]
-    python bench/ladder_quality_language.py --layers
+    python bench/ladder_quality_language.py [--cells gpt rnn lstm] [--seeds 1 2 3] [--budget 2m] [--cpu] [--write PAGES]
+    python bench/ladder_quality_language.py --layers [--write PAGES]
 
 Every run is an ordinary training of `sample:shakespeare` with the cell's own defaults, on as many steps as the budget
 holds on this machine; its bits per character are those of the test side, of works that were not trained on. The cells
@@ -53,7 +53,7 @@ def trained(cell: str, seed: int, arguments: argparse.Namespace) -> dict[str, An
             api.train(config_of(cell, seed, arguments), folder)
     steps = [line for line in run.metrics() if line["kind"] == "step"]
     test = next(line for line in run.metrics() if line["kind"] == "test")
-    return {"steps": steps[-1]["step"], "characters": steps[-1]["tokens"], **test}
+    return {**test, "steps": steps[-1]["step"], "seen": steps[-1]["tokens"]}
 
 
 def by_cpu_time(folder: Path, config: LanguageConfig) -> None:
@@ -76,7 +76,7 @@ def table(found: dict[str, list[dict[str, Any]]], arguments: argparse.Namespace)
     rows = []
     for cell, tests in found.items():
         every = sorted(map(bits, tests))
-        seen = statistics.median(test["characters"] for test in tests) / 1e6
+        seen = statistics.median(test["seen"] for test in tests) / 1e6
         steps = statistics.median(test["steps"] for test in tests)
         rows.append(
             f"| {NAMES[cell]} | **{statistics.median(every):.3f}** ({every[0]:.3f} to {every[-1]:.3f}) | "
@@ -146,7 +146,9 @@ def main() -> None:
     parser.add_argument("--data", default="sample:shakespeare")
     parser.add_argument("--runs", type=Path, default=Path("runs/ladder-language"))
     parser.add_argument("--layers", action="store_true")
-    parser.add_argument("--write", type=Path, help="a Markdown file in which the table is replaced")
+    parser.add_argument(
+        "--write", type=Path, nargs="+", default=[], help="Markdown files in which the table is replaced"
+    )
     arguments = parser.parse_args()
     if arguments.layers:
         text, name = layers(), "bench/ladder_quality_language.py --layers"
@@ -158,8 +160,8 @@ def main() -> None:
                 print(date.today(), cell, seed, found[cell][-1]["systems"]["model"], flush=True)
         text, name = table(found, arguments), "bench/ladder_quality_language.py"
     print(text)
-    if arguments.write:
-        replace_section(arguments.write, name, text)
+    for page in arguments.write:
+        replace_section(page, name, text)
 
 
 if __name__ == "__main__":

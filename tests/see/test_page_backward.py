@@ -13,11 +13,13 @@ from playwright.sync_api import Browser
 from torch import nn
 from torch.nn import functional as F
 
+from pellucid.see.blocks import Blocks
 from pellucid.see.capture import capture
 from pellucid.see.chain import Paths, all_paths, percent
 from pellucid.see.trace import Trace
 from pellucid.see.training import TrainingStep, capture_step
 from pellucid.see.translation import trace_of
+from pellucid.see.ways_page import paths_in
 from tests.see.test_page import Opened, at
 from tests.see.test_translation import SOURCE, TARGET, made
 from tests.see.test_update import BATCHES, CELLS, OPTIMIZERS, WANTED, X, cells_of, loss_of, network, take_step
@@ -427,3 +429,14 @@ def test_a_step_never_scrolls_sideways_and_speaks_chinese(
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert not re.search(r"\b(move|play|paths|flow)\.\w+", page.locator("body").inner_text())
             assert page.locator("html").get_attribute("lang") == "zh-Hans"
+
+
+def test_a_page_without_room_for_the_groups_says_where_to_ask(browser: Browser, walked: tuple[Trace, Path]) -> None:
+    trace, path = walked
+    numbers = {step: number for number, step in enumerate(trace.flat())}
+    assert paths_in(trace, numbers, Blocks(), characters=1000) is None
+    address = next(one for one in WITHIN if trace.paths(one).count > 300)
+    with Opened(browser, path, f"#{trace.paths(address).address}&backward") as page:
+        page.evaluate("() => { pellucid.trace.paths = null }")
+        page.get_by_role("button", name="All paths to the loss").click()
+        page.wait_for_selector("text=ask trace.paths(address)")

@@ -91,7 +91,7 @@ def page(
     check_start(trace, at)
     title = title or (f"runs/{trace.about['run']}" if "run" in trace.about else "a model")
     code = modules()
-    words = {one: json.loads(text(f"words/{one}.json")) for one in LANGUAGES}
+    words = {one: words_of(one, str(trace.about.get("kind", ""))) for one in LANGUAGES}
     with as_it_was(trace):
         graph, blocks = gathered(trace, int(megabytes * 1e6), moves, names)
     graph |= {"title": title, "language": language}
@@ -142,6 +142,13 @@ def check_start(trace: Trace, at: str) -> None:
 def block_element(number: int, text: str) -> str:
     """Numbers come last: the page is at work while the browser still reads them."""
     return f'<script type="text/plain" id="blocks-{number}">{text}</script>\n'
+
+
+def words_of(language: str, kind: str) -> dict[str, str]:
+    """All words of a language; those said otherwise of a pass of this kind stand in their place: KEY@KIND."""
+    words: dict[str, str] = json.loads(text(f"words/{language}.json"))
+    plain = {key: said for key, said in words.items() if "@" not in key}
+    return {key: words.get(f"{key}@{kind}", said) for key, said in plain.items()}
 
 
 def modules() -> dict[str, str]:

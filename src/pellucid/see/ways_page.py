@@ -10,6 +10,8 @@ from pellucid.see.operation import Step
 from pellucid.see.trace import Trace
 from pellucid.see.ways import gates_of
 
+FLOAT = 4  # characters, at least, that a number takes
+
 
 def paths_in(trace: Trace, numbers: Mapping[Step, int], blocks: Blocks, characters: float) -> dict[str, Any] | None:
     """What the page reads to group the paths of any number; None where it takes more than so many characters.
@@ -18,7 +20,7 @@ def paths_in(trace: Trace, numbers: Mapping[Step, int], blocks: Blocks, characte
     each way the layers that it passes and the one that it goes through, by number, the gradient and the paths.
     """
     found = gates_of(trace)
-    if found is None:
+    if found is None or found.numbers * FLOAT > characters:
         return None
     layers = [one.layer for one in found.known]
     waiting: list[tuple[dict[str, Any], Packed]] = []

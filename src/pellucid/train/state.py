@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.errors import RunError
 from pellucid.tasks.task import Task
 
 
@@ -83,6 +84,7 @@ def unpack(
     for key, value in _under("optimizer", tensors).items():
         number, name = key.split(".", 1)
         moments.setdefault(int(number), {})[name] = value
+    _check_moments(moments, optimizer)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     on_cpu, on_cuda = (tensors.get(name + _of_worker(rank)) for name in ("random.cpu", "random.cuda"))
     if on_cpu is not None:
@@ -90,6 +92,18 @@ def unpack(
     if on_cuda is not None and device.type == "cuda":
         torch.cuda.set_rng_state(on_cuda, device)
     return Counters(**about["counters"])
+
+
+def _check_moments(moments: Mapping[int, Mapping[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
+    """Raises RunError where what was remembered of a parameter cannot be of this optimizer's."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, remembered in moments.items():
+        shape = parameters[number].shape if number < len(parameters) else None
+        if any(value.dim() and value.shape != shape for value in remembered.values()):
+            raise RunError(
+                "the saved state is of another optimizer than config.toml names",
+                mend='Set training.optimizer there to the one that trained it, such as "adamw".',
+            )
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

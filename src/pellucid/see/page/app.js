@@ -287,7 +287,7 @@ export class App {
 
   drawHeader() {
     const { trace, state } = this, about = trace.about ?? {};
-    const sentence = about.source ? `“${about.source}” → “${about.target}”` : "";
+    const sentence = about.target && about.source ? `“${about.source}” → “${about.target}”` : about.source ?? about.text ?? about.origin ?? about.line ?? "";
     const whole = ["/map", "/step", "/backward"].includes(state.special), turned = state.backward || state.special === "/backward";
     const turn = backward => whole ? this.goto(backward ? "/backward" : "/map", { backward: false }) : this.goto(this.address, { backward, keepHeads: true });
     const parameter = state.special ? null : parameterOf(trace, state.step), within = parameter && String(parameter.shape) === String(state.step.shape);
