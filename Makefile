@@ -49,6 +49,7 @@ bench: setup  ## speed, quality and cost beside our peers, written into docs/ben
 	$(BIN)/python bench/optimizers.py --write docs/benchmarks.md
 	@TORCH_INDEX="$(TORCH_INDEX)" bench/setup_see_peers.sh
 	$(BIN)/python bench/see.py --write docs/benchmarks.md
+	$(BIN)/python bench/page.py --write docs/benchmarks.md
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/python tools/make_config_reference.py

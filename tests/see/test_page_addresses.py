@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 from playwright.sync_api import Browser, Page
+from torch import nn
 
 from pellucid.see.address import AddressError
+from pellucid.see.capture import capture
 from pellucid.see.decode import decode, trace_of_decoding
 from pellucid.see.html import write_page
 from pellucid.see.trace import Trace
@@ -148,6 +151,12 @@ def test_an_address_that_is_not_in_the_trace_is_told(browser: Browser, translati
     for wrong in ("nothing.here", f"{CROSS}.weights[head=9]", f"{CROSS}.weights[smell=1]", f"7:{CROSS}.weights"):
         with Opened(browser, translation[1], f"#{wrong}") as page:
             assert f"There is no {wrong} in this trace" in page.locator("main .problem").inner_text()
+
+
+def test_a_model_without_words_has_no_decoding_and_says_so(browser: Browser, tmp_path: Path) -> None:
+    path = capture(nn.Sequential(nn.Linear(3, 2)), torch.randn(1, 3)).html(tmp_path / "page.html")
+    with Opened(browser, path, "#/decoding") as page:
+        assert "There is no /decoding in this trace" in page.locator("main .problem").inner_text()
 
 
 def test_a_page_opens_where_it_was_asked_to(

@@ -17,7 +17,7 @@ from pellucid.errors import PellucidError
 
 COLUMNS = ("name", "task", "size", "data", "scores", "time", "status")
 NAME = 16  # columns in which a run is named before its name folds
-WIDE, MIDDLE_COLUMNS = 104, ("name", "task", "scores", "time", "status")  # of a terminal, and what a less wide one shows
+WIDE, MIDDLE_COLUMNS = 104, ("name", "task", "scores", "time", "status")  # what a less wide terminal shows
 NARROW, NARROW_COLUMNS = 66, ("name", "scores", "status")  # of a terminal, and what it then shows
 
 

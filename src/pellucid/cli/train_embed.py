@@ -21,7 +21,7 @@ def embed(
     most: Annotated[int | None, typer.Option(help="Words that get a vector, at most.")] = None,
     fewest: Annotated[int | None, typer.Option(help="Times that a word must stand in the text.")] = None,
     map_: Annotated[str | None, typer.Option("--map", help="pca, or umap: how the report draws the words.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the text. [default: 8]")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the text. [default: 6]")] = None,
     budget: Annotated[str | None, typer.Option(help="Time to train instead: 90s, 10m, 2h.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps instead.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run. [default: that of the text]")] = None,

@@ -7,7 +7,8 @@ and the modules of page/ as they are: an import map gives each its name, so that
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
 from importlib.resources import files
 from math import prod
@@ -19,9 +20,10 @@ from torch import Tensor
 
 from pellucid.files import write_text
 from pellucid.see.address import Address, region_of
-from pellucid.see.blocks import Blocks, Piece, estimated, fit
+from pellucid.see.blocks import Blocks, Packed, Piece, estimated, fit
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
+from pellucid.see.likely import Likely, rows_needed
 from pellucid.see.look import embedded, look
 from pellucid.see.moves import Moves
 from pellucid.see.moves_page import Names, Updates
@@ -45,12 +47,12 @@ POLICY = (
 WATCH = (
     'addEventListener("load", () => { const app = document.getElementById("app"); '
     'if (window.pellucid || app.querySelector(".sorry:not(.loading)")) return; app.replaceChildren(); '
-    'const new_ = HTMLScriptElement.supports?.("importmap") && "DecompressionStream" in window; '
+    'const new_ = HTMLScriptElement.supports?.("importmap") && "DecompressionStream" in window '
+    '&& "withResolvers" in Promise; '
     'document.getElementById(new_ ? "broken" : "old").hidden = false; });'
 )
 EXACT = {"max", "min", "abs", "sqrt"}  # of these and of + - * / every machine gives the same digits
 PATHS = 0.15  # of a file, which what groups the paths of the chain rule may take
-BEST = 40  # rows of the vocabulary with the highest logits at each position, which are kept before others
 
 
 def write_page(
@@ -90,7 +92,8 @@ def page(
     title = title or (f"runs/{trace.about['run']}" if "run" in trace.about else "a model")
     code = modules()
     words = {one: words_of(one, str(trace.about.get("kind", ""))) for one in LANGUAGES}
-    graph, blocks = gathered(trace, int(megabytes * 1e6), moves, names)
+    with as_it_was(trace):
+        graph, blocks = gathered(trace, int(megabytes * 1e6), moves, names)
     graph |= {"title": title, "language": language}
     if at:
         graph["start"] = at
@@ -113,10 +116,9 @@ def page(
 <script>{WATCH}</script>
 <script type="application/json" id="graph">{embedded(graph)}</script>
 <script type="application/json" id="words">{embedded(words)}</script>
-<script type="text/plain" id="blocks">{blocks}</script>
 <script type="importmap">{json.dumps({"imports": imports})}</script>
-<script type="module">import "pellucid/main.js";</script>
-</body>
+<script type="module" async>import "pellucid/main.js";</script>
+{"".join(map(block_element, range(len(blocks.starts)), blocks.elements()))}</body>
 </html>
 """
 
@@ -135,6 +137,11 @@ def check_start(trace: Trace, at: str) -> None:
     parsed = Address.parse(address)
     step = trace[parsed.name]
     region_of(parsed, step.axis_names, step.shape)
+
+
+def block_element(number: int, text: str) -> str:
+    """Numbers come last: the page is at work while the browser still reads them."""
+    return f'<script type="text/plain" id="blocks-{number}">{text}</script>\n'
 
 
 def words_of(language: str, kind: str) -> dict[str, str]:
@@ -169,8 +176,9 @@ def script_address(name: str, source: str) -> str:
 
 def gathered(
     trace: Trace, size: int, moves: Moves | None = None, names: Names | None = None
-) -> tuple[dict[str, Any], str]:
-    """The graph as JSON and the blocks as text, both within `size` bytes where that can be had by leaving rows out."""
+) -> tuple[dict[str, Any], Blocks]:
+    """The graph as JSON and the blocks, both within `size` bytes where that can be had by leaving rows out."""
+    unkept = unasked(trace)
     attentions = trace.attentions()
     steps = list(trace.flat())
     aside = [step for step in trace.select("*") if step not in set(steps)]
@@ -212,7 +220,10 @@ def gathered(
     }
     if updates is not None:
         head |= {"training": updates.head, "start": updates.start}
-    pieces = list(pieces_of(trace, numbers, recipes, derived, gradients, needed))
+    absent = {numbers[step] for step in with_parts(unkept, numbers)} - (set() if updates is None else updates.weights())
+    for number in absent:
+        entries[number]["how"] = "not kept"
+    pieces = [one for one in pieces_of(trace, numbers, recipes, derived, gradients, needed) if one.key[1] not in absent]
     room = max(size - len(embedded(head).encode()) - len("".join(modules().values())) * 4 // 3 - 150_000, 100_000)
     blocks = Blocks()
     head["paths"] = paths_in(trace, numbers, blocks, room * PATHS)
@@ -244,13 +255,47 @@ def gathered(
     # Gradients of weights come last: the page can add them up from those of what the weights made.
     if whole and sum(map(estimated, extra)) <= room - blocks.length:
         put(extra, room - blocks.length)
-    head["blocks"] = blocks.index
+    head |= {"blocks": blocks.index, "elements": blocks.starts, "characters": blocks.length}
     for step, number in numbers.items():
+        if number in absent:
+            continue
         if derived[step] is not None:
             entries[number]["value"] = {"derived": derived[step]}
         if step in gradients and "gradient" not in entries[number]:
             entries[number]["gradient"] = {"added": True}
-    return head, "".join(blocks.text)
+    return head, blocks
+
+
+@contextmanager
+def as_it_was(trace: Trace) -> Iterator[None]:
+    """Let go of the values that a trace did not keep, and that were computed anew to write them down."""
+    before = [(step, step.held, step.narrowed, step.how) for step in trace.steps if not step.kept]
+    try:
+        yield
+    finally:
+        for step, held, narrowed, how in before:
+            step.held, step.narrowed, step.how = held, narrowed, how
+
+
+def unasked(trace: Trace) -> set[Step]:
+    """Steps whose values were neither kept nor are what those that were kept are made of, nor came out."""
+    kept = {step for step in trace.steps if step.kept}
+    if len(kept) == len(trace.steps):
+        return set()
+    made = {one for step in kept if not step.leaf and step.shape.numel() > 1 for one in step.operands.values()}
+    return set(trace.steps) - kept - made - {trace[name] for name in trace.outputs}
+
+
+def with_parts(steps: set[Step], numbers: Iterable[Step]) -> set[Step]:
+    """With what they were opened into, and what stands beside the model's steps and is made of them."""
+    found, waiting = set(steps), list(steps)
+    while waiting:
+        inside = [one for one in waiting.pop().inside if one not in found]
+        found.update(inside)
+        waiting += inside
+    known = {one for step in numbers for one in step.inside}
+    beside = [step for step in numbers if step.how == "opened" and step not in known]
+    return found | {step for step in beside if found & set(step.operands.values())}
 
 
 SIDES = {
@@ -344,7 +389,7 @@ def entry(
         "axes": [[axis.name, labels.number(axis.labels)] if axis.labels else [axis.name] for axis in step.axes],
         "operands": [[role, numbers[operand]] for role, operand in step.operands.items()],
         "place": step.place,
-        "how": step.how,
+        "how": "captured" if step.op == "parameter" else step.how,  # one not kept was read from the model, unchanged
         "formula": LEAVES.get(step.op) or operation.text,
         "whole": trace.operation(step).text,
     }
@@ -437,42 +482,33 @@ def pieces_of(
     gradients: Mapping[Step, Tensor],
     needed: Mapping[Step, Sequence[int]],
 ) -> Iterator[Piece]:
-    """All tensors that the file is to hold."""
+    """All tensors that the file is to hold, those first that the page reads first: outputs, values, gradients."""
+    likely = Likely(trace)
+
+    def piece(kind: str, step: Step, tensor: Tensor) -> Piece:
+        return Piece((kind, numbers[step]), tensor, needed.get(step, ()), weight=likely.weight(kind, step, tensor))
+
     if trace.decoding is not None:
         for kind in DECODING:
-            yield Piece((kind, -1), getattr(trace.decoding, kind))
-    for step, number in numbers.items():
+            tensor = getattr(trace.decoding, kind)
+            yield Piece((kind, -1), tensor, weight=likely.weight(kind, None, tensor))
+    for step in sorted(numbers, key=lambda step: step not in likely.outputs):
         if step.value.is_complex():  # has no place on a scale of numbers; the page says that it is not there
             continue
         if derived[step] is None:
-            yield Piece(("value", number), step.value, needed.get(step, ()))
+            yield piece("value", step, step.value)
         recipe = recipes[step]
         if recipe is not None and recipe.table is not None:
-            yield Piece(("table", number), recipe.table)
-        if step in gradients:
-            kind = "weight gradient" if step.op == "parameter" else "gradient"
-            yield Piece((kind, number), gradients[step], needed.get(step, ()))
+            yield piece("table", step, recipe.table)
+    for step in numbers:
+        if step in gradients and not step.value.is_complex():
+            yield piece("weight gradient" if step.op == "parameter" else "gradient", step, gradients[step])
 
 
-def place(piece: Piece, block: tuple[bytes, str], blocks: Blocks, entry: dict[str, Any]) -> None:
+def place(piece: Piece, packed: Packed, blocks: Blocks, entry: dict[str, Any]) -> None:
     """Put a piece into the file, and into the entry of what it belongs to where it lies."""
     kind = piece.key[0]
-    entry["gradient" if kind == "weight gradient" else kind] = blocks.placed(piece, block)
-
-
-def rows_needed(trace: Trace, numbers: Mapping[Step, int]) -> dict[Step, list[int]]:
-    """The rows of tables that this pass looked up, and those of the words that it found likeliest."""
-    found: dict[Step, list[int]] = {}
-    for step in numbers:
-        if step.op == "embedding":
-            table, ids = step.operands["weight"], step.operands["input"]
-            found.setdefault(table, []).extend(ids.value.flatten().tolist())
-    for name in trace.outputs:
-        step = trace[name]
-        if step.op == "linear" and step.value.size(-1) > BEST:
-            best = step.value.reshape(-1, step.value.size(-1)).topk(BEST).indices.T.flatten().tolist()
-            found.setdefault(step.operands["weight"], []).extend(best)
-    return found
+    entry["gradient" if kind == "weight gradient" else kind] = blocks.placed(piece, packed)
 
 
 # --- what need not be stored -----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """A training step in a page's file: which tensors it takes, in which order of need, and where they lie.
 
-What belongs to one parameter (weights, gradient, moments) lies in one block, side by side, so that of a large one the
+What belongs to one parameter (weights, gradient, moments) lies side by side, so that of a large one the
 same rows are kept of all: a weight that is there can be asked why it moved.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from pellucid.see.address import Address, index_of
-from pellucid.see.blocks import Blocks, Piece
+from pellucid.see.blocks import Blocks, Packed, Piece
 from pellucid.see.moves import Move, Moves, Part
 from pellucid.see.operation import Step
 from pellucid.see.why import Push
@@ -168,10 +168,10 @@ class Updates:
             row = row * size + index
         return [row, *needed]
 
-    def place(self, piece: Piece, block: tuple[bytes, str], blocks: Blocks, entries: list[dict[str, Any]]) -> None:
+    def place(self, piece: Piece, packed: Packed, blocks: Blocks, entries: list[dict[str, Any]]) -> None:
         """Note where a piece lies in all entries that have a part in it."""
         kind, number = piece.key
-        found = {"of": piece.row_count, **blocks.placed(piece, block)}
+        found = {"of": piece.row_count, **blocks.placed(piece, packed)}
         if kind == "round":
             entries[number]["value"] = found
             parameter = entries[number]["update"]

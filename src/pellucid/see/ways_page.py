@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pellucid.see.blocks import Blocks, base64_length, packed
+from pellucid.see.blocks import Blocks, Packed, packed
 from pellucid.see.operation import Step
 from pellucid.see.trace import Trace
 from pellucid.see.ways import gates_of
@@ -23,14 +23,14 @@ def paths_in(trace: Trace, numbers: Mapping[Step, int], blocks: Blocks, characte
     if found is None or found.numbers * FLOAT > characters:
         return None
     layers = [one.layer for one in found.known]
-    waiting: list[tuple[dict[str, Any], tuple[bytes, str], int]] = []
+    waiting: list[tuple[dict[str, Any], Packed]] = []
 
     def told(value: Tensor) -> dict[str, Any]:
         first = value.flatten()[:1]
         if value.numel() and bool((value == first).all()) and bool(first.isfinite()):
             return {"all": float(first)}
         place: dict[str, Any] = {}
-        waiting.append((place, packed(value), value.numel()))
+        waiting.append((place, packed(value)))
         return place
 
     gates = {
@@ -46,10 +46,10 @@ def paths_in(trace: Trace, numbers: Mapping[Step, int], blocks: Blocks, characte
         for step, gate in found.gates.items()
     }
     counts = {numbers[step]: told(count) for step, count in found.counts.items()}
-    if sum(base64_length(len(block)) for _, (block, _), _ in waiting) > characters:
+    if sum(one.length for _, one in waiting) > characters:
         return None
-    for place, block, size in waiting:
-        place["block"] = blocks.add(*block, size)
+    for place, one in waiting:
+        place |= blocks.laid(one)
     held = [[numbers[step] for step in numbers if one.holds(step, trace)] for one in found.known]
     return {
         "layers": [

@@ -30,7 +30,7 @@ from pellucid.tasks.task import Batch, Evaluation, Losses, Task
 from pellucid.tasks.word_similarity import FUNCTION_WORDS, cosine_in, judged_pairs, share_right
 
 VOCABULARY = "words.json"  # what a run keeps beside its weights
-EPOCHS = 8.0  # unless told otherwise
+EPOCHS = 6.0  # unless told otherwise
 FEWEST_WORDS = 2_000  # of a text; fewer say nothing of how words are used
 HELD_BATCH = 1024  # centre words of a held-out text scored at a time
 SHOWN, PROBES, NEIGHBOURS = 400, 12, 8  # words on the map; words whose neighbours are shown, and how many

@@ -14,6 +14,7 @@ import { loadMove, moveOf, moveText, parameterOf, partsOf } from "pellucid/move.
 import { network, networkLead, smallNetwork } from "pellucid/network.js";
 import { heading } from "pellucid/questions.js";
 import { sheet, sheetSteps } from "pellucid/sheet.js";
+import { BrokenTrace } from "pellucid/store.js";
 import { decoding, decodingLead } from "pellucid/decoding.js";
 import { strip, wordsStep } from "pellucid/strip.js";
 import { training } from "pellucid/training.js";
@@ -39,16 +40,14 @@ export class App {
 
   async start() {
     const output = wordsStep(this.trace);
-    if (output) {
-      await this.trace.load(output);
-      for (const one of this.trace.made.get(output.id) ?? []) if (one.op === "softmax") await this.trace.load(one);
-    }
+    if (output) await this.trace.loadSmall([output]);
     this.frame();
     addEventListener("hashchange", () => this.read(true));
     addEventListener("resize", () => { clearTimeout(this.resized); this.resized = setTimeout(() => this.redraw(), 120); });
     addEventListener("keydown", event => { if (event.key === "Escape") this.escape(); else this.arrow(event); });
     await this.read(false);
     document.documentElement.dataset.ready = "true";
+    performance.mark("ready");
   }
 
   // --- where we are -----------------------------------------------------------------------------------------------
@@ -112,8 +111,8 @@ export class App {
     if (switches.has("stage")) state.stageKey = switches.get("stage");
     if (switches.has("tour") && this.walk_) Object.assign(this.tour, { open: true, number: Math.min(Math.max(natural(switches.get("tour")) - 1, 0), this.stages().length - 1) });
     if (special) {
-      state.special = special;
-      state.cell = null;
+      const nowhere = special === "/decoding" && !wordsStep(trace);
+      Object.assign(state, { special: nowhere ? "/map" : special, cell: null, problem: nowhere ? address : null });
     } else {
       const found = parsed(address), step = found && trace.find(found.name);
       const cell = step && (found.indices || !step.shape.length) ? cellOf(step, found.indices) : null;
@@ -274,6 +273,7 @@ export class App {
 
   frame() {
     const { trace } = this;
+    if (trace.file.cut) throw new BrokenTrace("cut"); // what says so stays
     this.why = new Why(trace, this);
     this.why.pathsOpen = /&paths\b/.test(location.hash);
     this.nav = el("nav", { "aria-label": t("nav.title") });
@@ -384,7 +384,8 @@ export class App {
       const headAt = state.cell ? state.step.axes.findIndex(([axis]) => axis === this.headAxis) : -1;
       if (state.heads.one !== null && headAt < 0) state.lead[this.headAxis] = state.heads.one;
       this.sliced = slicedBy(trace, plan.all);
-      await Promise.all([...plan.all.map(one => trace.load(one)), ...(state.backward ? plan.all.map(one => trace.load(one, "gradient")) : []), state.update ? moveOf(trace, state.step) && loadMove(trace, state.step) : state.backward ? trace.loadBackward(state.step) : trace.loadForward(state.step)]);
+      const kind = state.backward ? "gradient" : "value", moving = state.update && moveOf(trace, state.step);
+      await Promise.all([...(state.oneScale ? plan.all : plan.now).map(one => trace.load(one, kind)), plan.counted && trace.load(plan.counted), trace.loadSmall(plan.all, kind), moving ? loadMove(trace, state.step) : state.cell && this.loadAround(state.step, state.cell)]);
       if (version !== this.version) return;
       this.drawSheet(plan);
       if (state.cell) {
@@ -442,12 +443,17 @@ export class App {
   }
 
   drawStrip() {
+    const words = wordsStep(this.trace);
+    if (words && !this.trace.loaded(words)) {
+      this.trace.load(words).then(() => this.drawStrip());
+      return;
+    }
     if (!this.stripDrawn || this.stripDrawn !== language) {
       const found = strip(this);
       this.footer.replaceChildren(...(found ? [found] : []));
       this.stripDrawn = language;
     }
-    const { step, cell } = this.state, output = wordsStep(this.trace);
+    const { step, cell } = this.state, output = words;
     if (!output) return;
     const query = step && cell && step.axes.findIndex(([axis]) => axis === "query" || axis === "position");
     const target = cell && query >= 0 && (step.name.startsWith("decoder") || step.axes.at(-1)[1] === output.axes.at(-1)[1]) ? cell[query] : null;
@@ -481,9 +487,13 @@ export class App {
       if (keyed) say(told(shown));
     };
     if (this.moving(step)) return tell();
-    const kind = state.backward ? "loadedBackward" : "loadedForward";
-    if (step[kind]) tell();
-    else (state.backward ? trace.loadBackward(step) : trace.loadForward(step)).then(() => { step[kind] = true; tell(); });
+    if (trace.loadedAround(step, state.backward)) tell();
+    else this.loadAround(step, cell).then(() => { for (const one of this.figures) if (one.step === step && still()) one.refresh(); tell(); });
+  }
+
+  // What is needed to explain one number.
+  loadAround(step, cell) {
+    return this.state.backward ? this.trace.loadBackward(step) : this.trace.loadForward(step, offsetOf(step.shape, cell));
   }
 
   // Rings around the explained number and its operands.

@@ -15,6 +15,7 @@ export function panelBadges(trace, step, backward = false) {
   const found = [], source = backward ? step.gradient : step.value, inner = step.inside && !step.computed ? trace.innermost(step) : step;
   if (step.computed) found.push(badge("recomputed", t("badge.here")));
   else if (backward) found.push(source?.added ? badge("recomputed", t("badge.here"), t("badge.here.long")) : badge("opened", t("badge.gradient"), t("badge.gradient.long")));
+  else if (step.how === "not kept") found.push(badge("sampled", t("badge.unkept")));
   else if (trace.isLeaf(step)) found.push(badge("captured", t("badge.captured"), t(`formula.${LEAVES[step.op] ?? step.formula}`)));
   else if (inner.how === "whole" || step.how === "whole") found.push(badge("whole", t("badge.whole"), t("badge.whole.long")));
   else if (step.how === "opened" || step.inside) found.push(opened(inner.difference ?? step.difference));

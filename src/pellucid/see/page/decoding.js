@@ -51,7 +51,7 @@ function asAddressed(options, source) {
 // From a recorded search.
 async function recorded(app) {
   const { trace } = app, found = trace.decoding;
-  const logits = await trace.decoded(found.logits.block), attention = await trace.decoded(found.attention.block);
+  const logits = await trace.decoded(found.logits), attention = await trace.decoded(found.attention);
   const [, vocabulary] = found.shapes.logits, [, layers, heads, length] = found.shapes.attention;
   const labels = trace.labels[wordsStep(trace).axes.at(-1)[1]];
   const rowAt = numbersOf(attention, found.attention, length);
@@ -75,7 +75,7 @@ function numbersOf(numbers, source, width) {
 // From the pass itself, in which the target was read whole.
 async function read(app) {
   const { trace } = app, step = wordsStep(trace), vocabulary = step.shape.at(-1);
-  const calls = trace.attentions.filter(call => /cross/.test(call.place)).map(call => trace.steps[call.weights]);
+  const calls = trace.attentions.filter(call => /cross/.test(call.place)).map(call => trace.steps[call.weights]).filter(one => one.value && !one.value.rows);
   await Promise.all([trace.load(step), ...calls.map(one => trace.load(one))]);
   const first = calls[0], heads = first ? first.shape.at(-3) : 0, queries = first ? first.shape.at(-2) : 0, length = first ? first.shape.at(-1) : 0;
   const labels = trace.labels[step.axes.at(-1)[1]], best = row => {

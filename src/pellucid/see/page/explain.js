@@ -4,7 +4,7 @@
 import { cellAt, offsetOf, printed } from "pellucid/address.js";
 import { DIGITS, SHOWN, bySize, cellsOf, evaluate, exact, textOf } from "pellucid/expression.js";
 import { exactText, significant } from "pellucid/format.js";
-import { cellsWith, derivativeOf, expressionOf } from "pellucid/recipe.js";
+import { expressionOf, localsOf } from "pellucid/recipe.js";
 
 const BACKWARD = "dL/dx = sum over y made of x: dL/dy dy/dx";
 
@@ -27,14 +27,14 @@ function explainGradient(trace, step, offset, address) {
     formula: BACKWARD };
   if (!trace.hasGradient(step)) return { ...base, value: 0, formula: "no path leads from it to the loss", none: true };
   const parts = [];
-  let opaque = false;
+  let opaque = false, unknown = false; // unknown: of numbers that are not in the file
   for (const made of trace.made.get(step.id) ?? []) {
     if (!trace.hasGradient(made)) continue;
     if (made.inside) {
       parts.push(term(trace, made, offset, 1));
     } else if (made.recipe) {
-      for (const at of cellsWith(trace, made, step, offset)) {
-        const local = derivativeOf(trace, made, at, step, offset);
+      for (const [at, local] of localsOf(trace, made, step, offset)) {
+        if (local === undefined) { unknown = true; continue; }
         const kept = step.dtype === "float64" ? local : Math.fround(local);
         if (kept !== 0) parts.push(term(trace, made, at, kept));
       }
@@ -43,11 +43,11 @@ function explainGradient(trace, step, offset, address) {
     }
   }
   const tree = parts.length ? { kind: "+", parts } : null;
-  const missing = tree !== null && cellsOf(tree).some(one => one.value === undefined);
+  const missing = unknown || (tree !== null && cellsOf(tree).some(one => one.value === undefined));
   const stored = trace.gradientAt(step, offset);
-  const value = stored ?? (tree && !missing ? Math.fround(evaluate(tree)) : 0);
+  const value = stored ?? (missing || opaque ? undefined : tree ? Math.fround(evaluate(tree)) : 0);
   const recomputed = stored === undefined || Boolean(step.gradient?.added);
-  if (!tree) return { ...base, value, opaque, formula: value === 1 ? "the loss itself" : BACKWARD };
+  if (!tree) return { ...base, value, opaque, missing, formula: value === 1 ? "the loss itself" : BACKWARD };
   return { ...base, value, tree, opaque, missing, recomputed };
 }
 
@@ -57,7 +57,8 @@ const term = (trace, made, at, local) => ({ kind: "*", parts: [
 
 export function text(explanation, digits = DIGITS, shown = SHOWN) {
   const name = explanation.backward ? `dL/d ${explanation.address}` : explanation.address;
-  const value = significant(explanation.value, digits);
+  const value = explanation.value === undefined ? "·" : significant(explanation.value, digits);
+  if (explanation.missing) return `${explanation.formula}\n${name} = ${value}`;
   if (!explanation.tree) return `${name} = ${value}, ${explanation.formula}`;
   return `${explanation.formula}\n${name} = ${textOf(explanation.tree, digits, shown)} = ${value}`;
 }

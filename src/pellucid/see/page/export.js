@@ -29,13 +29,19 @@ const TYPES = { SVG: "image/svg+xml", CSV: "text/csv", PNG: "image/png" };
 const fileName = name => name.replace(/[^\w.-]+/g, "_").replace(/^_+|_+$/g, "") || "panel";
 
 export function saveMenu(figure) {
-  return menu(figure.sliceName(), { SVG: () => drawing(figure), PNG: () => painted(drawing(figure)), CSV: () => csv(figure) });
+  return menu(figure.sliceName(), { SVG: () => whole(figure, drawing), PNG: async () => painted(await whole(figure, drawing)), CSV: () => whole(figure, csv) });
+}
+
+// Once all of its numbers have been read and drawn.
+async function whole(figure, written) {
+  await figure.ready();
+  return written(figure);
 }
 
 // The same for any panel; `panel` is its element, or gives it, when the file is asked for.
 export function savePanel(panel, name) {
   const of = () => typeof panel === "function" ? panel() : panel;
-  return menu(name, { SVG: () => picture(of()), PNG: () => painted(picture(of())), CSV: () => tableOf(of()) });
+  return menu(name, { SVG: () => picture(of()), PNG: async () => painted(await picture(of())), CSV: () => tableOf(of()) });
 }
 
 export function save(name, blob) {
@@ -72,7 +78,8 @@ export function csv(figure) {
 }
 
 // What a panel holds: the rows that it gives itself, else its matrices, tables, terms and links.
-function tableOf(panel) {
+async function tableOf(panel) {
+  await drawn(panel);
   if (panel.table) return lines(panel.table());
   const found = [];
   for (const one of panel.querySelectorAll("figure, table, ol.terms, svg[role=group], [data-small]")) {
@@ -118,11 +125,13 @@ const round = value => Number(value.toFixed(2));
 
 // --- any panel as SVG ----------------------------------------------------------------------------------------------
 
+const drawn = panel => Promise.all([...panel.querySelectorAll("figure")].map(one => one.figure?.ready()));
+
 const LEFT_OUT = ".saves, .orders, .unseen, .lens, [hidden], button.next, .menu";
 
 // Boxes with a ground or a line, text line by line, drawings and matrices: where and as they stand on the page.
-export function picture(panel) {
-  for (const one of panel.querySelectorAll("figure")) if (one.figure && !one.figure.drawn) one.figure.draw();
+export async function picture(panel) {
+  await drawn(panel);
   const frame = panel.getBoundingClientRect(), parts = [];
   const at = box => ({ x: round(box.left - frame.left + 12), y: round(box.top - frame.top + 12), width: round(box.width), height: round(box.height) });
   (function read(node) {

@@ -98,7 +98,7 @@ export function bySize(parts) {
 // All cells in it, in their order.
 export function cellsOf(node, found = []) {
   if (node.kind === "x") found.push(node);
-  for (const part of node.parts ?? []) cellsOf(part, found);
+  else if (node.parts) for (const part of node.parts) cellsOf(part, found);
   return found;
 }
 

@@ -10,10 +10,12 @@ import { colourOf, colours, inkOn } from "pellucid/colour.js";
 import { button, el } from "pellucid/dom.js";
 import { folding, saveMenu } from "pellucid/export.js";
 import { count, exactText, minus, passing, percent, shown, significant } from "pellucid/format.js";
+import { added, nothing, paint, summary, summed } from "pellucid/pixels.js";
 import { axisName, t } from "pellucid/words.js";
 
 const WIDE = 58, TALL = 26; // of a cell whose number is written out
 const DENSE = 44, NARROW = 38; // of one among many tables, and where there is little room: with a digit less
+const MANY = 1 << 16; // cells: more are summed up and painted in turns
 const SHARES = new Set(["softmax"]);
 
 export class Figure {
@@ -30,9 +32,27 @@ export class Figure {
     this.windowed = false;
     this.at = [0, 0]; // the first row and column of the window
     this.point = null;
-    const gradient = this.kind === "gradient", gaps = gradient ? step.gradientRowsThere : step.absent || step.rowsThere;
-    this.whole_ = gaps ? null : gradient ? step.gradients : step.values; // all of them are there: read without asking
+    this.take();
     this.element = this.build();
+  }
+
+  // All numbers are there, and read without asking; if none is missing, straight from their array.
+  take() {
+    const { step } = this, gradient = this.kind === "gradient", gaps = gradient ? step.gradientRowsThere : step.absent || step.rowsThere;
+    this.all_ = gradient ? step.gradients : step.values;
+    this.gaps_ = gaps ?? null;
+    this.whole_ = gaps ? null : this.all_;
+    this.there = !this.trace.loaded || this.trace.loaded(step, this.kind);
+  }
+
+  // The numbers as they lie in their array: row after row from `start`, with which of them are missing; null where they
+  // are in another order.
+  get plain() {
+    if (!this.all_ || this.order || this.rowOrder) return null;
+    this.value(0, 0); // finds the start
+    const { there, width } = this.gaps_ ?? {};
+    return { values: this.all_, start: this.base, width: this.columns, absent: there ? null : this.gaps_,
+      lacks: there ? row => !there[Math.floor((this.base + row * this.columns) / width)] : null };
   }
 
   get share() {
@@ -59,30 +79,16 @@ export class Figure {
 
   // Row and column of a cell of the tensor, or null if another slice is shown.
   shownAt(cell) {
-    const leading = this.cell(0, 0).slice(0, Math.max(this.rank - 2, 0));
-    if (leading.some((index, d) => index !== cell[d])) return null;
+    for (let d = 0; d < this.rank - 2; d++) {
+      if (cell[d] !== Math.min(this.lead[this.step.axes[d][0]] ?? 0, this.step.shape[d] - 1)) return null;
+    }
     const column = this.rank > 0 ? cell[this.rank - 1] : 0, row = this.rank > 1 ? cell[this.rank - 2] : 0;
     const at = this.rowOrder ? this.rowOrder.indexOf(row) : row;
     return at < 0 ? null : [at, this.order ? this.order.indexOf(column) : column];
   }
 
   get summary() {
-    if (this.known) return this.known;
-    let min = Infinity, max = -Infinity, sum = 0, count = 0, zeros = 0, absent = 0, hidden = 0, limit = 0;
-    for (let row = 0; row < this.rows; row++) {
-      for (let column = 0; column < this.columns; column++) {
-        const value = this.value(row, column);
-        if (value === undefined) { absent++; continue; }
-        if (!Number.isFinite(value)) { hidden++; continue; }
-        count++;
-        sum += value;
-        if (value === 0) zeros++;
-        if (value < min) min = value;
-        if (value > max) max = value;
-        limit = Math.max(limit, Math.abs(value));
-      }
-    }
-    this.known = { min, max, mean: sum / count, zeros: zeros / Math.max(count, 1), count, absent, hidden, limit };
+    this.known ??= summed(added(nothing(), this, 0, this.rows));
     return this.known;
   }
 
@@ -229,7 +235,19 @@ export class Figure {
       columns: Math.min(this.columns, column + Math.ceil(this.boardWidth / w)) };
   }
 
+  // At once, if it is little; else in turns, once its numbers have been read.
   draw() {
+    if (this.settled) return this.painted();
+    this.drawing ??= this.fetch().then(() => this.painted()).finally(() => { this.drawing = null; });
+    return this.drawing;
+  }
+
+  // Whether its numbers are there, and what sums them up is known or quickly found.
+  get settled() {
+    return this.there && (this.known || this.rows * this.columns <= MANY);
+  }
+
+  painted() {
     if (!this.drawn) {
       this.drawn = true;
       this.drawUnder();
@@ -238,9 +256,24 @@ export class Figure {
     g.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     g.clearRect(0, 0, this.gutter + this.boardWidth, this.head + this.boardHeight);
     const written = this.roomy || this.windowed;
-    if (written) this.drawCells(g, c, w, h, firstRow, firstColumn); else this.drawPixels(g, c);
+    this.pass = (this.pass ?? 0) + 1;
+    const done = written ? this.drawCells(g, c, w, h, firstRow, firstColumn) : this.drawPixels(g, c);
     if (!this.small) this.drawLabels(g, c, w, h, firstRow, firstColumn);
     this.drawRings();
+    this.painting = done;
+    return done;
+  }
+
+  async fetch() {
+    if (!this.there) await this.trace.load(this.step, this.kind);
+    this.take();
+    if (!this.settled) this.known = await summary(this);
+  }
+
+  // For whoever reads its numbers.
+  async ready() {
+    if (!this.there || !this.drawn || this.drawing) await this.draw();
+    await this.painting;
   }
 
   drawCells(g, c, w, h, firstRow, firstColumn) {
@@ -279,27 +312,11 @@ export class Figure {
     g.restore();
   }
 
-  drawPixels(g, c) {
-    const ratio = devicePixelRatio, width = Math.max(1, Math.round(this.columns * this.w * ratio));
+  async drawPixels(g, c) {
+    const ratio = devicePixelRatio, width = Math.max(1, Math.round(this.columns * this.w * ratio)), pass = this.pass;
     const height = Math.max(1, Math.round(this.rows * this.h * ratio));
-    const picture = g.createImageData(width, height), pixels = new Uint32Array(picture.data.buffer);
-    const shades = this.shades(), from = Array.from({ length: width + 1 }, (_, x) => Math.floor(x * this.columns / width));
-    const line = new Uint32Array(width);
-    let drawnRow = -1, drawnEnd = -1;
-    for (let y = 0; y < height; y++) {
-      const row = Math.min(this.rows - 1, Math.floor(y * this.rows / height));
-      const rowEnd = Math.max(row + 1, Math.min(this.rows, Math.floor((y + 1) * this.rows / height)));
-      if (row !== drawnRow || rowEnd !== drawnEnd) {
-        for (let x = 0; x < width; x++) {
-          const column = Math.min(this.columns - 1, from[x]);
-          line[x] = shades(this.largest(row, rowEnd, column, Math.max(column + 1, Math.min(this.columns, from[x + 1]))), x + y);
-        }
-        drawnRow = row;
-        drawnEnd = rowEnd;
-      }
-      pixels.set(line, y * width);
-    }
-    g.putImageData(picture, Math.round(this.gutter * ratio), Math.round(this.head * ratio));
+    const whole = await paint(this, g, this.shades(), width, height, Math.round(this.gutter * ratio), Math.round(this.head * ratio), () => pass === this.pass);
+    if (!whole) return;
     if (this.w >= 7 && this.h >= 7) { // hairlines between cells that can be told apart
       g.strokeStyle = c.paper;
       g.lineWidth = 1;
@@ -324,19 +341,6 @@ export class Figure {
     if (this.names) return () => table[256];
     return (value, at) => value === undefined || !Number.isFinite(value) ? at % 4 ? paper : hatch
       : table[256 + Math.round(Math.max(-1, Math.min(1, value / limit)) * 256)];
-  }
-
-  // Of the cells that fall on one pixel the largest, so that nothing strong is lost.
-  largest(row, rowEnd, column, columnEnd) {
-    let best;
-    if (rowEnd === row + 1 && columnEnd === column + 1) return this.value(row, column);
-    for (let r = row; r < rowEnd; r++) {
-      for (let k = column; k < columnEnd; k++) {
-        const value = this.value(r, k);
-        if (best === undefined || Math.abs(value) > Math.abs(best)) best = value;
-      }
-    }
-    return best;
   }
 
   drawLabels(g, c, w, h, firstRow, firstColumn) {
@@ -523,7 +527,8 @@ export class Figure {
   }
 
   // Columns by the row pointed at, rows by the column pointed at or by their size, largest first; `most` rows are kept.
-  arrange(order, most = 0) {
+  async arrange(order, most = 0) {
+    if (!this.there || this.drawing) await this.ready();
     const marked = this.here && this.cell(...this.here), at = this.here ?? this.point ?? [0, 0], own = this.cell(...at);
     const hidden = this.concealed && this.cell(...this.concealed);
     const before = { columns: this.order, rows: this.rowOrder };
@@ -562,17 +567,37 @@ export class Figure {
     const c = colours(), [row, column] = this.point, rows = [], columns = [];
     for (let r = row - 1; r <= row + 1; r++) if (r >= 0 && r < this.rows) rows.push(r);
     for (let k = column - 2; k <= column + 2; k++) if (k >= 0 && k < this.columns) columns.push(k);
-    this.lens.replaceChildren(el("table", {}, el("tr", {}, el("th"), columns.map(k => el("th", {}, this.columnLabel(k)))),
-      rows.map(r => el("tr", {}, el("th", {}, this.rowLabel(r)), columns.map(k => {
-        const value = this.value(r, k), rgb = this.colour(value);
-        return el("td", { class: r === row && k === column ? "here" : null,
-          style: rgb ? `background:rgb(${rgb});color:${inkOn(rgb)}` : `color:${c.quiet}` }, this.hides(r, k) ? "?" : shown(value));
-      })))));
+    const table = this.lensTable(rows.length, columns.length);
+    columns.forEach((k, j) => { table[0][j + 1].textContent = this.columnLabel(k); });
+    rows.forEach((r, i) => {
+      table[i + 1][0].textContent = this.rowLabel(r);
+      columns.forEach((k, j) => {
+        const value = this.value(r, k), rgb = this.settled ? this.colour(value) : null, cell = table[i + 1][j + 1];
+        cell.className = r === row && k === column ? "here" : "";
+        cell.style.background = rgb ? `rgb(${rgb})` : "";
+        cell.style.color = rgb ? inkOn(rgb) : c.quiet;
+        cell.textContent = this.hides(r, k) ? "?" : shown(value);
+      });
+    });
     this.lens.hidden = false;
     const x = this.gutter + (column + 0.5) * this.w, y = this.head + (row + 1) * this.h;
     const wide = this.lens.offsetWidth, left = Math.max(-this.gutter, Math.min(x - wide / 2, this.gutter + this.boardWidth - wide));
     this.lens.style.left = `${Math.max(left, 0)}px`;
     this.lens.style.top = `${y + 14}px`;
+  }
+
+  // What is pointed at has been read meanwhile.
+  refresh() {
+    if (this.point && !this.lens.hidden) this.showLens();
+  }
+
+  // The cells of the lens, made once for each size: pointing fills them anew.
+  lensTable(rows, columns) {
+    if (this.lensCells?.length !== rows + 1 || this.lensCells[0].length !== columns + 1) {
+      this.lensCells = Array.from({ length: rows + 1 }, (_, i) => Array.from({ length: columns + 1 }, (_, j) => el(i && j ? "td" : "th")));
+      this.lens.replaceChildren(el("table", {}, this.lensCells.map(cells => el("tr", {}, cells))));
+    }
+    return this.lensCells;
   }
 
   text(cell, all = false) {
@@ -612,12 +637,16 @@ function fitted(g, text, room) {
   return short.length > 1 || room > 14 ? short + (short.length < text.length ? "…" : "") : "";
 }
 
-// What is far below is drawn when it comes near: a sheet of large matrices opens at once.
+// What is far below is drawn when it comes near: a sheet of large matrices opens at once. One after the other, so that
+// the first is there first.
+let before = Promise.resolve();
 const watcher = new IntersectionObserver(entries => {
   for (const entry of entries) {
     if (!entry.isIntersecting) continue;
     watcher.unobserve(entry.target);
-    entry.target.figure.draw();
+    const { figure } = entry.target;
+    if (figure.there && figure.rows * figure.columns <= MANY) figure.draw();
+    else before = before.then(() => figure.board.isConnected && figure.draw());
   }
 }, { rootMargin: "300px" });
 

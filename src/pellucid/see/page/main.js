@@ -16,15 +16,16 @@ function start() {
     return; // what waits for the page says so
   }
   let graph = null;
-  if (!("DecompressionStream" in window)) return;
+  if (!("DecompressionStream" in window) || !Promise.withResolvers) return; // and so for this
   try {
     graph = JSON.parse(read("graph"));
     setLanguage(preferred(graph.language));
-    const trace = new Trace(graph, read("blocks"));
+    const trace = new Trace(graph);
     const app = new App(trace, root);
     window.pellucid = app; // for whoever opens the console, and for tests
     matchMedia("(prefers-color-scheme:dark)").addEventListener("change", () => { forgetColours(); app.redraw(); });
     addEventListener("unhandledrejection", event => { if (event.reason instanceof BrokenTrace) { event.preventDefault(); sorry(root); } });
+    trace.file.whole.promise.catch(() => sorry(root));
     app.start().catch(error => { if (!(error instanceof BrokenTrace)) throw error; sorry(root); });
   } catch (error) {
     if (!(error instanceof BrokenTrace) && !(error instanceof SyntaxError)) throw error;

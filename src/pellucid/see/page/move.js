@@ -29,7 +29,7 @@ export async function loadMove(trace, parameter) {
   await Promise.all([...partsOf(trace, parameter), ...rounds].map(one => trace.load(one)));
   if (move.pushes && !move.pushNumbers) {
     const count = trace.training.who.en.length, holder = { size: parameter.size * count };
-    const numbers = await trace.decoded(move.pushes.block);
+    const numbers = await trace.decoded(move.pushes);
     move.pushNumbers = move.pushes.rows ? trace.scattered(holder, move.pushes, numbers, "value") : numbers;
     move.pushRows = holder.rowsThere?.there ?? null;
   }

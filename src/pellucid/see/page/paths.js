@@ -23,7 +23,9 @@ export async function paths(trace, step, cell) {
       }
       if (!made.recipe) return false;
       for (const at of cellsWith(trace, made, one, offset)) {
-        const local = derivativeOf(trace, made, at, one, offset), kept = one.dtype === "float64" ? local : Math.fround(local);
+        const local = derivativeOf(trace, made, at, one, offset);
+        if (local === undefined) return false; // of numbers that are not in the file
+        const kept = one.dtype === "float64" ? local : Math.fround(local);
         if (kept !== 0 && !await onward(made, at, [...cells, printed(made, cellAt(made.shape, at))], [...partials, kept])) return false;
       }
     }
@@ -52,6 +54,7 @@ async function onward(trace, step, offset) {
     else if (!made.recipe) return null;
     else for (const at of cellsWith(trace, made, step, offset)) {
       const local = derivativeOf(trace, made, at, step, offset);
+      if (local === undefined) return null; // of numbers that are not in the file
       if (local !== 0) found.push([made, at, local]);
     }
   }
@@ -62,7 +65,7 @@ async function onward(trace, step, offset) {
 async function read(trace, place) {
   if (place === null || place === undefined) return null;
   if (place.all !== undefined) return () => place.all;
-  const numbers = await trace.decoded(place.block);
+  const numbers = await trace.decoded(place);
   return offset => numbers[offset];
 }
 

@@ -20,6 +20,9 @@ export function pictures(app, plan) {
     el("div", { class: "multiples", role: "group", "aria-label": step.name }, isPicture(step) && !app.state.backward ? seen(app, step) : null, smalls(app, step)))));
 }
 
+// Pictures of which every number is needed at once.
+export const seenWhole = rows => [...new Set(rows.flatMap(row => [...row.operands, row.result]))].filter(isPicture);
+
 const isPicture = step => step.op === "input" && step.shape.length === 4 && step.axes[1][0] === "channel";
 const channelOf = step => step.axes.findIndex(([axis]) => axis === "channel");
 

@@ -153,12 +153,14 @@ function local(app, step) {
 
 // Of the cell with the largest gradient the operand through which most of it goes on.
 function strongest(trace, step) {
+  if (!step.gradients) return null;
   let offset = 0;
   step.gradients.forEach((one, i) => { if (Math.abs(one) > Math.abs(step.gradients[offset])) offset = i; });
   const upstream = trace.gradientAt(step, offset), tree = expressionOf(trace, step, cellAt(step.shape, offset), offset);
   let best = null;
   for (const leaf of cellsOf(tree).filter(one => trace.hasGradient(one.step)).slice(0, 256)) {
     const slope = derivativeOf(trace, step, offset, leaf.step, leaf.offset);
+    if (slope === undefined || upstream === undefined) continue; // of numbers that are not in the file
     if (!best || Math.abs(slope) > Math.abs(best.slope)) best = { offset, leaf, slope, upstream };
   }
   return best;

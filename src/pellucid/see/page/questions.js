@@ -13,12 +13,12 @@ const FACTS = {
   embedding: (trace, step) => { const [rows, width] = operand(trace, step, "weight").shape; return { rows: count(rows), width }; },
   conv2d: (trace, step) => { const [to, from, ...kernel] = operand(trace, step, "weight").shape; return { from, to, kernel: kernel.join("×") }; },
   max_pool2d: pooled, avg_pool2d: pooled,
-  relu: (trace, step) => ({ negative: count(step.values.reduce((sum, value) => sum + (value <= 0), 0)), all: count(step.size) }),
+  relu: (trace, step) => ({ negative: count(whole(step).reduce((sum, value) => sum + (value <= 0), 0)), all: count(step.size) }),
   tanh: (trace, step) => ends(step), sigmoid: (trace, step) => ends(step),
   add: (trace, step) => ({ shape: passing(step) }),
   layer_norm: (trace, step) => ({ rows: count(step.size / step.shape.at(-1)), width: step.shape.at(-1) }),
   softmax: (trace, step) => ({ width: count(step.shape.at(-1)) }),
-  cross_entropy: (trace, step) => ({ loss: number(step.values[0]) }),
+  cross_entropy: (trace, step) => ({ loss: number(whole(step)[0]) }),
   gru: sequence, lstm: sequence, rnn_tanh: sequence,
   input: (trace, step) => ({ shape: passing(step) }),
 };
@@ -37,8 +37,24 @@ function operand(trace, step, role) {
 
 const number = value => minus(significant(value, 3));
 
+// All numbers of a step; of one of which some are not in the file nothing is told.
+function whole(step) {
+  if (!step.values || step.rowsThere || step.absent) throw new TypeError(`${step.name} is not whole`);
+  return step.values;
+}
+
+const COUNTED = new Set(["relu", "tanh", "sigmoid", "cross_entropy"]); // sentences that need the numbers of their step
+
+const servedBy = (trace, step) => ["parameter", "constant"].includes(step.op) ? (trace.made.get(step.id) ?? [])[0] ?? step : step;
+
+// The step whose numbers have to be there before its place is headed, or null.
+export function countedStep(trace, step) {
+  const main = servedBy(trace, step), one = [main, trace.innermost(main)].find(it => COUNTED.has(LIKE[it.op] ?? it.op));
+  return one ?? null;
+}
+
 function ends(step) {
-  const numbers = [...step.values].filter(Number.isFinite);
+  const numbers = whole(step).filter(Number.isFinite);
   return { name: step.op, low: number(numbers.reduce((a, b) => Math.min(a, b))), high: number(numbers.reduce((a, b) => Math.max(a, b))) };
 }
 
@@ -51,7 +67,7 @@ export function heading(app, plan) {
   if (plan.stage) return { title: `${plan.stage.title[language]}`, lead: plan.stage.sentence[language] };
   const key = step.group?.key ?? step.name, call = plan.call;
   if (call) return { title: t("attention.title"), lead: t("attention.lead", { place: key, heads: trace.steps[call.weights].shape.at(-3) ?? 1, d: trace.steps[call.query].shape.at(-1) }) };
-  const main = ["parameter", "constant"].includes(step.op) ? (trace.made.get(step.id) ?? [])[0] ?? step : step; // what it serves
+  const main = servedBy(trace, step);
   const op = [main.op, trace.innermost(main).op].map(one => LIKE[one] ?? one).find(one => known(`ask.${one}`));
   return { title: op ? t(`ask.${op}`) : t("ask.place", { place: key }), lead: [op ? answer(trace, main, op) : "", t("sheet.lead")].filter(Boolean).join(language === "zh" ? "" : " ") };
 }

@@ -59,6 +59,8 @@ export function expressionOf(trace, step, cell, offset) {
       case "cells": { const [form, ...numbers] = body[2][offset]; return formed(body[1][form], numbers); }
       case "x": return outside(body, cell, loops) ? null : leaf(operands[body[1]], place(body[2], body[3], cell, loops));
       case "map": {
+        const kept = step.tableRowsThere;
+        if (kept && !kept.there[Math.floor(offset / kept.width)]) return { kind: "x", step, offset, value: undefined };
         let number = (step.tableNumbers ? step.tableNumbers[offset] : 0) - 1;
         for (const role of number >= 0 ? body[1] : []) {
           if (number < operands[role].size) return leaf(operands[role], number);
@@ -96,11 +98,19 @@ function* counted(counts, before = []) {
   for (let value = 0; value < counts[before.length]; value++) yield* counted(counts, [...before, value]);
 }
 
-// A recipe of single cells (no loops) as a function of the cell.
-export function terms(body, operands) {
-  const compiled = compile(body);
-  return { value: compiled, present: (cell, trace) => leavesOf(body).every(({ leaf }) =>
-    trace.has(operands[leaf[1]], place(leaf[2], leaf[3], cell, []))) };
+// The cells that one cell is made of, as [step, offset]; their numbers need not be there. null where the numbers decide.
+export function leavesAt(trace, step, offset) {
+  if (step.recipe[0] === "map" || step.recipe[0] === "?") return null;
+  return cellsOf(expressionOf({ operands: one => trace.operands(one), steps: trace.steps, at: () => 0 }, step, cellAt(step.shape, offset), offset)).map(one => [one.step, one.offset]);
+}
+
+// The factors of a cell that stands where it stands in its shape: [dimension, stride], those of one position left out.
+export const strided = shape => shape.map((size, d) => [d, shape.slice(d + 1).reduce((a, b) => a * b, 1), size]).filter(([, , size]) => size > 1).map(([d, stride]) => [d, stride]);
+
+// A recipe of single cells (no loops) as a function of the cell, and whether one of those that it reads is missing.
+export function terms(body, operands, missing) {
+  const leaves = leavesOf(body).filter(({ leaf }) => missing[leaf[1]]);
+  return { value: compile(body), lacks: cell => leaves.some(({ leaf }) => missing[leaf[1]][place(leaf[2], leaf[3], cell, [])]) };
 
   function compile(one) {
     switch (one[0]) {
@@ -206,8 +216,47 @@ function solve(leaf, counts, shape, offset, tell) {
   })(0, offset - leaf[2]);
 }
 
-// dy/dx of one cell y of `step` by one cell x of `source`, at the numbers of the trace.
+// dy/dx of one cell y of `step` by one cell x of `source`, at the numbers of the trace; undefined where it depends on
+// one that is not in the file.
 export function derivativeOf(trace, step, at, source, offset) {
   const tree = expressionOf(trace, step, cellAt(step.shape, at), at);
-  return slope(tree, node => node.step === source && node.offset === offset, step.op);
+  const found = slope(tree, node => node.step === source && node.offset === offset, step.op);
+  if (!cellsOf(tree).some(one => one.value === undefined)) return found;
+  return ["+", "-"].includes(tree.kind) && tree.parts.every(one => ["x", "n"].includes(one.kind)) ? found : undefined;
+}
+
+// The cells of `step` that the cell at `offset` of `source` goes into, in order, each with its derivative: [at, dy/dx].
+export function localsOf(trace, step, source, offset) {
+  const products = productsOf(step.recipe);
+  if (!products) return cellsWith(trace, step, source, offset).map(at => [at, derivativeOf(trace, step, at, source, offset)]);
+  const operands = trace.operands(step), found = new Map();
+  const strides = step.shape.map((_, d) => step.shape.slice(d + 1).reduce((a, b) => a * b, 1));
+  const number = (one, cell, loops) => one[0] === "n" ? constant(one[1]) : trace.at(operands[one[1]], place(one[2], one[3], cell, loops));
+  for (const { factors, counts } of products) {
+    factors.forEach((leaf, own) => {
+      if (leaf[0] !== "x" || operands[leaf[1]] !== source) return;
+      solve(leaf, counts, step.shape, offset, (cell, loops) => {
+        if (factors.some(one => one[0] === "x" && outside(one, cell, loops))) return;
+        const at = cell.reduce((sum, index, d) => sum + index * strides[d], 0);
+        const others = factors.filter((_, i) => i !== own).map(one => number(one, cell, loops));
+        const local = others.includes(undefined) ? undefined : others.reduce((product, one) => product * one, 1);
+        found.set(at, !found.has(at) ? local : found.get(at) === undefined || local === undefined ? undefined : found.get(at) + local);
+      });
+    });
+  }
+  return [...found].sort((a, b) => a[0] - b[0]);
+}
+
+// A recipe that is a sum of products of single cells and constants as these products, each with the counts of the loops
+// around it; null where it is something else. Such as x W + b: of it all slopes are found without writing out a sum.
+function productsOf(body) {
+  if (body[0] !== "+") return null;
+  const found = [], leaf = one => one[0] === "x" || one[0] === "n";
+  for (const term of body[1]) {
+    const [counts, one] = term[0] === "each" ? [term[1], term[2]] : [[], term];
+    const factors = leaf(one) ? [one] : one[0] === "*" && one[1].every(leaf) ? one[1] : null;
+    if (!factors) return null;
+    found.push({ factors, counts });
+  }
+  return found;
 }

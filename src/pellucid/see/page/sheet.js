@@ -6,14 +6,15 @@ import { Figure } from "pellucid/figure.js";
 import { passing } from "pellucid/format.js";
 import { mainSteps, onlyMoves, rowsOf } from "pellucid/groups.js";
 import { maskLegend } from "pellucid/mask.js";
-import { pictures } from "pellucid/pictures.js";
+import { pictures, seenWhole } from "pellucid/pictures.js";
+import { countedStep } from "pellucid/questions.js";
 import { alongTime, timeView } from "pellucid/time.js";
 import { moveOf, partsOf } from "pellucid/move.js";
 import { axisName, t } from "pellucid/words.js";
 
 const MOST = 24; // figures at once; more of a place are links
 
-// {element, figures, load}: `load` lists what has to be decoded before it is built.
+// What is on it; of that `now` has to be read before it is built, and the rest is read as it is drawn.
 export function sheetSteps(app) {
   const { trace, state } = app, step = state.step;
   if (state.update) return stepOf(app);
@@ -32,17 +33,19 @@ export function sheetSteps(app) {
   if (state.cell) for (const one of operandsOf(app, step)) if (!shown.has(one) && one !== step) extra.push(one);
   const lines = stage ? [] : alongTime(trace, step.group);
   for (const line of lines) for (const one of line.steps) shown.add(one);
-  return { call, stage, lines, steps, rows, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
+  const counted = stage || call ? null : countedStep(trace, step);
+  const now = [...lines.flatMap(line => line.steps), ...(call && state.heads.two !== null ? [trace.steps[call.weights]] : []), ...(call ? sharesFrom(trace, call) : []), ...seenWhole(rows)];
+  return { call, stage, lines, steps, rows, now, counted, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
 }
 
 // All that a training step makes of a parameter, from its gradient to its new value.
 function stepOf(app) {
   const { trace, state } = app, move = moveOf(trace, state.step);
   const steps = move ? partsOf(trace, state.step) : [state.step], rows = rowsOf(trace, steps.filter(one => one === state.step || one.update !== undefined));
-  return { call: null, stage: null, lines: [], steps, rows, extra: [], all: [...new Set(rows.flatMap(row => [...row.operands, row.result]))] };
+  return { call: null, stage: null, lines: [], steps, rows, now: [], counted: null, extra: [], all: [...new Set(rows.flatMap(row => [...row.operands, row.result]))] };
 }
 
-const sharesFrom = (trace, call) => call.output === undefined ? [] : trace.operands(trace.steps[call.output]);
+const sharesFrom = (trace, call) => call.output === undefined ? [] : [trace.steps[call.heads], ...trace.operands(trace.steps[call.output])];
 
 export function operandsOf(app, step) {
   const { trace, state } = app;
@@ -160,7 +163,8 @@ function attentionTables(app, call, make) {
   const same = part("masked") === part("scaled");
   const hidden = element => {
     const figure = element?.matches("figure") ? element : element?.querySelector("figure");
-    if (figure && call.reason !== "none" && !state.backward) figure.append(maskLegend(trace, call, figure.figure));
+    const legend = () => figure.append(maskLegend(trace, call, figure.figure));
+    if (figure && call.reason !== "none" && !state.backward) figure.figure.there ? legend() : figure.figure.ready().then(legend);
     return element;
   };
   return [multiples(trace, call, app), compared(trace, call, app),

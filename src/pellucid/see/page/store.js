@@ -1,25 +1,26 @@
 // The trace as the page holds it: the graph at once, each tensor when it is first looked at.
 //
-// A block is text: base64 of deflated planes of bytes. What the file leaves out because the same digits follow from
-// the operands (a sum of two numbers, a transposition) is computed here; what was left out for its size is absent, and
-// `has` says so.
+// What the file leaves out because the same digits follow from the operands (a sum of two numbers, a transposition) is
+// computed here; what was left out for its size is absent, and `has` says so. Of a large tensor single tiles can be read
+// before all of it is, so that one number never waits for millions. All long work takes turns (turns.js).
 
-import { cellsWith, derivativeOf, terms } from "pellucid/recipe.js";
+import { Blocks, BrokenTrace } from "pellucid/blocks.js";
+import { leavesAt, localsOf, strided, terms } from "pellucid/recipe.js";
+import { due, turn } from "pellucid/turns.js";
 
-const KINDS = { f4: [Float32Array, 4], f8: [Float64Array, 8], i4: [Int32Array, 4], u1: [Uint8Array, 1] };
+export { BrokenTrace };
 
-export class BrokenTrace extends Error {}
+const SMALL = 1 << 19; // numbers of a sheet that are all read before it is drawn; more come one matrix after another
 
 export class Trace {
-  constructor(graph, blockText) {
-    if (!graph || graph.format !== "pellucid.page.1" || !Array.isArray(graph.steps) || !Array.isArray(graph.blocks)) {
+  constructor(graph) {
+    if (!graph || graph.format !== "pellucid.page.1" || !Array.isArray(graph.steps) || !Array.isArray(graph.blocks) || !Array.isArray(graph.elements)) {
       throw new BrokenTrace("format");
     }
     if (!graph.steps.every(sound)) throw new BrokenTrace("steps");
     Object.assign(this, graph);
-    this.blockText = blockText;
-    const last = this.blocks.at(-1);
-    if (last && last[0] + last[1] > blockText.length) throw new BrokenTrace("cut");
+    this.file = new Blocks(graph.blocks, graph.elements, graph.characters);
+    this.read = new Map(); // tensors by their blocks: those that are equal lie in the file once
     this.named = new Map();
     this.steps.forEach((step, id) => {
       step.id = id;
@@ -65,8 +66,19 @@ export class Trace {
 
   // All that is needed to read `kind` ("value", "gradient", "table") of a step without waiting afterwards.
   load(step, kind = "value") {
-    step.loads[kind] ??= this.fetched(step, kind);
+    step.loads[kind] ??= this.fetched(step, kind).then(() => { step.loaded ??= {}; step.loaded[kind] = true; });
     return step.loads[kind];
+  }
+
+  // Whether nothing has to be waited for.
+  loaded(step, kind = "value") {
+    return step[kind] === undefined || Boolean(step.loaded?.[kind]);
+  }
+
+  // Of several steps: all, if they are few numbers; else none, and whoever draws them waits for each.
+  async loadSmall(steps, kind = "value") {
+    const missing = steps.filter(step => !this.loaded(step, kind));
+    if (missing.reduce((sum, step) => sum + step.size, 0) <= SMALL) await Promise.all(missing.map(step => this.load(step, kind)));
   }
 
   async fetched(step, kind) {
@@ -75,14 +87,15 @@ export class Trace {
     if (source.derived !== undefined) {
       await Promise.all(this.operands(step).map(one => this.load(one)));
       if (step.recipe?.[0] === "map") await this.load(step, "table");
-      step.values = derived(this, step, source.derived);
+      step.values = await derived(this, step, source.derived);
     } else if (source.added) {
       await this.loadBackward(step);
-      step.gradients = addedUp(this, step);
+      step.gradients = await addedUp(this, step);
     } else {
-      const numbers = await this.decoded(source.block);
+      const numbers = await this.decoded(source);
       const key = kind === "value" ? "values" : kind === "gradient" ? "gradients" : "tableNumbers";
       step[key] = source.rows || source.columns ? this.scattered(step, source, numbers, kind) : numbers;
+      if (step.early) delete step.early[kind];
     }
   }
 
@@ -94,15 +107,26 @@ export class Trace {
       whole.set(numbers.subarray(at * total + first, at * total + first + width), row * width);
       there[row] = 1;
     });
-    if (source.rows) step[kind === "value" ? "rowsThere" : "gradientRowsThere"] = { there, width };
+    if (source.rows) step[kind === "value" ? "rowsThere" : kind === "gradient" ? "gradientRowsThere" : "tableRowsThere"] = { there, width };
     return whole;
   }
 
-  async decoded(number) {
-    const block = this.blocks[number];
-    if (!block) throw new BrokenTrace("block");
-    block.numbers ??= decode(this.blockText.slice(block[0], block[0] + block[1]), block[2], block[3]);
-    return block.numbers;
+  decoded(source) {
+    const key = String([source.block, source.more]);
+    if (!this.read.has(key)) this.read.set(key, this.file.all(blocksOf(source)));
+    return this.read.get(key);
+  }
+
+  // One number, though not all of its tensor: the tile that it lies in.
+  async loadCell(step, offset, kind = "value") {
+    const source = step[kind];
+    if (!source || this.loaded(step, kind)) return;
+    if (source.more === undefined || source.rows || source.columns) return this.load(step, kind);
+    const size = this.blocks[source.block][3], tile = Math.floor(offset / size);
+    step.early ??= {};
+    const early = step.early[kind] ??= { size, tiles: [], reads: [] };
+    early.reads[tile] ??= this.file.read(blocksOf(source)[tile]).then(numbers => { early.tiles[tile] = numbers; });
+    await early.reads[tile];
   }
 
   has(step, offset) {
@@ -111,20 +135,32 @@ export class Trace {
   }
 
   at(step, offset) {
-    return step.values === undefined || !this.has(step, offset) ? undefined : Number(step.values[offset]);
+    if (step.values === undefined) return earlyAt(step, "value", offset);
+    return this.has(step, offset) ? Number(step.values[offset]) : undefined;
   }
 
   gradientAt(step, offset) {
     const kept = step.gradientRowsThere;
-    if (!step.gradients || (kept && !kept.there[Math.floor(offset / kept.width)])) return undefined;
-    return step.gradients[offset];
+    if (!step.gradients) return earlyAt(step, "gradient", offset);
+    return kept && !kept.there[Math.floor(offset / kept.width)] ? undefined : step.gradients[offset];
   }
 
-  // A step with all that its explanation reads.
-  async loadForward(step) {
-    const inner = this.innermost(step);
-    await Promise.all([this.load(step), this.load(inner), inner.recipe?.[0] === "map" && this.load(inner, "table"),
-      ...[...this.operands(inner), ...(inner.reads ?? []).map(id => this.steps[id])].map(one => this.load(one))]);
+  // Whether nothing has to be waited for before any number of a step is explained.
+  loadedAround(step, backward) {
+    const around = (one, kind) => this.loaded(one, kind) && [...this.operands(one), ...(one.reads ?? []).map(id => this.steps[id])].every(other => this.loaded(other));
+    if (!backward) return this.loaded(step) && this.loaded(this.innermost(step), "table") && around(this.innermost(step), "value");
+    return this.loaded(step) && (step.gradient?.added || this.loaded(step, "gradient")) &&
+      (this.made.get(step.id) ?? []).every(one => this.loaded(one, "gradient") && this.loaded(one, "table") && around(one, "value"));
+  }
+
+  // A step with all that its explanation reads; with a cell, with what the explanation of this one reads.
+  async loadForward(step, offset = null) {
+    const inner = this.innermost(step), tiled = one => one.value?.more !== undefined && !this.loaded(one);
+    const all = [step, inner, ...this.operands(inner), ...(inner.reads ?? []).map(id => this.steps[id])];
+    const few = offset !== null && inner.recipe && inner.recipe[0] !== "map" && all.some(tiled) ? leavesAt(this, inner, offset) : null;
+    await Promise.all([inner.recipe?.[0] === "map" && this.load(inner, "table"),
+      ...all.map(one => few && tiled(one) ? null : this.load(one)),
+      ...(few ? [[step, offset], [inner, offset], ...few].map(([one, at]) => this.loadCell(one, at)) : [])]);
   }
 
   async loadBackward(step) {
@@ -137,106 +173,93 @@ export class Trace {
 
 const sound = step => step && typeof step.name === "string" && [step.shape, step.axes, step.operands].every(Array.isArray);
 
+function earlyAt(step, kind, offset) {
+  const early = step.early?.[kind];
+  return early?.tiles[Math.floor(offset / early.size)]?.[offset % early.size];
+}
+
+// The blocks of a tensor: the first, and more as [first, step, count].
+const blocksOf = source => [source.block, ...progression(source.more ?? [])];
+
+const progression = parts => parts.flatMap(([first, step, count]) => Array.from({ length: count }, (_, i) => first + i * step));
+
 // The rows that the file holds of a tensor, from [first, step, count].
-export const rowsOf = source => source.rows.flatMap(([first, step, count]) => Array.from({ length: count }, (_, i) => first + i * step));
-
-async function decode(text, kind, count) {
-  try {
-    const bytes = base64(text);
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-    const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-    return unpacked(planes, kind, count);
-  } catch (error) {
-    throw new BrokenTrace("block", { cause: error });
-  }
-}
-
-function base64(text) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
-  const raw = atob(text), bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return bytes;
-}
-
-function unpacked(planes, kind, count) {
-  const half = kind === "f2" || kind === "b2";
-  const [Kind, width] = half ? [Uint16Array, 2] : KINDS[kind];
-  if (planes.length !== width * count) throw new BrokenTrace("length");
-  const bytes = new Uint8Array(planes.length);
-  for (let plane = 0; plane < width; plane++) {
-    for (let i = 0, from = plane * count; i < count; i++) bytes[i * width + plane] = planes[from + i];
-  }
-  const numbers = new Kind(bytes.buffer);
-  return half ? widened(numbers, kind) : numbers;
-}
-
-// Half-precision numbers as the floats that they are.
-function widened(halves, kind) {
-  const floats = new Float32Array(halves.length);
-  if (kind === "b2") {
-    const bits = new Uint32Array(floats.buffer);
-    for (let i = 0; i < halves.length; i++) bits[i] = halves[i] << 16;
-    return floats;
-  }
-  for (let i = 0; i < halves.length; i++) {
-    const sign = halves[i] & 0x8000 ? -1 : 1, exponent = (halves[i] >> 10) & 31, part = halves[i] & 1023;
-    floats[i] = exponent === 31 ? (part ? NaN : sign * Infinity)
-      : sign * (exponent ? (1 + part / 1024) * 2 ** (exponent - 15) : part * 2 ** -24);
-  }
-  return floats;
-}
+export const rowsOf = source => progression(source.rows);
 
 // The numbers of a step from those of its operands. Python has made sure that these are the digits it recorded.
-function derived(trace, step, how) {
-  const operands = trace.operands(step), wide = step.dtype === "float64";
-  const found = wide ? new Float64Array(step.size) : new Float32Array(step.size);
-  const gaps = operands.some(one => one.rowsThere || one.absent) ? new Uint8Array(step.size) : null;
-  const body = step.recipe, cell = new Array(step.shape.length).fill(0);
-  if (body[0] === "map") {
+async function derived(trace, step, how) {
+  const operands = trace.operands(step), body = step.recipe;
+  const from = body[0] === "x" && body[2] === 0 ? operands[body[1]] : null;
+  if (from?.values && from.size === step.size && String(body[3]) === String(strided(step.shape))) { // the same numbers in the same order
+    step.absent = gapsOf(from);
+    return from.values;
+  }
+  const found = step.dtype === "float64" ? new Float64Array(step.size) : new Float32Array(step.size);
+  const missing = operands.map(gapsOf), gaps = operands.some((one, i) => one.values === undefined || missing[i]) ? new Uint8Array(step.size) : null;
+  if (operands.some(one => one.values === undefined)) gaps.fill(1);
+  else if (body[0] === "map") {
     const fill = how.fill === undefined ? 0 : Number(String(how.fill).replace("inf", "Infinity"));
-    const from = body[1].map(number => operands[number]);
+    const sources = body[1].map(number => operands[number]), lacking = body[1].map(number => missing[number]);
     for (let i = 0; i < step.size; i++) {
-      let number = step.tableNumbers[i] - 1, source = null;
-      for (const one of number >= 0 ? from : []) {
-        if (number < one.size) { source = one; break; }
-        number -= one.size;
-      }
-      found[i] = source ? source.values[number] : fill;
-      if (gaps && source && !trace.has(source, number)) gaps[i] = 1;
+      let number = step.tableNumbers[i] - 1, source = 0;
+      while (number >= 0 && source < sources.length && number >= sources[source].size) number -= sources[source++].size;
+      const given = number >= 0 && source < sources.length;
+      found[i] = given ? sources[source].values[number] : fill;
+      if (gaps && ((given && lacking[source]?.[number]) || absentRow(step.tableRowsThere, i))) gaps[i] = 1;
+      if (i % 4096 === 0 && due()) await turn();
     }
   } else {
-    const rule = terms(body, operands);
+    const rule = terms(body, operands, missing), cell = new Array(step.shape.length).fill(0);
     for (let i = 0; i < step.size; i++) {
       found[i] = rule.value(cell);
-      if (gaps && !rule.present(cell, trace)) gaps[i] = 1;
+      if (gaps && rule.lacks(cell)) gaps[i] = 1;
       for (let d = step.shape.length - 1; d >= 0; d--) {
         if (++cell[d] < step.shape[d]) break;
         cell[d] = 0;
       }
+      if (i % 4096 === 0 && due()) await turn();
     }
   }
   if (gaps) step.absent = gaps;
   return found;
 }
 
+const absentRow = (kept, offset) => kept && !kept.there[Math.floor(offset / kept.width)];
+
+// For each number of a step whether it is missing; null where none is.
+function gapsOf(step) {
+  if (!step.rowsThere) return step.absent ?? null;
+  if (!step.gaps) {
+    const { there, width } = step.rowsThere;
+    step.gaps = new Uint8Array(step.size).fill(1);
+    there.forEach((one, row) => { if (one) step.gaps.fill(0, row * width, (row + 1) * width); });
+  }
+  return step.gaps;
+}
+
 const PATIENCE = 400_000; // products, one by one; what takes more is added up in another way or not at all
 
 // The gradient of a parameter from those of what it was made into: dW[j, k] = sum over positions of u[j] x[k].
-function addedUp(trace, step) {
-  const sums = new Float64Array(step.size);
+// Nothing, where one of the numbers that it would be added up from is not in the file.
+async function addedUp(trace, step) {
+  const sums = new Float64Array(step.size), lacks = one => !one.values || one.rowsThere || one.absent;
   for (const made of trace.made.get(step.id) ?? []) {
-    if (!made.gradients) continue;
+    if (!trace.hasGradient(made)) continue;
+    if (!made.gradients || made.gradientRowsThere) return undefined;
     if (made.op === "linear" && made.operands.find(([role]) => role === "weight")?.[1] === step.id) {
-      const x = trace.steps[made.operands.find(([role]) => role === "input")[1]].values, [units, inputs] = step.shape;
+      const input = trace.steps[made.operands.find(([role]) => role === "input")[1]], x = input.values, [units, inputs] = step.shape;
+      if (lacks(input)) return undefined;
       for (let row = 0; row < made.size / units; row++) {
         for (let j = 0; j < units; j++) {
           const upstream = made.gradients[row * units + j];
           if (upstream) for (let k = 0; k < inputs; k++) sums[j * inputs + k] += upstream * x[row * inputs + k];
+          if (due()) await turn();
         }
       }
     } else if (made.inside) {
       made.gradients.forEach((one, i) => { sums[i] += one; });
     } else if (made.recipe?.[0] === "map") {
+      if (!made.tableNumbers || made.tableRowsThere) return undefined;
       let start = 1;
       for (const number of made.recipe[1]) {
         const source = trace.steps[made.operands[number][1]];
@@ -244,8 +267,10 @@ function addedUp(trace, step) {
         start += source.size;
       }
     } else if (made.recipe && made.size * step.size < PATIENCE * 64) {
+      if (trace.operands(made).some(one => one !== step && lacks(one))) return undefined;
       for (let offset = 0; offset < step.size; offset++) {
-        for (const at of cellsWith(trace, made, step, offset)) sums[offset] += made.gradients[at] * derivativeOf(trace, made, at, step, offset);
+        for (const [at, local] of localsOf(trace, made, step, offset)) sums[offset] += made.gradients[at] * local;
+        if (due()) await turn();
       }
     } else return undefined;
   }

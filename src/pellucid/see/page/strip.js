@@ -8,7 +8,7 @@ const CANDIDATES = 3;
 
 // The step whose rows are the scores of named classes, or null.
 export function wordsStep(trace) {
-  const step = trace.outputs.map(id => trace.steps[id]).find(one => one && one.shape.length && one.axes.at(-1)[1] !== undefined && one.shape.at(-1) > 1);
+  const step = trace.outputs.map(id => trace.steps[id]).find(one => one?.value && one.shape.length && one.axes.at(-1)[1] !== undefined && one.shape.at(-1) > 1);
   return step ?? null;
 }
 
@@ -19,7 +19,7 @@ export function strip(app) {
   const shares = [...(trace.made.get(step.id) ?? [])].find(one => one.op === "softmax") ?? step;
   const element = el("footer", { "aria-label": t("strip.title") }, el("h2", {}, t("strip.title")));
   for (let row = 0; row < rows; row++) {
-    if (!trace.has(step, row * classes)) continue;
+    if (!trace.has(step, row * classes)) continue; // not in the file
     const best = candidatesOf(trace, step, row, CANDIDATES), taken = wanted?.[row] ?? best[0].label;
     const cell = cellOfRow(shares, row, best.find(one => one.label === taken)?.index ?? best[0].index);
     element.append(el("button", { type: "button", class: "word", "data-row": row, onclick: () => app.choose(shares, cell),

@@ -32,7 +32,7 @@ export function timeView(app, lines, figures) {
     const values = new Float64Array(one.steps.length * width), start = (before[0] ?? 0) * width;
     one.steps.forEach((step, row) => { for (let k = 0; k < width; k++) values[row * width + k] = (backward ? trace.gradientAt(step, start + k) : trace.at(step, start + k)) ?? NaN; });
     const step = { name: `${one.layer}.${one.part}`, op: "along time", dtype: one.steps[0].dtype, how: one.steps[0].how, value: one.steps[0].value, gradient: one.steps[0].gradient, pulled: backward, shape: [one.steps.length, width], axes: [["position"], ["hidden"]], size: values.length, values };
-    const figure = new Figure(Object.assign(Object.create(trace), { at: (it, offset) => it.values[offset] }), step, { width: app.roomFor(372), title: known(one), dense: width > 6 });
+    const figure = new Figure(Object.assign(Object.create(trace), { at: (it, offset) => it.values[offset], loaded: () => true }), step, { width: app.roomFor(372), title: known(one), dense: width > 6 });
     figure.onpoint = (_, cell, it, keyed) => app.preview(one.steps[cell[0]], [...before, cell[1]], keyed);
     figure.onleave = () => app.preview(null);
     figure.onpick = (_, cell) => app.choose(one.steps[cell[0]], [...before, cell[1]]);

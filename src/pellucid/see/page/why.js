@@ -65,7 +65,7 @@ export class Why {
     const value = x.value === undefined ? "·" : guess ? "?" : this.digits ? minus(exactText(x.value)) : minus(significant(x.value, 4));
     parts.push(el("p", { class: this.digits ? "value long" : "value" }, value), el("p", { class: "says" }, meaning(trace, x)));
     if (guess) parts.push(this.question(x));
-    if (x.value === undefined) parts.push(el("p", { class: "note" }, t("why.absent.long")));
+    if (x.value === undefined) parts.push(el("p", { class: "note" }, t(x.step.how === "not kept" ? "why.unkept" : "why.absent.long", { name: x.step.name })));
     else if (x.missing) parts.push(el("p", { class: "formula" }, x.formula), el("p", { class: "note" }, t("why.missing")));
     else if (x.tree) {
       parts.push(el("p", { class: "formula" }, x.formula));
