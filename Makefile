@@ -47,6 +47,7 @@ bench: setup  ## speed, quality and cost beside our peers, written into docs/ben
 	$(BIN)/python bench/quality_per_minute.py --joeynmt $(JOEYNMT) --write docs/benchmarks.md
 	$(BIN)/python bench/number_format.py --write docs/benchmarks.md
 	$(BIN)/python bench/optimizers.py --write docs/benchmarks.md
+	$(BIN)/python bench/ladder.py --write docs/benchmarks.md
 	@TORCH_INDEX="$(TORCH_INDEX)" bench/setup_see_peers.sh
 	$(BIN)/python bench/see.py --write docs/benchmarks.md
 	$(BIN)/python bench/page.py --write docs/benchmarks.md

@@ -22,7 +22,8 @@ from tests.conftest import shapes_unchecked
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TWINS = [("README.md", "README.zh-CN.md"), ("docs/index.md", "docs/zh/index.md")]
-TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in ("first-steps", "by-hand")]
+PAGES_IN_BOTH = ("first-steps", "by-hand", "regress", "language", "classify", "embed")
+TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in PAGES_IN_BOTH]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`(pellucid [^`\n]+|make [^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
@@ -98,10 +99,11 @@ def test_the_python_example_runs(
 
 @pytest.mark.parametrize("page", with_blocks("toml"), ids=name)
 def test_toml_in_the_docs_is_a_valid_configuration(page: Path) -> None:
-    from pellucid import TranslateConfig
+    from pellucid.tasks.kinds import config_class
 
     for text in blocks(page, "toml"):
-        TranslateConfig.parse(tomllib.loads(text), where=name(page))
+        values = tomllib.loads(text)
+        config_class(values.get("task", "translate")).parse(values, where=name(page))
 
 
 def shell_commands(page: Path) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from pellucid.config import Config
-from pellucid.tasks.translate import TranslateConfig
+from pellucid.tasks.kinds import TASKS, config_class
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 
@@ -33,23 +33,42 @@ value is refused with what is allowed.
 
 def main() -> None:
     """Write the page; with `--check` only say, by the exit code, whether it is up to date."""
-    page = reference(TranslateConfig)
+    page = reference()
     if "--check" in sys.argv[1:]:
         sys.exit(not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page)
     PAGE.write_text(page, encoding="utf-8")
 
 
-def reference(config: type[Config]) -> str:
-    """The whole page: the fields that stand outside any section, then one table a section."""
+def reference() -> str:
+    """The whole page: the fields of each task's config, translate's first."""
     example = (PAGE.parent.parent / "examples" / "en-zh.toml").read_text(encoding="utf-8").strip()
-    sections = {name: field for name, field in config.model_fields.items() if section(field)}
-    alone = {name: field for name, field in config.model_fields.items() if not section(field)}
-    parts = [HEAD.format(example=example), "## At the top of the file\n", table(alone)]
-    for name, field in sections.items():
-        model = section(field)
-        assert model is not None
-        parts += [f"## [{name}]\n", f"{' '.join((model.__doc__ or '').split())}\n", table(model.model_fields)]
+    parts = [HEAD.format(example=example), fields(config_class("translate"), "##")]
+    for task in TASKS:
+        if task != "translate":
+            parts += [
+                f"## A run of {task}\n",
+                f'It begins with `task = "{task}"`.\n',
+                fields(config_class(task), "###"),
+            ]
     return "\n".join(parts)
+
+
+def fields(config: type[Config], level: str) -> str:
+    """The fields that stand outside any section, then one table a section."""
+    alone = {name: field for name, field in config.model_fields.items() if not section(field)}
+    return "\n".join([f"{level} At the top of the file\n", table(alone), *sections(config, level)])
+
+
+def sections(config: type[Config], level: str, within: str = "") -> list[str]:
+    """One table a section, and one for each section within it."""
+    parts = []
+    for name, field in config.model_fields.items():
+        model = section(field)
+        if model is not None:
+            alone = {name: field for name, field in model.model_fields.items() if not section(field)}
+            parts += [f"{level} [{within}{name}]\n", f"{' '.join((model.__doc__ or '').split())}\n", table(alone)]
+            parts += sections(model, level, f"{within}{name}.")
+    return parts
 
 
 def section(field: FieldInfo) -> type[Config] | None:
@@ -75,6 +94,8 @@ def words(annotation: Any) -> str:
         return " or ".join(words(part) for part in get_args(annotation) if part is not type(None))
     if get_origin(annotation) in (list, tuple):
         return "list of " + words(get_args(annotation)[0])
+    if get_origin(annotation) is dict:
+        return f"{words(get_args(annotation)[1])} for each name"
     return {str: "text", int: "whole number", float: "number", bool: "true or false"}[annotation]
 
 

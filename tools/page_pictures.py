@@ -23,6 +23,8 @@ VIEWS = {
     "backward": "#encoder.0.self_attention.weights[batch=0, head=1, query=1, key=2]&backward",
     "decoding": "#/decoding",
     "flow": "#/backward",
+    "played": "#/backward&at=decoder.1.feed_forward.wide",
+    "paths": "#encoder.0.self_attention_residual.add[batch=0, position=1, model=3]&backward&paths",
     "nowhere": "#nothing.here",
 }
 README = [  # view, width, height, scheme, language

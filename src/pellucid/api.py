@@ -21,6 +21,7 @@ from pellucid.generate.exported import FORMATS, FormatName, Quantization
 from pellucid.models.translator import Translator
 from pellucid.run import Run
 from pellucid.see.report import write_report
+from pellucid.see.tokens import labels_of
 from pellucid.see.training import TrainingStep, capture_step
 from pellucid.see.translation import batch_of, sentence_of
 from pellucid.tasks.kinds import config_class, task_class
@@ -32,7 +33,13 @@ from pellucid.train.plan import make_plan
 from pellucid.train.precision import autocast
 from pellucid.train.standing import next_batches, standing
 
-USES = {"translate": '`pellucid translate {run} "text"` uses it.'}
+USES = {
+    "translate": '`pellucid translate {run} "text"` uses it.',
+    "regress": "`pellucid predict {run} TABLE.csv` uses it.",
+    "language": '`pellucid generate {run} "text"` uses it.',
+    "embed": "`pellucid neighbours {run} WORD` uses it.",
+    "classify": "`pellucid predict {run} FILE` uses it.",
+}
 
 
 def train(
@@ -135,10 +142,15 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
     with torch.random.fork_rng():
         model = Translator(config.model, run.tokenizer.size).to(device)
     stands = standing(run, model)
+    labels, about = {"embedding.weight": labels_of(run.tokenizer)}, {"run": run.name}
     if text is None:
         batches = next_batches(run.task, stands.counters, training.accumulate)
     else:
-        batches = [batch_of(sentence_of(run, text, target))]
+        sentence = sentence_of(run, text, target)
+        batches = [batch_of(sentence)]
+        about |= {"source": sentence.source, "target": sentence.target}
+        for side, ids in batches[0].tensors.items():
+            labels[side] = [labels["embedding.weight"][token] for token in ids[0].tolist()]
 
     def objective(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         with autocast(training.precision, device):
@@ -149,14 +161,18 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
         torch.set_rng_state(stands.randomness["random.cpu"])
         if "random.cuda" in stands.randomness:
             torch.cuda.set_rng_state(stands.randomness["random.cuda"], device)
-        return capture_step(
+        step = capture_step(
             model,
             objective,
             [tuple(batch.to(device).tensors[side] for side in ("source", "target")) for batch in batches],
             clip=training.clip,
             optimizer=stands.optimizer,
             training_step=stands.counters.step + 1,
+            labels=labels,
         )
+    for trace in step.traces:
+        trace.about = dict(about)
+    return step
 
 
 def export(

@@ -78,8 +78,10 @@ class TrainingConfig(Config):
     )
     schedule: Literal["cosine", "inverse-sqrt", "constant"] = Field("cosine", description="after the warm-up")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises from 0")
-    optimizer: Literal["muon", "adamw"] = Field(
-        "muon", description="muon: for the matrices between layers, AdamW for all else; adamw: for everything"
+    optimizer: Literal["muon", "adamw", "sgd"] = Field(
+        "muon",
+        description="muon: for the matrices between layers, AdamW for all else; adamw: for everything; "
+        "sgd: plain gradient descent",
     )
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
     beta1: float = Field(0.9, ge=0, lt=1, description="AdamW: memory of the mean gradient")
@@ -120,8 +122,10 @@ class ExampleTraining(TrainingConfig):
 
     batch: int = Field(32, ge=1, description="examples in one batch, of all workers together")
     learning_rate: float | None = Field(1e-3, gt=0, description="the highest learning rate of the schedule")
-    optimizer: Literal["muon", "adamw"] = Field(
-        "adamw", description="muon: for the matrices between layers, AdamW for all else; adamw: for everything"
+    optimizer: Literal["muon", "adamw", "sgd"] = Field(
+        "adamw",
+        description="muon: for the matrices between layers, AdamW for all else; adamw: for everything; "
+        "sgd: plain gradient descent",
     )
     average: float = Field(0.0, ge=0, lt=1, description="decay per step of the moving average of the weights; 0: off")
     precision: Literal["auto", "float32", "bfloat16"] = Field("float32", description="auto: measured at the start")

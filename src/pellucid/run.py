@@ -203,6 +203,16 @@ class Run:
         settings = self.decoding.changed(**decoding)
         return translate_texts(self.engine(engine, settings), self.tokenizer, texts, settings)
 
+    def predict(self, file: str | Path) -> list[dict[str, Any]]:
+        """What a classifier or a regression makes of each example in a file; the training's data is not needed.
+
+        Raises RunError for a run of another task, DataError if the file cannot be read.
+        """
+        self.expect("classify", "regress")
+        kind: Any = self.kind
+        found: list[dict[str, Any]] = kind.predict(self, str(file))
+        return found
+
     def evaluate(self, side: Literal["test", "dev"] = "test", **decoding: Any) -> dict[str, Any]:
         """Scores of the model, the copied source and the translation memory on a held-out side."""
         self.expect("translate")

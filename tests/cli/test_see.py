@@ -203,10 +203,18 @@ def test_a_saved_trace_shows_what_the_run_showed(pellucid: Command, saved: str) 
     assert Run.open(RUN).translate([TEXT])[0] in pellucid("see", RUN, TEXT).out
 
 
-def test_a_saved_trace_of_another_model_lists_its_addresses(pellucid: Command, tmp_path: Path) -> None:
-    capture(torch.nn.Linear(3, 2), torch.ones(1, 3)).save(tmp_path / "linear.safetensors")
-    said = lines(pellucid("see", tmp_path / "linear.safetensors"))
-    assert [line.split()[0] for line in said[1:]] == ["input", "weight", "bias", "linear"]
+def test_a_saved_trace_of_another_model_is_walked_place_by_place(pellucid: Command, tmp_path: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())
+    trace = capture(model, torch.ones(1, 3))
+    trace.save(tmp_path / "small.safetensors")
+    listed = lines(pellucid("see", tmp_path / "small.safetensors", "--at", "*"))
+    assert [line.split()[0] for line in listed[1:]] == [step.name for step in trace.steps]
+    walked = lines(pellucid("see", tmp_path / "small.safetensors"))
+    assert [line for line in walked if line[:2] in ("1.", "2.", "3.")] == ["1. 0", "2. 1"]
+    first, second = model[0](torch.ones(1, 3))[0].tolist()
+    assert any(line.split() == [f"{first:.3f}".replace("-", "−"), f"{second:.3f}".replace("-", "−")] for line in walked)
+    told = json.loads(pellucid("see", tmp_path / "small.safetensors", "--json").out)
+    assert [step["address"] for step in told["steps"]] == [step.name for step in trace.steps]
 
 
 def test_stages_speak_chinese_where_the_terminal_does(

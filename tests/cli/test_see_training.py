@@ -1,6 +1,7 @@
 """`pellucid see --why` and `--flow`: the next step of a training, in a terminal."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -73,3 +74,20 @@ def test_what_has_no_step_to_take_is_one_sentence(pellucid: Command, tmp_path: P
         assert result.code == 2
         assert said in " ".join(result.err.split())
         assert "Traceback" not in result.err
+
+
+def test_a_step_is_written_as_a_page_that_opens_at_the_weight(pellucid: Command, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    done = pellucid("see", RUN, "Save the file", "--target", "保存文件", *WHY, "--html", str(path))
+    assert done.code == 0
+    assert str(path) in done.err.replace("\n", "")
+    graph = re.findall(r'id="graph">(.*?)</script>', path.read_text(encoding="utf-8"), re.DOTALL)[0]
+    told = json.loads(graph)
+    why = json.loads(pellucid("see", RUN, "Save the file", "--target", "保存文件", *WHY, "--json").out)["why"]
+    assert told["start"] == f"{why['address']}&step"
+    assert told["training"]["why"]["pushes"] == [push["gradient"] for push in why["pushes"]]
+    assert told["training"]["why"]["who"]["en"] == [push["name"] for push in why["pushes"]]
+    assert told["training"]["why"]["who"]["zh"][-1].endswith("应出现 <|end|>")
+    flow = pellucid("see", RUN, "--flow", "--html", "/proc/nowhere/page.html")
+    assert flow.code == 2
+    assert "cannot be written" in flow.err

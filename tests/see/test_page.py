@@ -612,7 +612,7 @@ def test_a_page_of_what_was_asked_for_holds_that_and_what_it_is_made_of(browser:
         for address, badge in (
             ("2[batch=0, feature=1]", "captured"),
             ("2.weight[unit=0, input=1]", "captured"),  # of the model, which has not changed since
-            ("1[batch=0, feature=1]", "recomputed here"),
+            ("1[batch=0, feature=1]", "recomputed"),
             ("0[batch=0, feature=1]", "not kept"),
             ("0.weight[unit=0, input=1]", "not kept"),
         ):
@@ -838,7 +838,8 @@ def test_the_map_is_saved_as_a_drawing_and_the_flow_as_a_table(browser: Browser,
     drawing = ElementTree.fromstring(files_["SVG"].decode())
     assert "Masked self-attention" in [one.text for one in drawing.iter("{http://www.w3.org/2000/svg}text")]
     assert files_["PNG"].startswith(b"\x89PNG")
-    rows = dict(line.split(",")[::2][:2] for line in files_["CSV"].decode().splitlines()[1:])
+    tables = [table.splitlines() for table in files_["CSV"].decode().split("\n\n")]
+    rows = dict(line.split(",")[::2][:2] for table in tables if table[0].startswith("place,") for line in table[1:])
     for name in ("loss", "logits", "encoder.0.feed_forward.narrow"):
         gradient = trace.gradients[trace[name]]
         assert rows[name] == f"{float(gradient.double().square().mean().sqrt()):.3g}"

@@ -79,3 +79,11 @@ def test_its_flow_is_plain_data(make_run: Runs, tmp_path: Path) -> None:
     flow = next_step(run).flow()
     assert all(row.update is not None for row in flow.rows if row.weights is not None)
     assert json.loads(json.dumps(flow.json(), allow_nan=False))["step"] == 4
+
+
+def test_a_state_of_another_optimizer_is_refused(make_run: Runs) -> None:
+    run, task = make_run(optimizer="adamw")
+    go_on(run, task, 3)
+    run.save_config(run.config.changed(training={**run.config.training.model_dump(), "optimizer": "muon"}))
+    with pytest.raises(RunError, match=r"of another optimizer than config\.toml names"):
+        next_step(Run.open(run.path))

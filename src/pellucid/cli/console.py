@@ -49,6 +49,9 @@ def duration(seconds: float) -> str:
 
 
 def millions(count: int) -> str:
+    """1.6 M; a small network's parameters in full."""
+    if count < 100_000:
+        return f"{count:,}"
     return f"{count / 1e6:.1f} M"
 
 

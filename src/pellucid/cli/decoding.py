@@ -17,6 +17,7 @@ from pellucid.cli.matrices import number, print_table
 from pellucid.cli.opened import Opened, View
 from pellucid.cli.words import say
 from pellucid.errors import DataError
+from pellucid.see.subjects import missing
 from pellucid.see.trace import TraceError
 from pellucid.words import spoken
 
@@ -67,7 +68,9 @@ def decoding_of(opened: Opened, force: Sequence[str], dials: Mapping[str, Any]) 
         return opened.trace.decoding
     if opened.target is not None:
         raise DataError("--target was given, and decoding makes its own", "Leave one of them out.")
-    assert opened.text is not None
+    opened.run.expect("translate")
+    if opened.text is None:
+        raise DataError(*missing("translate", str(opened.run.path)))
     return decode(opened.run, opened.text, tokens, **dials)
 
 

@@ -13,13 +13,18 @@ from pellucid.cli.words import say
 if TYPE_CHECKING:
     from pellucid.adapt.parity import Parity
     from pellucid.generate.exported import Format
+    from pellucid.run import Run
 
 
 def export(
     run: Annotated[str, typer.Argument(help="A run folder, or its name in runs/.", show_default=False)],
     to: Annotated[
-        str, typer.Option(help="ctranslate2 (fast), onnx, or safetensors-hf (transformers).")
-    ] = "ctranslate2",
+        str | None,
+        typer.Option(
+            help="ctranslate2 (fast), onnx, or safetensors-hf (transformers); word2vec, of word vectors alone.",
+            show_default="ctranslate2",
+        ),
+    ] = None,
     quantize: Annotated[str, typer.Option(help="none, or int8: weights in 8 bits (ctranslate2).")] = "none",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder; else the run's own, where translate uses it.")
@@ -35,7 +40,10 @@ def export(
     from pellucid.generate.exported import FORMATS
     from pellucid.run import Run
 
-    to, quantize = check_format(to, quantize)  # a wrong name is told before anything is loaded
+    if to == "word2vec":
+        _export_words(Run.open(find_run(run)), output, json)
+        return
+    to, quantize = check_format(to or "ctranslate2", quantize)  # a wrong name is told before anything is loaded
     opened, form = Run.open(find_run(run)), FORMATS[to]
     compared = api.export(opened, to, output, quantize)
     folder = output or opened.path / form.folder
@@ -52,6 +60,22 @@ def export(
     if output is None or to == "safetensors-hf":
         out.print(say("next.title"), style="bold", markup=False)
         out.print(f"  {say(f'export.next.{to}', run=opened.path, path=folder)}", markup=False)
+
+
+def _export_words(run: "Run", output: Path | None, json: bool) -> None:
+    from pellucid.adapt.word2vec import write_word2vec
+    from pellucid.data.words import Vocabulary
+    from pellucid.tasks.embed import VOCABULARY, words_of
+
+    run.expect("embed")
+    words, table = Vocabulary.load(run.path / VOCABULARY).words, words_of(run.model)
+    path = output or run.path / "vectors.txt"
+    write_word2vec(path, words, table)
+    facts = {"path": str(path), "words": len(words), "dimension": table.size(1)}
+    if json:
+        print_json({**facts, "format": "word2vec", "bytes": path.stat().st_size})
+        return
+    out.print(say("embed.exported", **{**facts, "words": f"{len(words):,}"}), markup=False, soft_wrap=True)
 
 
 def _say_why_not(form: "Format") -> None:

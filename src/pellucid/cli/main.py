@@ -9,7 +9,27 @@ import sys
 import typer
 
 from pellucid import __version__
-from pellucid.cli import corpus, data, demo, evaluate, export, report, resume, runs, see, train, translate
+from pellucid.cli import (
+    corpus,
+    data,
+    demo,
+    demo_memory,
+    evaluate,
+    export,
+    generate,
+    neighbours,
+    report,
+    resume,
+    runs,
+    see,
+    train,
+    train_classify,
+    train_embed,
+    train_language,
+    train_regress,
+    translate,
+)
+from pellucid.cli import predict as predict_
 from pellucid.cli.console import err
 from pellucid.cli.voice import one_voice
 from pellucid.cli.words import say
@@ -28,11 +48,18 @@ corpus_app = typer.Typer(help="Collect a corpus that Pellucid knows how to fetch
 demo_app = typer.Typer(help="Train on a default corpus and show what came out.", no_args_is_help=True)
 
 train_app.command("translate")(train.translate)
+train_app.command("regress")(train_regress.regress)
+train_app.command("language")(train_language.language)
+train_app.command("embed")(train_embed.embed)
+train_app.command("classify")(train_classify.classify)
 app.add_typer(train_app, name="train")
+app.command("predict")(predict_.predict)
 app.command("translate")(translate.translate)
+app.command("generate")(generate.generate)
 app.command("see")(see.see)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("neighbours")(neighbours.neighbours)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("report")(report.report)
@@ -41,6 +68,11 @@ app.add_typer(data_app, name="data")
 corpus_app.command("interface-strings")(corpus.interface_strings)
 app.add_typer(corpus_app, name="corpus")
 demo_app.command("translate")(demo.translate)
+demo_app.command("regress")(demo.regress)
+demo_app.command("language")(demo.language)
+demo_app.command("memory")(demo_memory.memory)
+demo_app.command("embed")(demo.embed)
+demo_app.command("classify")(demo.classify)
 app.add_typer(demo_app, name="demo")
 
 

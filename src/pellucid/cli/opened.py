@@ -34,8 +34,6 @@ class Opened:
         self.saved = Path(given).is_file() or given.endswith(".safetensors")
         if self.saved and (text is not None or target is not None):
             raise DataError(f"{given} is a saved trace, with a text of its own", "Leave the text out, or name a run.")
-        if not self.saved and text is None:
-            raise DataError("no text to translate was given", f'For example: pellucid see {given} "Save the file".')
 
     @cached_property
     def run(self) -> "Run":
@@ -48,10 +46,7 @@ class Opened:
 
     @cached_property
     def trace(self) -> "Trace":
+        from pellucid.see.subjects import trace_of
         from pellucid.see.trace import Trace
-        from pellucid.see.translation import trace_of
 
-        if self.saved:
-            return Trace.load(self.given)
-        assert self.text is not None
-        return trace_of(self.run, self.text, self.target)
+        return Trace.load(self.given) if self.saved else trace_of(self.run, self.text, self.target)

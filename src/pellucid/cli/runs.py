@@ -16,6 +16,8 @@ from pellucid.cli.words import say
 from pellucid.errors import PellucidError
 
 COLUMNS = ("name", "task", "size", "data", "scores", "time", "status")
+NAME = 16  # columns in which a run is named before its name folds
+WIDE, MIDDLE_COLUMNS = 104, ("name", "task", "scores", "time", "status")  # what a less wide terminal shows
 NARROW, NARROW_COLUMNS = 66, ("name", "scores", "status")  # of a terminal, and what it then shows
 
 
@@ -34,7 +36,7 @@ def runs(
     if not found:
         out.print(say("runs.none", folder=folder), markup=False)
         return
-    columns = COLUMNS if out.width >= NARROW else NARROW_COLUMNS
+    columns = COLUMNS if out.width >= WIDE else MIDDLE_COLUMNS if out.width >= NARROW else NARROW_COLUMNS
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         name = column == "name"
@@ -44,11 +46,18 @@ def runs(
             justify="right" if right else "left",
             overflow="fold" if name else "ellipsis",
             no_wrap=not name,
-            min_width=None if name else cell_len(say(f"runs.{column}")),
+            min_width=_least(column, found),
         )
     for run in found:
         table.add_row(*(_cell(run, column) for column in columns))
     out.print(table)
+
+
+def _least(column: str, found: list[dict[str, Any]]) -> int:
+    """Columns that are never cut: the name up to a width at which it folds, the status whole."""
+    head = cell_len(say(f"runs.{column}"))
+    widest = max(head, *(cell_len(_cell(run, column)) for run in found))
+    return min(widest, NAME) if column == "name" else widest if column in ("status", "scores") else head
 
 
 def _cell(run: Mapping[str, Any], column: str) -> str:

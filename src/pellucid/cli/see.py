@@ -11,7 +11,7 @@ import typer
 
 from pellucid.cli.console import err, print_json
 from pellucid.cli.opened import Opened, View
-from pellucid.cli.see_training import show_training
+from pellucid.cli.see_training import show_training, write_step
 from pellucid.cli.words import say
 from pellucid.errors import DataError
 
@@ -22,7 +22,13 @@ WHAT_IF = "What if"
 
 def see(
     run: Annotated[str, typer.Argument(help="A run folder, its name in runs/, or a saved trace.", show_default=False)],
-    text: Annotated[str | None, typer.Argument(help="The text to translate; a saved trace has its own.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            help="A text to translate or to read, a word, a held-out row's number, a picture or a table; "
+            "a saved trace has its own."
+        ),
+    ] = None,
     target: Annotated[
         str | None, typer.Option(help="Its translation; without it, what the run itself translates.")
     ] = None,
@@ -105,13 +111,17 @@ def see(
         Path | None, typer.Option(help="Keep the trace in this file, to be opened without the run.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write one page in which a browser walks through all numbers, offline.")
+        Path | None,
+        typer.Option(
+            help="Write one page in which a browser walks through all numbers, offline; with --why or --flow, those of "
+            "the training step."
+        ),
     ] = None,
     megabytes: Annotated[
         float, typer.Option(min=1, help="Largest size of that page; what does not fit keeps some of its rows.")
     ] = 10,
 ) -> None:
-    r"""Walk through the eleven stages of a translation, or open any number of it.
+    r"""Walk through one pass of a run's network, such as the eleven stages of a translation; open any number of it.
 
     Example: pellucid see runs/en-zh "Save changes before closing?"
 
@@ -124,9 +134,16 @@ def see(
     Example: pellucid see runs/en-zh "Save the file" --decode --beam 3
 
     Example: pellucid see runs/en-zh "Save the file" --html page.html
+
+    Example: pellucid see runs/en-zh "Save the file" --why "decoder_norm.weight\[unit=3]" --html page.html
+
+    Example: pellucid see runs/digits 0
     """
     if why is not None or flow:
-        show_training(run, text, target, why, flow, json, exact)
+        if html is not None:
+            write_step(run, text, target, why, html, megabytes)
+        else:
+            show_training(run, text, target, why, flow, json, exact)
         return
     opened = Opened(run, text, target)
     view = View(layer, head, backward, exact, row, column, json)
@@ -141,7 +158,9 @@ def see(
     }
     dials = {name: value for name, value in dials.items() if value is not None}
     if html is not None:
-        write_html(opened, html, megabytes, force or [], dials)
+        refuse({"--set": edits, "--skip": skip, "--paths": paths, "--against": against, "--json": json})
+        start = start_of(view, at, decode or step is not None, step)
+        write_html(opened, html, megabytes, force or [], dials, start, save)
         return
     if decode or dials or force or step is not None:
         show_decoding(opened, view, step, force or [], dials, save)
@@ -168,28 +187,62 @@ def keep(opened: Opened, path: Path) -> None:
     err.print(say("see.saved", path=path), markup=False)
 
 
-def write_html(opened: Opened, path: Path, megabytes: float, force: Sequence[str], dials: dict[str, Any]) -> None:
+def refuse(beside: dict[str, Any]) -> None:
+    """Raises DataError if something is asked for that a page has no place for."""
+    for option, given in beside.items():
+        if given:
+            raise DataError(
+                f"a page shows the pass as it was, and {option} has no place on it", "Leave one of them out."
+            )
+
+
+def start_of(view: View, at: str | None, decode: bool, step: int | None) -> str:
+    """Where the page opens: what the same options show in the terminal, as it stands after the # of its address."""
+    if decode:
+        parts = ["/decoding"] + ([f"step={step}"] if step else [])
+        return "&".join(parts + ([f"layer={view.layer}", f"head={view.head}"] if view.head is not None else []))
+    if at is None and not (view.backward or view.layer or view.head is not None):
+        return ""
+    parts = [at or ("/backward" if view.backward else "/map")] + ([f"layer={view.layer}"] if view.layer else [])
+    parts += [f"head={view.head}"] if view.head is not None else []
+    return "&".join(parts + (["backward"] if view.backward else []))
+
+
+def write_html(
+    opened: Opened,
+    path: Path,
+    megabytes: float,
+    force: Sequence[str],
+    dials: dict[str, Any],
+    start: str,
+    save: Path | None,
+) -> None:
     """The page of a trace; where the run decodes the target itself, how it did is on it as well."""
     from pellucid.cli.decoding import decoding_of
     from pellucid.see.decode import trace_of_decoding
 
-    if not opened.saved and opened.target is None:
+    if opened.saved or opened.target is not None or opened.run.task_name != "translate":
+        refuse({"--force": force, **{f"--{name.replace('_', '-')}": value for name, value in dials.items()}})
+    else:
         opened.trace = trace_of_decoding(opened.run, decoding_of(opened, force, dials))
+    if save is not None:
+        keep(opened, save)
     try:
-        opened.trace.html(path, megabytes=megabytes)
+        opened.trace.html(path, megabytes=megabytes, at=start)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
     err.print(say("see.page", path=path), markup=False)
 
 
 def show_walk(opened: Opened, view: View) -> None:
-    """The eleven stages of a translation; of a saved trace of something else, its addresses."""
+    """The eleven stages of a translation; of anything else, its places in order."""
     from pellucid.cli.see_json import walk_as_json
+    from pellucid.cli.see_pass import print_pass
     from pellucid.cli.see_walk import print_walk
     from pellucid.see.translation import is_translation
 
     if not is_translation(opened.trace):
-        show_address(opened, view, "*")
+        print_pass(opened, view)
     elif view.json:
         print_json(walk_as_json(opened.trace, view))
     else:

@@ -5,6 +5,7 @@ pair that was given, were it the whole batch.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,9 +13,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pellucid.cli.console import find_run, one_line, out, print_json
-from pellucid.cli.words import say
+from pellucid.cli.console import err, find_run, one_line, out, print_json
+from pellucid.cli.words import say, words
 from pellucid.errors import DataError
+from pellucid.words import spoken
 
 if TYPE_CHECKING:
     from pellucid.run import Run
@@ -30,18 +32,11 @@ def show_training(
     given: str, text: str | None, target: str | None, why: str | None, flow: bool, json: bool, exact: bool
 ) -> None:
     """Raises RunError without a run or its saved state, TraceError or AddressError where an address names no cell."""
-    from pellucid.api import next_step
-    from pellucid.run import Run
-
-    if given.endswith(".safetensors"):
-        raise DataError(f"{given} is a saved trace; this needs the run itself", "Name the run.")
-    run = Run.open(find_run(given))
-    step = next_step(run, text, target)
+    run, step = opened_step(given, text, target)
     about = about_step(run, step, text)
     if why is not None:
-        # Of one pair, each token of the target is told apart; of many, each pair.
-        found = step.why_moved(why, by=(0, 1) if text is not None else (0,))
-        names = push_names(run, step, found.pushes)
+        found = step.why_moved(why, by=told_apart(text))
+        names = push_names(run, step, found.pushes, spoken())
     if json:
         told: dict[str, Any] = {"kind": "training_step", **about}
         if why is not None:
@@ -61,6 +56,35 @@ def show_training(
         print_flow(step.flow())
 
 
+def write_step(given: str, text: str | None, target: str | None, why: str | None, path: Path, megabytes: float) -> None:
+    """The page of the step; with `why` it opens at that number. Raises as `show_training`, DataError for the path."""
+    run, step = opened_step(given, text, target)
+
+    def names(pushes: Sequence["Push"], language: str) -> Sequence[str]:
+        return push_names(run, step, pushes, language)
+
+    try:
+        step.html(path, why, by=told_apart(text), names=names, megabytes=megabytes)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+    err.print(say("see.page", path=path), markup=False)
+
+
+def opened_step(given: str, text: str | None, target: str | None) -> tuple["Run", "TrainingStep"]:
+    from pellucid.api import next_step
+    from pellucid.run import Run
+
+    if given.endswith(".safetensors"):
+        raise DataError(f"{given} is a saved trace; this needs the run itself", "Name the run.")
+    run = Run.open(find_run(given))
+    return run, next_step(run, text, target)
+
+
+def told_apart(text: str | None) -> tuple[int, ...]:
+    """Of one pair, each token of the target is told apart; of many, each pair."""
+    return (0, 1) if text is not None else (0,)
+
+
 def about_step(run: "Run", step: "TrainingStep", text: str | None) -> dict[str, Any]:
     """Which step it is, and of what."""
     steps = run.config.training.steps
@@ -75,20 +99,21 @@ def about_step(run: "Run", step: "TrainingStep", text: str | None) -> dict[str, 
     }
 
 
-def push_names(run: "Run", step: "TrainingStep", pushes: Sequence["Push"]) -> list[str]:
+def push_names(run: "Run", step: "TrainingStep", pushes: Sequence["Push"], language: str) -> list[str]:
     """What each push is called: the pair by its texts, a place in the target by the token that was wanted there."""
     from pellucid.see.tokens import labels_of
 
-    labels = labels_of(run.tokenizer)
+    labels, told = labels_of(run.tokenizer), words(language)
     names = []
     for push in pushes:
         if push.index is None:
-            names.append(say("see.why.itself"))
+            names.append(told["see.why.itself"])
             continue
         trace = step.traces[push.batch]
         source, target = (trace[side].value[push.index[0]].tolist() for side in ("source", "target"))
         if len(push.index) > 1:
-            names.append(say("see.why.token", position=push.index[1], token=labels[target[push.index[1] + 1]]))
+            token = labels[target[push.index[1] + 1]]
+            names.append(told["see.why.token"].format(position=push.index[1], token=token))
         else:
             names.append(f"{run.tokenizer.decode(source)} → {run.tokenizer.decode(target)}")
     return names

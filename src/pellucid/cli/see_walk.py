@@ -15,7 +15,7 @@ from pellucid.cli.opened import Opened, View
 from pellucid.cli.words import say
 from pellucid.see.attention import Attention
 from pellucid.see.operation import Step
-from pellucid.see.trace import largest_difference
+from pellucid.see.trace import Trace, largest_difference
 from pellucid.see.translation import labels_along
 from pellucid.see.walk import Stage, Walk
 from pellucid.words import spoken
@@ -44,7 +44,7 @@ def print_walk(opened: Opened, view: View) -> None:
             out.print(Text(say("see.others", names=", ".join(gathered(others))), style="dim"))
     out.print()
     if view.backward:
-        print_agreement(walk)
+        out.print(Text(agreement(walk.trace)))
     out.print(Text(say("see.hint", layers=max(walk.layers.values()) - 1, heads=walk.heads - 1), style="dim"))
 
 
@@ -62,14 +62,14 @@ def gathered(names: Sequence[str]) -> list[str]:
     ]
 
 
-def print_agreement(walk: Walk) -> None:
+def agreement(trace: Trace) -> str:
     """How far our own gradients are from PyTorch's, at most."""
     apart = (
         largest_difference(gradient, step.gradient)
-        for step, gradient in walk.trace.gradients.items()
+        for step, gradient in trace.gradients.items()
         if step.gradient is not None
     )
-    out.print(Text(say("see.agreement", difference=f"{max(apart, default=0.0):.1e}".replace("-", "−"))))
+    return say("see.agreement", difference=f"{max(apart, default=0.0):.1e}".replace("-", "−"))
 
 
 # --- one function a stage: each returns the names of the steps that it has drawn ------------------------------------

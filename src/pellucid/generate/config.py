@@ -1,10 +1,23 @@
 """How the next token is chosen: the settings of decoding."""
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field
 
 from pellucid.config import Config
+
+
+class Sampling(Protocol):
+    """What drawing a token asks of a configuration."""
+
+    @property
+    def temperature(self) -> float: ...
+
+    @property
+    def top_k(self) -> int: ...
+
+    @property
+    def top_p(self) -> float: ...
 
 
 class DecodingConfig(Config):
@@ -20,3 +33,13 @@ class DecodingConfig(Config):
     top_p: float = Field(1.0, gt=0, le=1, description="sample among the best tokens that hold this share")
     seed: int = Field(1, ge=0, description="of sampling")
     batch: int = Field(32, ge=1, description="sentences translated side by side")
+
+
+class WritingConfig(Config):
+    """How a language model goes on with a text."""
+
+    length: int = Field(500, ge=0, description="tokens to write")
+    temperature: float = Field(0.8, ge=0, description="divides the scores before sampling; 0: always the best token")
+    top_k: int = Field(0, ge=0, description="sample among this many best tokens; 0: all")
+    top_p: float = Field(1.0, gt=0, le=1, description="sample among the best tokens that hold this share")
+    seed: int = Field(1, ge=0, description="of sampling")

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pellucid.data.batching import padded
-from pellucid.generate.config import DecodingConfig
+from pellucid.generate.config import DecodingConfig, Sampling
 from pellucid.generate.engine import Hypothesis, longest
 from pellucid.generate.score import log_probabilities
 from pellucid.models.translator import PADDING, Translator
@@ -216,7 +216,7 @@ def one_by_one(
 
 
 def draw(
-    scores: Float[Tensor, "batch vocabulary"], config: DecodingConfig, generator: torch.Generator
+    scores: Float[Tensor, "batch vocabulary"], config: Sampling, generator: torch.Generator
 ) -> Int[Tensor, " batch"]:
     """A token drawn from softmax(scores / temperature), cut to the `top_k` best and to the best that hold `top_p`.
 
@@ -225,9 +225,7 @@ def draw(
     return torch.multinomial(sampling_shares(scores, config), 1, generator=generator)[:, 0]
 
 
-def sampling_shares(
-    scores: Float[Tensor, "batch vocabulary"], config: DecodingConfig
-) -> Float[Tensor, "batch vocabulary"]:
+def sampling_shares(scores: Float[Tensor, "batch vocabulary"], config: Sampling) -> Float[Tensor, "batch vocabulary"]:
     """The probabilities that `draw` draws with."""
     scores = scores / config.temperature
     if config.top_k:

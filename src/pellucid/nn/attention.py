@@ -109,5 +109,19 @@ class MultiHeadAttention(nn.Module):
         heads = attention(self.split(self.query(asking)), key, value, allowed)  # batch head query d_k
         return self.output(heads.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]  # batch query model
 
+    def attend_past(
+        self,
+        asking: Float[Tensor, "batch 1 model"],
+        position: int,
+        past_key: Float[Tensor, "batch head capacity d_k"],
+        past_value: Float[Tensor, "batch head capacity d_k"],
+    ) -> Float[Tensor, "batch 1 model"]:
+        """Self-attention of one new position, whose key and value are written into `past_*` at `position`."""
+        key, value = self.keys_and_values(asking)
+        past_key[:, :, position] = key[:, :, 0]
+        past_value[:, :, position] = value[:, :, 0]
+        seen = position + 1
+        return self.attend(asking, past_key[:, :, :seen], past_value[:, :, :seen])
+
     def split(self, x: Float[Tensor, "batch position model"]) -> Float[Tensor, "batch head position d_k"]:
         return x.view(*x.shape[:-1], self.heads, -1).transpose(1, 2)

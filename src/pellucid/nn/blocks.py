@@ -1,6 +1,7 @@
 """Transformer blocks: attention and feed-forward, each wrapped in a residual connection and a normalization.
 
-An encoder block looks at the whole source; a decoder block looks at the target so far and at the encoder's result.
+An encoder block looks at the whole source; a decoder block looks at the target so far and at the encoder's result;
+a causal block looks at the text so far and at nothing else.
 """
 
 from collections.abc import Callable
@@ -62,6 +63,45 @@ class EncoderBlock(nn.Module):
         return self.feed_forward_residual(x, self.feed_forward)  # type: ignore[no-any-return]
 
 
+class CausalBlock(EncoderBlock):
+    """An encoder block in which no position looks ahead: what a decoder-only Transformer is made of.
+
+    Shapes: (batch, position, model) -> the same. Source: Radford et al., "Improving Language Understanding by
+    Generative Pre-Training", 2018.
+    """
+
+    def step(
+        self,
+        x: Float[Tensor, "batch 1 model"],
+        position: int,
+        past_key: Float[Tensor, "batch head capacity d_k"],
+        past_value: Float[Tensor, "batch head capacity d_k"],
+    ) -> Float[Tensor, "batch 1 model"]:
+        """The block for one new position, whose key and value are written into `past_*` at `position`."""
+        x = self.self_attention_residual(
+            x, lambda y: self.self_attention.attend_past(y, position, past_key, past_value)
+        )
+        return self.feed_forward_residual(x, self.feed_forward)  # type: ignore[no-any-return]
+
+    def read(
+        self,
+        x: Float[Tensor, "batch position model"],
+        causal: Bool[Tensor, "1 1 position position"],
+        past_key: Float[Tensor, "batch head capacity d_k"],
+        past_value: Float[Tensor, "batch head capacity d_k"],
+    ) -> Float[Tensor, "batch position model"]:
+        """The block for the first positions all at once, their keys and values written into `past_*`."""
+
+        def self_attention(y: Tensor) -> Tensor:
+            key, value = self.self_attention.keys_and_values(y)
+            past_key[:, :, : y.size(1)] = key
+            past_value[:, :, : y.size(1)] = value
+            return self.self_attention.attend(y, key, value, causal)
+
+        x = self.self_attention_residual(x, self_attention)
+        return self.feed_forward_residual(x, self.feed_forward)  # type: ignore[no-any-return]
+
+
 class DecoderBlock(nn.Module):
     """Causal self-attention, attention to the encoder's result (the memory), then feed-forward.
 
@@ -108,15 +148,9 @@ class DecoderBlock(nn.Module):
         memory_allowed: Bool[Tensor, "batch 1 1 source"],
     ) -> Float[Tensor, "batch 1 model"]:
         """The block for one new position, whose key and value are written into `past_*` at `position`."""
-
-        def self_attention(y: Tensor) -> Tensor:
-            key, value = self.self_attention.keys_and_values(y)
-            past_key[:, :, position] = key[:, :, 0]
-            past_value[:, :, position] = value[:, :, 0]
-            seen = position + 1
-            return self.self_attention.attend(y, past_key[:, :, :seen], past_value[:, :, :seen])
-
-        x = self.self_attention_residual(x, self_attention)
+        x = self.self_attention_residual(
+            x, lambda y: self.self_attention.attend_past(y, position, past_key, past_value)
+        )
         x = self.cross_attention_residual(
             x, lambda y: self.cross_attention.attend(y, memory_key, memory_value, memory_allowed)
         )

@@ -99,12 +99,14 @@ class Blocks:
             self.length += len(text)
         return self._known[key]
 
+    def laid(self, packed: Packed) -> dict[str, Any]:
+        """Where a tensor lies in the file."""
+        numbers = [self.add(tile, packed.kind, count) for tile, count in zip(packed.tiles, packed.counts, strict=True)]
+        return {"block": numbers[0]} | ({"more": progressions(numbers[1:])} if len(numbers) > 1 else {})
+
     def placed(self, piece: Piece, packed: Packed) -> dict[str, Any]:
         """Where a piece lies in the file, and which of its rows are there."""
-        numbers = [self.add(tile, packed.kind, count) for tile, count in zip(packed.tiles, packed.counts, strict=True)]
-        found: dict[str, Any] = {"block": numbers[0]}
-        if len(numbers) > 1:
-            found["more"] = progressions(numbers[1:])
+        found = self.laid(packed)
         if piece.rows is not None:
             found |= {"rows": progressions(piece.rows), "kept": len(piece.rows), "of": piece.row_count}
         return found

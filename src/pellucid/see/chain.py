@@ -8,7 +8,7 @@ cell at which they part. The groups leave no path out and count none twice.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -271,15 +271,37 @@ def carried(
     At a residual addition the two ways part. What comes back through its layer is one from there on, whatever lay
     behind it, so that the ways stay as few as the layers. Only in the layer that holds the source do they stay apart.
     """
-    at = {one.addition: one for one in known}
     own = {one.addition for one in known if one.holds(source, trace)}
     uses = [step for step in trace.made_of(source) if step in wanted]
-    named = source.leaf and 1 < len(uses) <= USES
+    named = source if source.leaf and 1 < len(uses) <= USES else None
+    for step, ways in backwards(trace, loss, wanted, known, back, own, named, dtype):
+        if step is source:
+            return ways
+    return {}
+
+
+def backwards(
+    trace: Trace,
+    loss: Step,
+    wanted: set[Step],
+    known: Sequence[Residual],
+    back: Pass,
+    own: Collection[Step] = (),
+    named: Step | None = None,
+    dtype: torch.dtype | None = None,
+) -> Iterator[tuple[Step, dict[Way, Tensor]]]:
+    """Each step from the loss on, with what comes back to it by each way.
+
+    `own` are the additions of those layers in which the ways stay apart; the uses of `named` are told apart as well.
+    """
+    at = {one.addition: one for one in known}
     parts: dict[Step, dict[Way, Tensor]] = {loss: {Way(): torch.ones_like(widened(loss.value), dtype=dtype)}}
     with torch.no_grad():
-        for step in reversed([step for step in trace.flat() if step in wanted and step is not source]):
+        for step in reversed([step for step in trace.flat() if step in wanted]):
+            ways = parts.pop(step, {})
+            yield step, ways
             residual = at.get(step)
-            for way, upstream in parts.pop(step, {}).items():
+            for way, upstream in () if step.leaf else ways.items():
                 for operand, passed in back(step, upstream):
                     if operand not in wanted:
                         continue
@@ -288,11 +310,10 @@ def carried(
                         onto = replace(way, past=(residual.layer, *way.past))
                     elif residual and step not in own:
                         onto = Way(through=residual.layer)
-                    if operand is source and named:
+                    if operand is named:
                         onto = replace(onto, by=step.name)
                     held = parts.setdefault(operand, {})
                     held[onto] = held[onto] + passed if onto in held else passed
-    return parts.get(source, {})
 
 
 def order_of(way: Way, known: Sequence[Residual]) -> tuple[int, int]:

@@ -59,6 +59,37 @@ def pushes(trace: Trace, step: Step, cell: Index, by: Sequence[int] = (0,)) -> P
     return Pushes(rows, rest)
 
 
+@dataclass(frozen=True)
+class AllPushes:
+    """The gradients of all parameters, parted: of each example or position by its index, and `rest`, the loss's own."""
+
+    rows: dict[Index, dict[Step, Tensor]]
+    rest: dict[Step, Tensor]
+
+
+def all_pushes(trace: Trace, by: Sequence[int] = (0,)) -> AllPushes:
+    """As `pushes`, of every cell of every parameter at once: one pass backward for each example."""
+    cut = outputs_by_row(trace, by)
+    rest, _ = backpropagate(trace, stop=cut)
+    reached = [output for output in cut if output in rest]
+    rows = {}
+    sizes = [reached[0].value.size(axis) for axis in by]
+    for index in torch.cartesian_prod(*(torch.arange(size) for size in sizes)).view(-1, len(sizes)).tolist():
+        where: list[slice | int] = [slice(None)] * (max(by) + 1)
+        for axis, i in zip(by, index, strict=True):
+            where[axis] = i
+        seeds = {}
+        for output in reached:
+            seeds[output] = torch.zeros_like(rest[output])
+            seeds[output][tuple(where)] = rest[output][tuple(where)]
+        rows[tuple(index)] = of_parameters(backpropagate(trace, seeds)[0])
+    return AllPushes(rows, of_parameters(rest))
+
+
+def of_parameters(gradients: dict[Step, Tensor]) -> dict[Step, Tensor]:
+    return {step: gradient for step, gradient in gradients.items() if step.op == "parameter"}
+
+
 def outputs_by_row(trace: Trace, by: Sequence[int]) -> list[Step]:
     """The outputs that have a row for each example; where the model gave none, the last steps along whose batch."""
     trace.name_axes()

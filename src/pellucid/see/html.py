@@ -19,17 +19,21 @@ import torch
 from torch import Tensor
 
 from pellucid.files import write_text
+from pellucid.see.address import Address, region_of
 from pellucid.see.blocks import Blocks, Packed, Piece, estimated, fit
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
 from pellucid.see.likely import Likely, rows_needed
 from pellucid.see.look import embedded, look
+from pellucid.see.moves import Moves
+from pellucid.see.moves_page import Names, Updates
 from pellucid.see.operation import Operation, Step, result
 from pellucid.see.ops.moving import Moving
 from pellucid.see.recipe import Recipe, describe, described_by_cell, moved
 from pellucid.see.trace import Trace
 from pellucid.see.translation import is_translation
 from pellucid.see.walk import Walk
+from pellucid.see.ways_page import paths_in
 from pellucid.words import LANGUAGES
 
 FORMAT = "pellucid.page.1"
@@ -39,25 +43,60 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; "
     "connect-src data: blob:"
 )
+# What is cut off never comes to life, and neither does anything in an old browser: then one sentence says which it is.
+WATCH = (
+    'addEventListener("load", () => { const app = document.getElementById("app"); '
+    'if (window.pellucid || app.querySelector(".sorry:not(.loading)")) return; app.replaceChildren(); '
+    'const new_ = HTMLScriptElement.supports?.("importmap") && "DecompressionStream" in window '
+    '&& "withResolvers" in Promise; '
+    'document.getElementById(new_ ? "broken" : "old").hidden = false; });'
+)
 EXACT = {"max", "min", "abs", "sqrt"}  # of these and of + - * / every machine gives the same digits
+PATHS = 0.15  # of a file, which what groups the paths of the chain rule may take
 
 
 def write_page(
-    trace: Trace, path: str | Path, *, title: str = "", megabytes: float = MEGABYTES, language: str | None = None
+    trace: Trace,
+    path: str | Path,
+    *,
+    title: str = "",
+    megabytes: float = MEGABYTES,
+    language: str | None = None,
+    moves: Moves | None = None,
+    names: Names | None = None,
+    at: str = "",
 ) -> Path:
-    """Write the page of a trace; returns its path. What does not fit into `megabytes` keeps some of its rows."""
-    write_text(Path(path), page(trace, title=title, megabytes=megabytes, language=language))
+    """Write the page of a trace; returns its path. What does not fit into `megabytes` keeps some of its rows.
+
+    It opens `at` an address, after which may stand what the page has after the # of its own: "&backward", "&head=2".
+    `moves` are how the training step that it is a pass of moves the weights; `names` is what each push is called.
+    Raises AddressError if there is no such address.
+    """
+    whole = page(trace, title=title, megabytes=megabytes, language=language, moves=moves, names=names, at=at)
+    write_text(Path(path), whole)
     return Path(path)
 
 
-def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, language: str | None = None) -> str:
+def page(
+    trace: Trace,
+    *,
+    title: str = "",
+    megabytes: float = MEGABYTES,
+    language: str | None = None,
+    moves: Moves | None = None,
+    names: Names | None = None,
+    at: str = "",
+) -> str:
     """The whole page."""
+    check_start(trace, at)
     title = title or (f"runs/{trace.about['run']}" if "run" in trace.about else "a model")
     code = modules()
-    words = {one: json.loads(text(f"words/{one}.json")) for one in LANGUAGES}
+    words = {one: words_of(one, str(trace.about.get("kind", ""))) for one in LANGUAGES}
     with as_it_was(trace):
-        graph, blocks = gathered(trace, int(megabytes * 1e6))
+        graph, blocks = gathered(trace, int(megabytes * 1e6), moves, names)
     graph |= {"title": title, "language": language}
+    if at:
+        graph["start"] = at
     imports = {f"pellucid/{name}": script_address(name, source) for name, source in code.items()}
     return f"""<!doctype html>
 <html lang="en">
@@ -72,6 +111,9 @@ def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, languag
 <p class="sorry" lang="zh">{escape(words["zh"]["page.noscript"])}</p>
 <style>.loading {{ display: none }}</style></noscript>
 <div id="app"><p class="sorry loading">{escape(" · ".join(words[one]["page.loading"] for one in LANGUAGES))}</p></div>
+{sentence("broken", words, "page.broken")}
+{sentence("old", words, "page.browser")}
+<script>{WATCH}</script>
 <script type="application/json" id="graph">{embedded(graph)}</script>
 <script type="application/json" id="words">{embedded(words)}</script>
 <script type="importmap">{json.dumps({"imports": imports})}</script>
@@ -81,9 +123,32 @@ def page(trace: Trace, *, title: str = "", megabytes: float = MEGABYTES, languag
 """
 
 
+def sentence(key: str, words: Mapping[str, Mapping[str, str]], word: str) -> str:
+    """In every language, for one whose page cannot say which is the reader's."""
+    told = "".join(f'<p class="sorry" lang="{one}">{escape(words[one][word])}</p>' for one in LANGUAGES)
+    return f'<div id="{key}" role="alert" hidden>{told}</div>'
+
+
+def check_start(trace: Trace, at: str) -> None:
+    """Raises AddressError where there is no such number, slice or tensor; the page's own views begin with a slash."""
+    address = at.partition("&")[0]
+    if not address or address.startswith("/"):
+        return
+    parsed = Address.parse(address)
+    step = trace[parsed.name]
+    region_of(parsed, step.axis_names, step.shape)
+
+
 def block_element(number: int, text: str) -> str:
     """Numbers come last: the page is at work while the browser still reads them."""
     return f'<script type="text/plain" id="blocks-{number}">{text}</script>\n'
+
+
+def words_of(language: str, kind: str) -> dict[str, str]:
+    """All words of a language; those said otherwise of a pass of this kind stand in their place: KEY@KIND."""
+    words: dict[str, str] = json.loads(text(f"words/{language}.json"))
+    plain = {key: said for key, said in words.items() if "@" not in key}
+    return {key: words.get(f"{key}@{kind}", said) for key, said in plain.items()}
 
 
 def modules() -> dict[str, str]:
@@ -109,7 +174,9 @@ def script_address(name: str, source: str) -> str:
 # --- the graph -------------------------------------------------------------------------------------------------------
 
 
-def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], Blocks]:
+def gathered(
+    trace: Trace, size: int, moves: Moves | None = None, names: Names | None = None
+) -> tuple[dict[str, Any], Blocks]:
     """The graph as JSON and the blocks, both within `size` bytes where that can be had by leaving rows out."""
     unkept = unasked(trace)
     attentions = trace.attentions()
@@ -123,6 +190,10 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], Blocks]:
     entries = [
         entry(trace, step, numbers, recipes[step], labels, aside=step in set(aside)) for step in [*steps, *aside]
     ]
+    needed = rows_needed(trace, numbers)
+    updates = None if moves is None else Updates(moves, names, numbers, labels.number, needed)
+    if updates is not None:
+        entries += updates.entries
     head: dict[str, Any] = {
         "format": FORMAT,
         "steps": entries,
@@ -147,23 +218,43 @@ def gathered(trace: Trace, size: int) -> tuple[dict[str, Any], Blocks]:
             for call in attentions
         ],
     }
-    absent = {numbers[step] for step in with_parts(unkept, numbers)}
+    if updates is not None:
+        head |= {"training": updates.head, "start": updates.start}
+    absent = {numbers[step] for step in with_parts(unkept, numbers)} - (set() if updates is None else updates.weights())
     for number in absent:
         entries[number]["how"] = "not kept"
-    pieces = [one for one in pieces_of(trace, numbers, recipes, derived, gradients) if one.key[1] not in absent]
-    room = size - len(embedded(head).encode()) - len("".join(modules().values())) * 4 // 3 - 150_000
-    kept = [piece for piece in pieces if piece.key[0] != "weight gradient"]
-    packed = dict(fit(kept, max(room, 100_000)))
+    pieces = [one for one in pieces_of(trace, numbers, recipes, derived, gradients, needed) if one.key[1] not in absent]
+    room = max(size - len(embedded(head).encode()) - len("".join(modules().values())) * 4 // 3 - 150_000, 100_000)
     blocks = Blocks()
-    for piece in kept:
-        owner = head["decoding"] if piece.key[0] in DECODING else entries[piece.key[1]]
-        place(piece, packed[piece.key], blocks, owner)
+    head["paths"] = paths_in(trace, numbers, blocks, room * PATHS)
+    room -= len(embedded(head["paths"]).encode())
+
+    def put(some: Sequence[Piece], characters: float) -> bool:
+        """Put pieces into the file within so many characters; whether all of their rows are there."""
+        found = fit(some, int(characters))
+        for piece in some:
+            kind, number = piece.key
+            if updates is not None and kind in updates.KINDS:
+                updates.place(piece, found[piece.key], blocks, entries)
+            else:
+                place(piece, found[piece.key], blocks, head["decoding"] if kind in DECODING else entries[number])
+        return not any(piece.rows for piece in some)
+
     extra = [piece for piece in pieces if piece.key[0] == "weight gradient"]
+    kept = [piece for piece in pieces if piece.key[0] != "weight gradient"]
+    if updates is None:
+        whole = put(kept, room - blocks.length)
+    else:  # the pass itself first, then the number that was asked for, then all other weights
+        weights = updates.weights()
+        whole = put([piece for piece in kept if piece.key[0] != "value" or piece.key[1] not in weights], room / 2)
+        whole &= put(updates.asked(), (room - blocks.length) / 2)
+        whole &= put(updates.pieces(), room - blocks.length)
+        more = updates.more()
+        if whole and sum(map(estimated, more)) <= room - blocks.length:
+            whole = put(more, room - blocks.length)
     # Gradients of weights come last: the page can add them up from those of what the weights made.
-    if not any(piece.rows for piece in kept) and sum(map(estimated, extra)) <= room - blocks.length:
-        packed = dict(fit(extra, room - blocks.length))
-        for piece in extra:
-            place(piece, packed[piece.key], blocks, entries[piece.key[1]])
+    if whole and sum(map(estimated, extra)) <= room - blocks.length:
+        put(extra, room - blocks.length)
     head |= {"blocks": blocks.index, "elements": blocks.starts, "characters": blocks.length}
     for step, number in numbers.items():
         if number in absent:
@@ -389,9 +480,10 @@ def pieces_of(
     recipes: Mapping[Step, Recipe | None],
     derived: Mapping[Step, Any],
     gradients: Mapping[Step, Tensor],
+    needed: Mapping[Step, Sequence[int]],
 ) -> Iterator[Piece]:
     """All tensors that the file is to hold, those first that the page reads first: outputs, values, gradients."""
-    likely, needed = Likely(trace), rows_needed(trace, numbers)
+    likely = Likely(trace)
 
     def piece(kind: str, step: Step, tensor: Tensor) -> Piece:
         return Piece((kind, numbers[step]), tensor, needed.get(step, ()), weight=likely.weight(kind, step, tensor))

@@ -357,7 +357,7 @@ def written(tree: Any) -> Json:
         case Choice():
             return ["?", written(tree.of), written(tree.above), written(tree.below)]
         case Number():
-            return ["n", tree.value if math.isfinite(tree.value) else str(tree.value)]
+            return numbered(tree.value)
         case Leaf():
             return flat(tree)
         case Counted(position):
@@ -367,6 +367,11 @@ def written(tree: Any) -> Json:
         case Cases():
             return ["case", tree.dim, list(tree.which), [written(part) for part in tree.parts]]
     raise UndescribedError(repr(tree))
+
+
+def numbered(value: float) -> Json:
+    """A constant; JSON has no word for one that is not finite."""
+    return ["n", value if math.isfinite(value) else str(value)]
 
 
 def flat(leaf: Leaf) -> Json:

@@ -8,6 +8,7 @@ import difflib
 import fnmatch
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -310,14 +311,34 @@ class Trace(Displayed):
 
         return explain(self, address, backward)
 
-    def html(self, path: str | Path, *, title: str = "", megabytes: float | None = None) -> Path:
+    def html(
+        self,
+        path: str | Path,
+        *,
+        title: str = "",
+        megabytes: float | None = None,
+        optimizer: torch.optim.Optimizer | None = None,
+        at: str = "",
+    ) -> Path:
         """Write one self-contained page, to be opened in a browser without a network; returns its path.
 
-        Of tensors for which `megabytes` (10 without) are too few some rows are kept, and the page says which.
+        Of tensors for which `megabytes` (10 without) are too few some rows are kept, and the page says which. It opens
+        `at` an address. With `optimizer`, or where the pass was captured with one, each weight tells why it moves in
+        the step to come; an optimizer whose arithmetic is not known is left out, unless it is given here: then
+        TraceError says so. Raises AddressError if there is no such address.
         """
         from pellucid.see.html import MEGABYTES, write_page
 
-        return write_page(self, path, title=title, megabytes=MEGABYTES if megabytes is None else megabytes)
+        room = MEGABYTES if megabytes is None else megabytes
+        if optimizer is not None:
+            return self._step().html(path, optimizer=optimizer, title=title, megabytes=room, at=at)
+        moves = None
+        if self.training is not None and self.training.optimizer is not None and self.training.traces[0] is self:
+            from pellucid.see.moves import moves_of
+
+            with suppress(TraceError):
+                moves = moves_of(self.training)
+        return write_page(self, path, title=title, megabytes=room, moves=moves, at=at)
 
     # --- training --------------------------------------------------------------------------------------------------
 
@@ -444,6 +465,9 @@ class Trace(Displayed):
             trace = cls(
                 list(steps.values()), head["aliases"], head["outputs"], head["loss"], head["training_step"], about
             )
+            for name in [*trace.outputs, *([] if trace.loss is None else [trace.loss])]:
+                if name not in trace:
+                    raise KeyError(name)
             if "decoding" in head:
                 from pellucid.see.decoding import restored
 

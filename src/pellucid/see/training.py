@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +20,7 @@ from pellucid.see.update import twin_of
 
 if TYPE_CHECKING:
     from pellucid.see.flow import Flow
+    from pellucid.see.moves_page import Names
     from pellucid.see.why import Why
 
 CLIP_EPSILON = 1e-6  # of nn.utils.clip_grad_norm_
@@ -97,6 +99,31 @@ class TrainingStep:
 
         return flow(self, optimizer)
 
+    def html(
+        self,
+        path: str | Path,
+        why: str | None = None,
+        *,
+        optimizer: torch.optim.Optimizer | None = None,
+        by: Sequence[int] = (0,),
+        names: "Names | None" = None,
+        title: str = "",
+        megabytes: float | None = None,
+        at: str = "",
+    ) -> Path:
+        """Write the page of the step: its first pass, and for each weight why it moves; returns the page's path.
+
+        With `why`, the address of a number of a parameter, the page opens there, and all that its arithmetic takes is
+        in the file however large the others are; with `at`, another address. `by` is as in `why_moved`; `names` calls
+        the pushes, in a language.
+        """
+        from pellucid.see.html import MEGABYTES, write_page
+        from pellucid.see.moves import moves_of
+
+        moves = moves_of(self, why, optimizer, by)
+        room = MEGABYTES if megabytes is None else megabytes
+        return write_page(self.traces[0], path, title=title, megabytes=room, moves=moves, names=names, at=at)
+
 
 def capture_step(
     model: nn.Module,
@@ -108,13 +135,15 @@ def capture_step(
     scale: float = 1.0,
     optimizer: torch.optim.Optimizer | None = None,
     training_step: int | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> TrainingStep:
     """The passes of one training step that adds up gradients: `objective(*batch)` is the loss of each batch.
 
     `weights` are what the loop multiplies each loss by: 1 / number of batches without them. `scale` is a GradScaler's:
     the gradients are computed with it and shown without it. Random numbers are drawn as in the loop, one batch after
     the other, from where the generators stand; afterwards they stand there again. With `optimizer` its state of now is
-    remembered, so that `why_moved` may be asked later. Raises TraceError if a loss is not one number.
+    remembered, so that `why_moved` may be asked later. `labels` are as for `capture`. Raises TraceError if a loss is
+    not one number.
     """
     from pellucid.see.capture import capture
 
@@ -130,6 +159,7 @@ def capture_step(
                     model,
                     *batch,
                     loss=weighted(weight),
+                    labels=labels,
                     objective=drawn.after(objective),
                     scale=scale,
                     training_step=training_step,

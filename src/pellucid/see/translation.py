@@ -132,17 +132,7 @@ def name_parts(trace: Trace) -> None:
     """Give what no module of the model names the names that people have for it."""
     for side in ("source", "target"):
         name_embedding(trace, side)
-    for call in trace.attentions():
-        for step in (call.query, call.key, call.value, call.scores, call.scaled, call.masked, call.weights, call.heads):
-            name_head(step)
-        for step, name in ((call.query, "queries"), (call.key, "keys"), (call.value, "values")):
-            trace.rename(step, f"{call.place}.{name}")
-        if call.output is not None:
-            trace.rename(call.output.operands["input"], f"{call.place}.concatenated")
-        for operand in call.masked.operands.values():
-            if operand.value.dtype == torch.bool:
-                trace.rename(operand, f"{call.place}.mask")
-                operand.axes = call.masked.axes[-operand.value.dim() :]
+    name_attentions(trace)
     (logits,) = (trace[name] for name in trace.outputs)
     trace.rename(logits, "logits")
     for step in trace.steps:
@@ -156,6 +146,21 @@ def name_parts(trace: Trace) -> None:
     loss.operands["target"].axes = (Axis("position", tuple(trace.about["wanted"])),)
     memory = trace["decoder.0.cross_attention.key"].operands["input"]
     trace.aliases["memory"] = memory.name
+
+
+def name_attentions(trace: Trace) -> None:
+    """Queries, keys, values, the heads side by side, and the mask of every attention."""
+    for call in trace.attentions():
+        for step in (call.query, call.key, call.value, call.scores, call.scaled, call.masked, call.weights, call.heads):
+            name_head(step)
+        for step, name in ((call.query, "queries"), (call.key, "keys"), (call.value, "values")):
+            trace.rename(step, f"{call.place}.{name}")
+        if call.output is not None:
+            trace.rename(call.output.operands["input"], f"{call.place}.concatenated")
+        for operand in call.masked.operands.values():
+            if operand.value.dtype == torch.bool:
+                trace.rename(operand, f"{call.place}.mask")
+                operand.axes = call.masked.axes[-operand.value.dim() :]
 
 
 def name_head(step: Step) -> None:

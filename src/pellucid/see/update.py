@@ -244,13 +244,10 @@ class Arithmetic:
         averaged = Sum([Product([Number(momentum), before]), fresh])
         line = Line("buffer", "m = mu m + (1 - mu) g", r"m \leftarrow \mu m + (1 - \mu) g", averaged)
         yield line
-        whole = whole.float()
-        ahead = torch.lerp(rule.state.get("momentum_buffer", torch.zeros_like(whole)).float(), whole, 1 - momentum)
         if settings["nesterov"]:
             looking = Sum([Product([Number(momentum), self.cell(line)]), fresh])
             yield Line("ahead", "d = mu m + (1 - mu) g", r"d = \mu m + (1 - \mu) g", looking)
-            ahead = torch.lerp(whole, ahead, momentum)
-        line = self.orthogonal(ahead)
+        line = self.orthogonal(looked_ahead(rule, whole))
         yield line
         turned = self.cell(line)
         if rule.setting("weight_decay"):
@@ -268,28 +265,53 @@ class Arithmetic:
 
     def orthogonal(self, ahead: Tensor) -> Line:
         """The last round of x <- a x + (b A + c A A) x with A = x x^T, from x = d / |d| on, a tall d on its side."""
-        a, b, c = self.rule.settings["ns_coefficients"]
-        tall = ahead.size(0) > ahead.size(1)
-        row, column = reversed(self.index) if tall else self.index
-        x = ahead.to(self.rule.settings.get("dtype", torch.bfloat16))
-        x = x.mT if tall else x
-        x = x / x.norm().clamp(min=1e-7)
-        for left in reversed(range(self.rule.settings["ns_steps"])):
-            square = x @ x.mT
-            turn = torch.addmm(square, square, square, beta=b, alpha=c)
-            if left:
-                x = torch.addmm(x, turn, x, beta=a)
-        found = float(torch.addmm(x, turn, x, beta=a)[row, column])
+        last = last_round(ahead, self.rule.settings)
+        row, column = reversed(self.index) if last.on_its_side else self.index
+        found = float(last.made[row, column])
 
         def cell(part: str, i: int, j: int, value: Tensor) -> Cell:
             return Cell(f"{self.name}.{part}[{i}, {j}]", float(value[i, j]))
 
-        terms: list[Expression] = [Product([Number(a), cell("x", row, column, x)])]
-        terms += [Product([cell("B", row, k, turn), cell("x", k, column, x)]) for k in range(x.size(0))]
+        terms: list[Expression] = [Product([Number(last.keeps), cell("x", row, column, last.x)])]
+        terms += [Product([cell("B", row, k, last.turn), cell("x", k, column, last.x)]) for k in range(last.x.size(0))]
         rounding = found - Sum(terms).value
         if abs(rounding) > ROUNDING * abs(found):
             terms.append(Number(rounding))
         return Line("orthogonal", "o = a x + sum_k B_k x_k", r"o = a x + \sum_k B_{k} x_{k}", Sum(terms))
+
+
+def looked_ahead(rule: Rule, whole: Tensor) -> Tensor:
+    """The momentum that Muon makes orthogonal, from a whole gradient."""
+    momentum, whole = rule.setting("momentum"), whole.float()
+    ahead = torch.lerp(rule.state.get("momentum_buffer", torch.zeros_like(whole)).float(), whole, 1 - momentum)
+    return torch.lerp(whole, ahead, momentum) if rule.settings["nesterov"] else ahead
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """The last round of Newton and Schulz: made = keeps x + turn x, of a matrix that may lie on its side."""
+
+    keeps: float
+    x: Tensor
+    turn: Tensor
+    made: Tensor
+    on_its_side: bool
+
+
+def last_round(ahead: Tensor, settings: Mapping[str, Any]) -> Round:
+    """What Muon makes of a whole matrix, with the settings of its group."""
+    a, b, c = settings["ns_coefficients"]
+    tall = ahead.size(0) > ahead.size(1)
+    x = ahead.to(settings.get("dtype", torch.bfloat16))
+    x = x.mT if tall else x
+    x = x / x.norm().clamp(min=1e-7)
+    for left in reversed(range(settings["ns_steps"])):
+        square = x @ x.mT
+        turn = torch.addmm(square, square, square, beta=b, alpha=c)
+        made = torch.addmm(x, turn, x, beta=a)
+        if left:
+            x = made
+    return Round(a, x, turn, made, tall)
 
 
 # --- PyTorch's own step, on copies ------------------------------------------------------------------------------------

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 TASKS = {  # name: its module, its config and its Task
     "translate": ("pellucid.tasks.translate", "TranslateConfig", "TranslateTask"),
+    "regress": ("pellucid.tasks.regress", "RegressConfig", "RegressTask"),
+    "language": ("pellucid.tasks.language", "LanguageConfig", "LanguageTask"),
+    "embed": ("pellucid.tasks.embed", "EmbedConfig", "EmbedTask"),
+    "classify": ("pellucid.tasks.classify", "ClassifyConfig", "ClassifyTask"),
 }
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from pellucid.errors import RunError, TrainingError
 from pellucid.run import Run
 from pellucid.tasks.task import Batch, Task
+from pellucid.train.clipping import clip_gradients
 from pellucid.train.memory import give_freed_memory_back
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
@@ -87,7 +88,7 @@ class Trainer:
                 tokens += count
                 padding += batch.padding * weight
             loss, tokens, padding = workers.sum(loss, tokens, padding)
-            norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip).item()
+            norm = clip_gradients(self.model.parameters(), config.clip)
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise self._diverged(step, loss, norm)
             self.optimizer.step()
@@ -176,10 +177,10 @@ class Trainer:
         return averaged.eval()
 
     def _note(self, **event: Any) -> None:
-        """Tell the watcher, and keep the line for metrics.jsonl; lines go to disk some at a time."""
+        """Tell the watcher, and keep the line for metrics.jsonl; lines go to disk some at a time, the last alone."""
         self._unwritten.append(event)
         self.watcher(event)
-        if len(self._unwritten) >= LINES_KEPT:
+        if len(self._unwritten) >= LINES_KEPT and event["kind"] != "end":
             self._write_metrics()
 
     def _write_metrics(self) -> None:

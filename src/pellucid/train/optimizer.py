@@ -1,4 +1,6 @@
-"""What turns gradients into new weights: Muon for the matrices between layers, AdamW for all else, or AdamW alone."""
+"""What turns gradients into new weights: Muon for the matrices between layers with AdamW for all else, AdamW alone, or
+plain gradient descent.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -148,6 +150,8 @@ def make_optimizer(model: nn.Module, training: TrainingConfig, precision: str = 
         return torch.optim.AdamW(
             model.parameters(), lr=0.0, betas=betas, eps=EPSILON, weight_decay=training.weight_decay, fused=True
         )
+    if training.optimizer == "sgd":  # w <- w - lr (g + wd w): no momentum, so that a path is the gradient's own
+        return torch.optim.SGD(model.parameters(), lr=0.0, weight_decay=training.weight_decay)
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     layers = [m.weight for m in model.modules() if isinstance(m, nn.Linear) and id(m.weight) not in tables]
     own = {id(weight) for weight in layers}

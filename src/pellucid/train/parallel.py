@@ -111,9 +111,14 @@ class Workers:
             return objective
         watched = DistributedDataParallel(objective, forward_sync_buffers=False, gradient_as_bucket_view=True)
         device = next(model.parameters()).device
+        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]  # the averages that batch norm keeps
+        carried = task.carried()
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             watched(task.collate(task.epoch(0)[0][:1]).to(device)).total.backward()
         model.zero_grad()
+        task.carry(carried)
+        for buffer, before in buffers:
+            buffer.copy_(before)
         return watched
 
     def keeping(self, objective: nn.Module, more: bool) -> AbstractContextManager[object]:

@@ -16,6 +16,7 @@ from pellucid.config import TrainingConfig, parse_budget
 from pellucid.errors import ConfigError
 from pellucid.models.parameters import count_parameters
 from pellucid.tasks.task import Task
+from pellucid.train.clipping import clip_gradients
 from pellucid.train.memory import keep_freed_memory
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
@@ -136,7 +137,7 @@ def _trial(
             losses = objective(batch)
         count = losses.count * counts
         (losses.total * (workers.weight(count) * workers.size)).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), task.training.clip).item()
+        clip_gradients(model.parameters(), task.training.clip)
         optimizer.step()
         optimizer.zero_grad()
         average.update(model, number)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.errors import RunError
 from pellucid.tasks.task import Task
 
 
@@ -30,14 +31,19 @@ class MovingAverage:
 
         a <- d a + (1 - d) w,    d = min(decay, (1 + s) / (10 + s)) at step s
 
-    With decay 0 the average is the weights. Source: Polyak & Juditsky, 1992; the warm-up as in Tensorflow's.
+    With decay 0 the average is the weights themselves, without a copy.
+    Source: Polyak & Juditsky, 1992; the warm-up as in Tensorflow's.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+        self.weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        if decay:
+            self.weights = {name: weight.clone() for name, weight in self.weights.items()}
 
     def update(self, model: nn.Module, step: int) -> None:
+        if not self.decay:
+            return
         decay = min(self.decay, (1 + step) / (10 + step))
         parameters = [parameter.detach() for parameter in model.parameters()]
         torch._foreach_lerp_(list(self.weights.values()), parameters, 1 - decay)
@@ -52,7 +58,8 @@ def pack(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Everything as named tensors and a JSON-able description; `own` is what each worker alone has."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.weights.items()}
+    if average.decay:
+        tensors |= {f"average.{name}": value for name, value in average.weights.items()}
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
     for rank, states in enumerate(own):
@@ -77,6 +84,7 @@ def unpack(
     for key, value in _under("optimizer", tensors).items():
         number, name = key.split(".", 1)
         moments.setdefault(int(number), {})[name] = value
+    _check_moments(moments, optimizer)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     on_cpu, on_cuda = (tensors.get(name + _of_worker(rank)) for name in ("random.cpu", "random.cuda"))
     if on_cpu is not None:
@@ -84,6 +92,18 @@ def unpack(
     if on_cuda is not None and device.type == "cuda":
         torch.cuda.set_rng_state(on_cuda, device)
     return Counters(**about["counters"])
+
+
+def _check_moments(moments: Mapping[int, Mapping[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
+    """Raises RunError where what was remembered of a parameter cannot be of this optimizer's."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, remembered in moments.items():
+        shape = parameters[number].shape if number < len(parameters) else None
+        if any(value.dim() and value.shape != shape for value in remembered.values()):
+            raise RunError(
+                "the saved state is of another optimizer than config.toml names",
+                mend='Set training.optimizer there to the one that trained it, such as "adamw".',
+            )
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

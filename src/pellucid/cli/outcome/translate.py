@@ -63,4 +63,4 @@ def scores_of(tested: Event) -> dict[str, float]:
 
 def score_of(line: Event) -> str:
     scores = line["scores"] if "scores" in line else scores_of(line)
-    return f"{scores['chrf']:.1f} / {scores['bleu']:.1f}"
+    return f"chrF {scores['chrf']:.1f}"

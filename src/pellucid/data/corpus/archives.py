@@ -2,6 +2,7 @@
 
 import tarfile
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -74,6 +75,13 @@ def member(path: Path, name: str) -> bytes:
     return contents.read(found[0])
 
 
+def contents(path: Path, place: str, *endings: str) -> Iterator[tuple[str, bytes]]:
+    """The files within a folder of an archive whose names end so, sorted, each unpacked once."""
+    within = _Contents(path)
+    wanted = [name for name in within.names if place in name and name.endswith(endings)]
+    yield from within.read_all(sorted(wanted))
+
+
 class _Contents:
     """A zip or a tar archive, read in memory."""
 
@@ -106,6 +114,23 @@ class _Contents:
                 return file.read()
         except (BadZipFile, tarfile.TarError, OSError, EOFError) as error:
             raise self._damaged(error) from None
+
+    def read_all(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """In one pass over the archive, as a compressed tar has to be unpacked from its beginning for each."""
+        if self._zipped:
+            yield from ((name, self.read(name)) for name in names)
+            return
+        wanted = set(names)
+        found = {}
+        try:
+            with tarfile.open(self.path) as packed:
+                for info in packed:
+                    file = packed.extractfile(info) if info.name in wanted else None
+                    if file is not None:
+                        found[info.name] = file.read()
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise self._damaged(error) from None
+        yield from ((name, found[name]) for name in names)
 
     def _damaged(self, error: Exception) -> DataError:
         return DataError(f"{self.path}: damaged ({error})", mend="Remove it, and it will be fetched again.")

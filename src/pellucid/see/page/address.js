@@ -11,14 +11,15 @@ export function printed(step, cell) {
 export function parsed(text) {
   const found = PATTERN.exec(text.trim());
   if (!found) return null;
-  if (found[3] === undefined) return { name: found[2], indices: null };
+  const step = found[1] === undefined ? null : Number(found[1]);
+  if (found[3] === undefined) return { step, name: found[2], indices: null };
   const indices = [];
   for (const part of found[3].trim() ? found[3].split(",") : []) {
     const one = /^(?:\s*(\S+)\s*=)?\s*(-?\d+)\s*$/.exec(part);
     if (!one) return null;
     indices.push([one[1] ?? null, Number(one[2])]);
   }
-  return { name: found[2], indices };
+  return { step, name: found[2], indices };
 }
 
 // The position of the cell in a step's tensor, or null if there is none.
@@ -36,6 +37,17 @@ export function cellOf(step, given) {
     cell[d] = index < 0 ? index + step.shape[d] : index;
   }
   return cell;
+}
+
+// Of an address that leaves axes open: for each axis an index or null; null if there is no such region.
+export function regionOf(step, given) {
+  const region = new Array(step.shape.length).fill(null);
+  for (const [number, [axis, index]] of given.entries()) {
+    const d = axis === null ? number : step.axes.findIndex(([name]) => name === axis);
+    if (axis === null || d < 0 || region[d] !== null || index < -step.shape[d] || index >= step.shape[d]) return null;
+    region[d] = index < 0 ? index + step.shape[d] : index;
+  }
+  return region;
 }
 
 // Where a cell stands in the order of all cells, and back.

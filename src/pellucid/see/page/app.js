@@ -1,26 +1,30 @@
 // What is chosen, and everything that follows from it: address, sheet, explanation, rings.
 
-import { cellAt, cellOf, offsetOf, parsed, printed } from "pellucid/address.js";
+import { cellAt, cellOf, offsetOf, parsed, printed, regionOf } from "pellucid/address.js";
 import { broken, button, el, say } from "pellucid/dom.js";
 import { forgetColours } from "pellucid/colour.js";
 import { text } from "pellucid/explain.js";
 import { cellsOf } from "pellucid/expression.js";
-import { saveView } from "pellucid/export.js";
+import { savePanel } from "pellucid/export.js";
 import { flow } from "pellucid/flow.js";
-import { passing } from "pellucid/format.js";
+import { passing, significant } from "pellucid/format.js";
 import { groupsOf } from "pellucid/groups.js";
 import { map, mapLead } from "pellucid/map.js";
+import { loadMove, moveOf, moveText, parameterOf, partsOf } from "pellucid/move.js";
 import { network, networkLead, smallNetwork } from "pellucid/network.js";
 import { heading } from "pellucid/questions.js";
 import { sheet, sheetSteps } from "pellucid/sheet.js";
+import { BrokenTrace } from "pellucid/store.js";
 import { decoding, decodingLead } from "pellucid/decoding.js";
 import { strip, wordsStep } from "pellucid/strip.js";
+import { training } from "pellucid/training.js";
 import { Tour } from "pellucid/tour.js";
 import { Why } from "pellucid/why.js";
 import { language, remember, setLanguage, t } from "pellucid/words.js";
 
+const LAYER = /^(?:encoder|decoder)\.(\d+)/;
 const LEADS = { "/map": mapLead, "/network": networkLead, "/decoding": decodingLead };
-const SPECIAL = { "/map": map, "/backward": flow, "/network": network, "/decoding": decoding };
+const SPECIAL = { "/map": map, "/backward": flow, "/network": network, "/decoding": decoding, "/step": training };
 
 export class App {
   constructor(trace, root) {
@@ -28,7 +32,7 @@ export class App {
     this.root = root;
     this.groups = groupsOf(trace);
     this.walk_ = trace.walk ?? null; // of each layer the eleven stages
-    this.state = { special: null, step: null, cell: null, backward: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [], oneScale: false };
+    this.state = { special: null, step: null, cell: null, backward: false, update: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [], oneScale: false };
     this.figures = [];
     this.headAxis = "head";
     this.version = 0;
@@ -40,7 +44,7 @@ export class App {
     this.frame();
     addEventListener("hashchange", () => this.read(true));
     addEventListener("resize", () => { clearTimeout(this.resized); this.resized = setTimeout(() => this.redraw(), 120); });
-    addEventListener("keydown", event => { if (event.key === "Escape") this.escape(); });
+    addEventListener("keydown", event => { if (event.key === "Escape") this.escape(); else this.arrow(event); });
     await this.read(false);
     document.documentElement.dataset.ready = "true";
     performance.mark("ready");
@@ -53,8 +57,8 @@ export class App {
   }
 
   // The stage whose sheet holds the chosen step, or null.
-  stage() {
-    const { step, stageKey, special } = this.state;
+  stage(stageKey = this.state.stageKey) {
+    const { step, special } = this.state;
     if (!step || special) return null;
     const holds = one => one.steps.includes(step.id) || (step.within && holdsInside(this.trace, one, step));
     return this.stages().find(one => one.key === stageKey && holds(one)) ?? this.stages().find(holds) ?? null;
@@ -78,54 +82,120 @@ export class App {
     this.goto(this.trace.steps[stage.show ?? stage.steps[0]].name);
   }
 
-  // The address in the fragment, decoded: an address of Python, or one of the page's own views; then switches.
+  // The address in the fragment, decoded: an address of Python, or one of the page's own views; then what is switched
+  // on: backward, head=1,2 (one alone, two compared), show=head:2 (which slice), scale=one, position=3, layer=1, tour=4,
+  // and of the decoding what the command line calls step, layer, head, temperature, top_k and top_p.
   async read(arrived) {
-    const [address, ...switches] = decoded(location.hash.slice(1)).split("&");
+    const [address, ...parts] = (decoded(location.hash.slice(1)) || this.trace.start || "").split("&");
+    const switches = new Map(parts.map(part => part.split("=")).map(([name, ...value]) => [name, value.join("=")]));
     const { state, trace } = this;
-    state.backward = switches.includes("backward") && trace.loss !== null;
-    const heads = switches.find(one => one.startsWith("head="))?.slice(5).split(",").map(Number) ?? [];
+    state.update = false;
+    this.why.pathsOpen = switches.has("paths") && switches.has("backward") && trace.loss !== null;
+    if (history.state?.trail) Object.assign(state, { trail: history.state.trail, lead: {}, layer: 0, stageKey: null }); // seen before: as it was
+    else if (this.pending !== location.hash) state.trail = [];
+    state.backward = switches.has("backward") && trace.loss !== null;
+    const special = address === "" || SPECIAL[address] ? address || "/map" : null;
+    state.at = special ? switches.get("at") ?? null : null;
+    const heads = special ? [] : (switches.get("head") ?? "").split(",").filter(Boolean).map(Number);
     state.heads = { one: heads[0] ?? null, two: heads[1] ?? null };
-    const open = switches.find(one => one.startsWith("open="));
-    state.open = open === undefined ? null : new Set(open.slice(5).split(",").filter(Boolean)); // layers of the map
+    state.open = switches.has("open") ? new Set(switches.get("open").split(",").filter(Boolean)) : null; // layers of the map
     state.problem = null;
-    if (!address || SPECIAL[address]) {
-      state.special = address || "/map";
-      state.cell = null;
+    state.oneScale = switches.get("scale") === "one";
+    state.position = natural(switches.get("position"));
+    for (const part of (switches.get("show") ?? "").split(",").filter(Boolean)) {
+      const [axis, index] = part.split(":");
+      state.lead[axis] = natural(index);
+    }
+    this.options = special ? switches : new Map();
+    if (this.walk_ && switches.has("layer") && special !== "/decoding") state.layer = Math.min(natural(switches.get("layer")), this.walk_.length - 1);
+    if (switches.has("stage")) state.stageKey = switches.get("stage");
+    if (switches.has("tour") && this.walk_) Object.assign(this.tour, { open: true, number: Math.min(Math.max(natural(switches.get("tour")) - 1, 0), this.stages().length - 1) });
+    if (special) {
+      const nowhere = special === "/decoding" && !wordsStep(trace);
+      Object.assign(state, { special: nowhere ? "/map" : special, cell: null, problem: nowhere ? address : null });
     } else {
       const found = parsed(address), step = found && trace.find(found.name);
       const cell = step && (found.indices || !step.shape.length) ? cellOf(step, found.indices) : null;
-      if (!step || (found.indices && !cell)) {
+      const region = step && found.indices && !cell ? regionOf(step, found.indices) : null;
+      const passed = found?.step !== null && found?.step !== trace.training_step;
+      if (!step || (found.indices && !cell && !region) || passed) {
         Object.assign(state, { special: "/map", cell: null, problem: address });
       } else {
-        const layer = /^(?:encoder|decoder)\.(\d+)/.exec(step.name);
+        const layer = LAYER.exec(step.name);
         if (layer && this.walk_) state.layer = Math.min(Number(layer[1]), this.walk_.length - 1);
-        Object.assign(state, { special: null, step, cell });
-        (cell ?? []).slice(0, -2).forEach((index, d) => { state.lead[step.axes[d][0]] = index; });
+        Object.assign(state, { special: null, step, cell, region, update: switches.has("step") && parameterOf(trace, step) === step });
+        if (state.update) state.backward = false;
+        for (const [d, index] of (region ?? cell ?? []).entries()) if (index !== null) state.lead[step.axes[d][0]] = index;
       }
     }
     if (!arrived && !state.step) state.step = trace.steps[trace.outputs[0] ?? trace.steps.length - 1];
     await this.render();
   }
 
-  href(address, backward = this.state.backward) {
-    return `#${encodeURI(address).replace(/%5B/g, "[").replace(/%5D/g, "]")}${backward ? "&backward" : ""}`;
+  // The address in the fragment says all that is seen; where we came from goes with the entry of the history.
+  settle() {
+    const { state } = this;
+    document.title = `${state.special ? t(`title${state.special}`) : this.address} · Pellucid`;
+    const hash = state.problem ? location.hash : this.hash();
+    this.pending = hash;
+    if (hash !== location.hash || String(history.state?.trail ?? "") !== String(state.trail)) history.replaceState({ trail: state.trail }, "", hash);
   }
 
-  goto(address, { replace = false, keepHeads = false, backward = this.state.backward } = {}) {
+  hash() {
+    const { state } = this, { one, two } = state.heads, parts = [];
+    if (state.special) for (const [name, value] of this.options) if (!(state.special === "/decoding" ? ["backward", "tour", "show"] : ["backward", "tour", "show", "layer"]).includes(name)) parts.push(`${name}=${value}`);
+    if (!state.special && state.oneScale) parts.push("scale=one");
+    if (!state.special && state.position) parts.push(`position=${state.position}`);
+    if (this.walk_ && state.layer && state.special !== "/decoding" && (state.special || !LAYER.test(state.step.name))) parts.push(`layer=${state.layer}`);
+    const stage = this.stage();
+    if (stage && stage !== this.stage(null)) parts.push(`stage=${stage.key}`);
+    const named = state.special ? [] : state.cell ? state.step.axes.map(([axis]) => axis) : state.step.axes.filter((_, d) => d < state.step.shape.length - 2 || (state.region?.[d] ?? null) !== null).map(([axis]) => axis);
+    const others = [...this.sliced ?? []].filter(axis => !named.includes(axis) && state.lead[axis] && !(axis === this.headAxis && one !== null));
+    if (others.length) parts.push(`show=${others.map(axis => `${axis}:${state.lead[axis]}`).join(",")}`);
+    if (this.tour.open) parts.push(`tour=${this.tour.number + 1}`);
+    if (!state.special && one !== null) parts.push(`head=${two === null ? one : `${one},${two}`}`);
+    if (!state.special && state.cell && state.backward && this.why.pathsOpen) parts.push("paths");
+    return [this.href(this.address, state.backward, state.update), ...parts].join("&");
+  }
+
+  // A view's own settings, kept in its address.
+  note(options) {
+    for (const [name, value] of Object.entries(options)) if (value === null) this.options.delete(name); else this.options.set(name, String(value));
+    this.settle();
+  }
+
+  href(address, backward = this.state.backward, update = false) {
+    return `#${encodeURI(address).replace(/%5B/g, "[").replace(/%5D/g, "]")}${update ? "&step" : backward ? "&backward" : ""}`;
+  }
+
+  goto(address, { replace = false, keepHeads = false, backward = this.state.backward, update = false } = {}) {
     const { one, two } = this.state.heads;
     const heads = keepHeads && one !== null ? `&head=${two === null ? one : `${one},${two}`}` : "";
-    const hash = this.href(address, backward) + heads;
+    const hash = this.href(address, backward, update) + heads + (this.why.pathsOpen && backward && !update && address.endsWith("]") ? "&paths" : "");
+    this.pending = hash;
     if (hash === location.hash) return this.read(true);
     if (replace) {
-      history.replaceState(null, "", hash);
+      history.replaceState({ trail: this.state.trail }, "", hash);
       return this.read(true);
     }
     location.hash = hash;
   }
 
+  // The number, or the slice of the tensor, that is shown.
   get address() {
-    const { special, step, cell } = this.state;
-    return special ?? printed(step, cell);
+    const { special, step, cell, region, lead } = this.state;
+    if (special || cell) return special ?? printed(step, cell);
+    if (region?.slice(-2).some(index => index !== null)) return sliceOf(step, region);
+    return sliceOf(step, step.axes.map(([axis], d) => d < step.shape.length - 2 && lead[axis] ? Math.min(lead[axis], step.shape[d] - 1) || null : null));
+  }
+
+  // Arrow keys step through the words that came out, wherever no other part of the page wants them.
+  arrow(event) {
+    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key], busy = document.activeElement;
+    if (!move || this.state.special !== "/decoding" || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (busy?.matches("input, select, textarea, canvas, summary") || busy?.closest("footer")) return;
+    event.preventDefault();
+    this.stepWord?.(move);
   }
 
   // --- choosing ---------------------------------------------------------------------------------------------------
@@ -133,7 +203,14 @@ export class App {
   choose(step, cell, stageKey) {
     if (stageKey) this.state.stageKey = stageKey;
     this.state.trail = [];
-    this.goto(printed(step, cell), { keepHeads: true });
+    const moving = this.moving(step);
+    this.goto(printed(moving ?? step, cell), { keepHeads: true, update: moving !== null });
+  }
+
+  // While a training step is looked at: the weight to which a cell of one of its matrices belongs, or null.
+  moving(step) {
+    const { trace, state } = this, parameter = state.update ? parameterOf(trace, step) : null;
+    return parameter && moveOf(trace, parameter) && String(step.shape) === String(parameter.shape) ? parameter : null;
   }
 
   // To an operand: where we came from stays in the breadcrumbs.
@@ -156,7 +233,10 @@ export class App {
       const cell = [...state.cell];
       cell[d] = Math.min(index, state.step.shape[d] - 1);
       this.goto(printed(state.step, cell), { replace: true });
-    } else this.render();
+    } else {
+      if (state.region) state.region = state.region.map((one, i) => state.step.axes[i][0] === axis ? index : one);
+      this.render();
+    }
   }
 
   head(head, both) {
@@ -193,7 +273,9 @@ export class App {
 
   frame() {
     const { trace } = this;
+    if (trace.file.cut) throw new BrokenTrace("cut"); // what says so stays
     this.why = new Why(trace, this);
+    this.why.pathsOpen = /&paths\b/.test(location.hash);
     this.nav = el("nav", { "aria-label": t("nav.title") });
     this.middle = el("main", { "aria-label": t("middle.title") });
     this.header = el("header");
@@ -205,15 +287,23 @@ export class App {
 
   drawHeader() {
     const { trace, state } = this, about = trace.about ?? {};
-    const sentence = about.source ? `“${about.source}” → “${about.target}”` : "";
-    const turn = backward => this.goto(this.address, { backward, keepHeads: true });
+    const sentence = about.target && about.source ? `“${about.source}” → “${about.target}”` : about.source ?? about.text ?? about.origin ?? about.line ?? "";
+    const whole = ["/map", "/step", "/backward"].includes(state.special), turned = state.backward || state.special === "/backward";
+    const turn = backward => whole ? this.goto(backward ? "/backward" : "/map", { backward: false }) : this.goto(this.address, { backward, keepHeads: true });
+    const parameter = state.special ? null : parameterOf(trace, state.step), within = parameter && String(parameter.shape) === String(state.step.shape);
+    const toStep = () => parameter && moveOf(trace, parameter) ? this.goto(printed(parameter, within ? state.cell : null), { update: true }) : this.goto("/step", { backward: false });
     this.header.replaceChildren(el("h1", {}, "Pellucid"), el("span", { class: "where" }, [trace.title, trace.training_step === null ? "" : t("step", { step: trace.training_step }), sentence].filter(Boolean).join(", ")),
       el("span", { class: "right" },
         el("span", { class: "segments", role: "group", "aria-label": t("direction") },
-          button(t("forward"), () => turn(false), { "aria-pressed": !state.backward, "data-direction": "forward" }),
-          button(t("backward"), () => turn(true), { "aria-pressed": state.backward, "data-direction": "backward", disabled: trace.loss === null, title: trace.loss === null ? t("backward.none") : null })),
+          button(t("forward"), () => turn(false), { "aria-pressed": !turned && !this.stepping, "data-direction": "forward" }),
+          button(t("backward"), () => turn(true), { "aria-pressed": turned && !this.stepping, "data-direction": "backward", disabled: trace.loss === null, title: trace.loss === null ? t("backward.none") : null }),
+          trace.training ? button(t("move"), toStep, { "aria-pressed": this.stepping, "data-direction": "step", title: t("move.long") }) : null),
         this.walk_ ? button(t("tour"), () => this.tour.toggle(), { "aria-pressed": this.tour.open, "data-tour": "" }) : null,
         button(language === "zh" ? "English" : "中文", () => this.changeLanguage(language === "zh" ? "en" : "zh"), { id: "language", lang: language === "zh" ? "en" : "zh-Hans" })));
+  }
+
+  get stepping() {
+    return this.state.update || this.state.special === "/step";
   }
 
   changeLanguage(wanted) {
@@ -229,7 +319,8 @@ export class App {
     const parts = [el("h2", {}, t("nav.title")), el("ol", { class: "steps" }, el("li", {}, link("/map", t("nav.map"), state.special === "/map")),
       smallNetwork(trace) ? el("li", {}, link("/network", t("nav.network"), state.special === "/network")) : null,
       wordsStep(trace) ? el("li", {}, link("/decoding", t("nav.decoding"), state.special === "/decoding")) : null,
-      trace.loss !== null ? el("li", {}, link("/backward", t("nav.flow"), state.special === "/backward")) : null)];
+      trace.loss !== null ? el("li", {}, link("/backward", t("nav.flow"), state.special === "/backward")) : null,
+      trace.training ? el("li", {}, link("/step", t("nav.step"), state.special === "/step")) : null)];
     let side = null;
     let list = null;
     for (const stage of this.stages()) {
@@ -239,7 +330,7 @@ export class App {
         side = own;
       }
       const show = trace.steps[stage.show ?? stage.steps[0]];
-      list.append(el("li", {}, el("a", { href: this.href(show.name), "aria-current": current?.key === stage.key ? "step" : null, "data-stage": stage.key, onclick: () => { state.stageKey = stage.key; state.trail = []; } },
+      list.append(el("li", {}, el("a", { href: this.href(show.name), "aria-current": current?.key === stage.key ? "step" : null, "data-stage": stage.key, onclick: () => { state.stageKey = stage.key; } },
         el("span", {}, stage.number), t(`stage.${stage.key}`), el("span", {}, passing(show)))));
     }
     const all = el("ol", { class: "parts" }, this.groups.filter(group => group.first < Infinity).map(group => {
@@ -254,8 +345,8 @@ export class App {
   drawCrumbs() {
     const { state } = this;
     const parts = [];
-    for (const address of state.trail.slice(-5)) parts.push(el("a", { href: this.href(address), onclick: () => { state.trail = state.trail.slice(0, state.trail.indexOf(address)); } }, address.replace(/^.*?([^.[]+(\.(weight|bias))?(\[|$))/, "$1")), "›");
-    const whole = printed(state.step, state.cell), cut = whole.indexOf("[") < 0 ? whole.length : whole.indexOf("["), dot = whole.lastIndexOf(".", cut);
+    for (const address of state.trail.slice(-5)) parts.push(el("a", { href: this.href(address), onclick: event => { if (event.ctrlKey || event.metaKey || event.shiftKey) return; event.preventDefault(); state.trail = state.trail.slice(0, state.trail.indexOf(address)); this.goto(address, { keepHeads: true }); } }, address.replace(/^.*?([^.[]+(\.(weight|bias))?(\[|$))/, "$1")), "›");
+    const whole = this.address, cut = whole.indexOf("[") < 0 ? whole.length : whole.indexOf("["), dot = whole.lastIndexOf(".", cut);
     parts.push(el("span", {}, whole.slice(0, dot + 1), el("b", {}, whole.slice(dot + 1))));
     return el("div", { class: "crumbs", role: "navigation", "aria-label": t("crumbs") }, parts);
   }
@@ -273,7 +364,6 @@ export class App {
 
   async render() {
     const version = ++this.version, { state, trace } = this;
-    document.title = `${state.special ? t(`title${state.special}`) : this.address} · Pellucid`;
     this.drawHeader();
     this.drawNav();
     this.hovered = null;
@@ -285,34 +375,39 @@ export class App {
       if (version !== this.version) return;
       this.figures = [];
       this.sheetKey = null;
-      this.middle.replaceChildren(...[el("div", { class: "titled" }, el("h2", { class: "title" }, t(`title${state.special}`)), saveView(element, state.special.slice(1))), state.problem ? el("p", { class: "note problem", role: "status" }, t("page.nowhere", { address: state.problem })) : null, el("p", { class: "lead" }, LEADS[state.special]?.(this) ?? t(`lead${state.special}`)), element].filter(Boolean));
+      this.sliced = new Set(state.special === "/network" ? ["batch"] : []);
+      this.middle.replaceChildren(...[el("div", { class: "titled" }, el("h2", { class: "title" }, t(`title${state.special}`)), savePanel(element, state.special.slice(1))), state.problem ? el("p", { class: "note problem", role: "status" }, t("page.nowhere", { address: state.problem })) : null, el("p", { class: "lead" }, LEADS[state.special]?.(this) ?? t(`lead${state.special}`)), element].filter(Boolean));
       this.why.empty();
     } else {
       const plan = sheetSteps(this);
       this.headAxis = (plan.call && trace.steps[plan.call.weights].axes.at(-3)?.[0]) ?? "head"; // some call it otherwise
-      if (state.heads.one !== null) state.lead[this.headAxis] = state.heads.one;
-      const kind = state.backward ? "gradient" : "value";
-      await Promise.all([...(state.oneScale ? plan.all : plan.now).map(one => trace.load(one, kind)), plan.counted && trace.load(plan.counted), trace.loadSmall(plan.all, kind), state.cell && this.loadAround(state.step, state.cell)]);
+      const headAt = state.cell ? state.step.axes.findIndex(([axis]) => axis === this.headAxis) : -1;
+      if (state.heads.one !== null && headAt < 0) state.lead[this.headAxis] = state.heads.one;
+      this.sliced = slicedBy(trace, plan.all);
+      const kind = state.backward ? "gradient" : "value", moving = state.update && moveOf(trace, state.step);
+      await Promise.all([...(state.oneScale ? plan.all : plan.now).map(one => trace.load(one, kind)), plan.counted && trace.load(plan.counted), trace.loadSmall(plan.all, kind), moving ? loadMove(trace, state.step) : state.cell && this.loadAround(state.step, state.cell)]);
       if (version !== this.version) return;
       this.drawSheet(plan);
       if (state.cell) {
         const shown = this.why.show(state.step, state.cell, state.backward, true);
         this.mark(shown);
-        say(text(shown));
+        if (!this.why.guessing) say(told(shown));
         if (this.refocus) this.why.focusFirst();
-      } else this.why.empty();
+      } else { this.why.empty(); this.mark(null); }
       this.refocus = false;
     }
     this.drawStrip();
     this.tour.follow();
+    this.settle();
+    this.settled = version;
   }
 
   // The sheet is drawn anew only when other matrices are to be seen: a new number on it moves nothing.
   drawSheet(plan) {
     const { state } = this;
-    const key = JSON.stringify([plan.all.map(one => one.name), state.backward, state.lead, state.heads, state.oneScale, language, this.middle.clientWidth, state.position, plan.stage?.key]);
+    const key = JSON.stringify([plan.all.map(one => one.name), state.backward, state.update, state.lead, state.heads, state.oneScale, language, this.middle.clientWidth, state.position, plan.stage?.key]);
     const head = heading(this, plan);
-    const top = [this.drawCrumbs(), el("h2", { class: "title" }, head.title), el("p", { class: "lead" }, head.lead)];
+    const top = [this.drawCrumbs(), el("div", { class: "titled" }, el("h2", { class: "title" }, head.title), savePanel(() => this.body, `${printed(state.step, null)}.sheet`)), el("p", { class: "lead" }, head.lead)];
     if (key === this.sheetKey && this.body?.isConnected) {
       this.middle.replaceChildren(...top, this.body);
       return;
@@ -334,6 +429,17 @@ export class App {
     forgetColours();
     this.sheetKey = null;
     return this.render();
+  }
+
+  // The words below say shares in numbers: not while one of these is guessed.
+  hideStrip(step) {
+    const output = wordsStep(this.trace), told = output && step && (step === output || (this.trace.made.get(output.id) ?? []).includes(step) || (this.trace.made.get(output.id) ?? []).includes(step.within));
+    if (Boolean(told) === Boolean(this.stripHidden)) return;
+    this.stripHidden = told;
+    if (told) for (const one of this.footer.querySelectorAll(".cand span:last-child")) one.textContent = "?";
+    if (told) for (const one of this.footer.querySelectorAll(".word")) one.setAttribute("aria-label", one.querySelector("b").textContent);
+    if (told) for (const one of this.footer.querySelectorAll(".cand i")) one.style.width = "0";
+    if (!told) { this.stripDrawn = null; this.drawStrip(); }
   }
 
   drawStrip() {
@@ -361,6 +467,11 @@ export class App {
   // Show what a pointed number is made of; null: what was chosen.
   preview(step, cell, keyed = false) {
     const { state, trace } = this;
+    if (this.why.guessing) { // what is asked for stays, whatever is pointed at
+      const { explanation } = this.why;
+      if (keyed && step && !(explanation.step === step && String(explanation.cell) === String(cell))) say(`${printed(step, cell)} = ${significant(state.backward ? trace.gradientAt(step, offsetOf(step.shape, cell)) : trace.at(step, offsetOf(step.shape, cell)), 4)}`);
+      return;
+    }
     if (!step) {
       this.hovered = null;
       if (state.cell && !state.special) this.mark(this.why.show(state.step, state.cell, state.backward, true));
@@ -373,8 +484,9 @@ export class App {
       if (!still()) return;
       const shown = this.why.show(step, cell, state.backward, false);
       this.mark(shown);
-      if (keyed) say(text(shown));
+      if (keyed) say(told(shown));
     };
+    if (this.moving(step)) return tell();
     if (trace.loadedAround(step, state.backward)) tell();
     else this.loadAround(step, cell).then(() => { for (const one of this.figures) if (one.step === step && still()) one.refresh(); tell(); });
   }
@@ -393,18 +505,27 @@ export class App {
         of.get(one.step).push(cellAt(one.step.shape, one.offset));
       }
     }
-    for (const figure of this.figures) {
-      const here = explanation && (figure.step === explanation.step) ? explanation.cell : null;
-      figure.mark(here, of.get(figure.step) ?? null);
-    }
+    const { region, step } = this.state;
+    if (!explanation && region) of.set(step, cellsIn(step, region));
+    this.ring(explanation, of);
   }
 
   // One operand by itself, while its link is pointed at.
   light(step, cell) {
-    if (!step) { this.mark(); return; }
-    const explanation = this.why.explanation;
+    if (!step) this.mark();
+    else this.ring(this.why.explanation, new Map([[step, [cell]]]));
+  }
+
+  ring(explanation, of) {
+    const parts = explanation?.lines ? new Set(partsOf(this.trace, explanation.step)) : null;
     for (const figure of this.figures) {
-      figure.mark(explanation && figure.step === explanation.step ? explanation.cell : null, figure.step === step ? [cell] : null);
+      if (parts?.has(figure.step)) { // a matrix of the training step: the same cell of each
+        const chosen = figure.step === explanation.step;
+        figure.mark(chosen ? figure.place(figure.step, explanation.cell) : null, chosen ? [] : [figure.place(figure.step, explanation.cell)].filter(Boolean));
+        continue;
+      }
+      const operands = [...of].flatMap(([step, cells]) => figure.step === step || figure.along ? cells.map(cell => figure.place(step, cell)).filter(Boolean) : []);
+      figure.mark(explanation ? figure.place(explanation.step, explanation.cell) : null, operands);
     }
   }
 
@@ -420,10 +541,32 @@ export class App {
   }
 }
 
+const told = explanation => explanation.lines ? moveText(explanation) : text(explanation);
+
 const holdsInside = (trace, stage, step) => {
   for (let one = step.within; one; one = one.within) if (stage.steps.includes(one.id)) return true;
   return false;
 };
+
+const natural = text => /^\d+$/.test(text ?? "") ? Number(text) : 0;
+
+// Axes of which a sheet shows one position at a time.
+const slicedBy = (trace, steps) => new Set(steps.flatMap(step => step.axes.slice(0, -2).filter((_, d) => step.shape[d] > 1).map(([axis]) => axis)));
+
+function sliceOf(step, region) {
+  const given = region.flatMap((index, d) => index === null ? [] : [`${step.axes[d][0]}=${index}`]);
+  return given.length ? `${step.name}[${given.join(", ")}]` : step.name;
+}
+
+// The cells of a region, as far as a reader can take them in.
+function cellsIn(step, region) {
+  const found = [];
+  for (let offset = 0; offset < Math.min(step.size, 100_000); offset++) {
+    const cell = cellAt(step.shape, offset);
+    if (region.slice(-2).some(index => index !== null) && region.every((index, d) => index === null || index === cell[d])) found.push(cell);
+  }
+  return found;
+}
 
 function decoded(text) {
   try { return decodeURIComponent(text); } catch { return text; }

@@ -74,7 +74,7 @@ function leadOffset(step, lead) {
 function differenceStep(trace, weights, a, b) {
   const values = a.values.map((value, i) => value - b.values[i]);
   const step = { ...weights, op: "difference", shape: weights.shape.slice(-2), axes: weights.axes.slice(-2), values: Float64Array.from(values),
-    name: "difference", size: values.length, rowsThere: null, absent: null };
+    name: "difference", dtype: "float64", computed: true, value: {}, size: values.length, rowsThere: null, absent: null };
   const mean = values.reduce((sum, value) => sum + Math.abs(value), 0) / values.length;
   return { step, mean, trace: { at: (one, offset) => one.values[offset], labels: trace.labels } };
 }
@@ -101,7 +101,7 @@ export function headShares(trace, call, app) {
   }
   const labels = heads.axes.at(-2)[1];
   const label = labels === undefined ? String(position) : trace.labels[labels][position];
-  const step = { name: `${call.place}.shares`, op: "computed here", shape: [count, model], axes: [["head"], output.axes.at(-1)], size: values.length, values };
+  const step = { name: `${call.place}.shares`, op: "computed here", dtype: "float64", computed: true, value: {}, shape: [count, model], axes: [["head"], output.axes.at(-1)], size: values.length, values };
   const figure = new Figure({ at: (one, offset) => one.values[offset], labels: trace.labels }, step, { width: app.roomFor(720), title: t("shares.title", { label }) });
   const chooser = el("select", { "aria-label": t("shares.position"), onchange: event => app.set({ position: Number(event.target.value) }) },
     Array.from({ length: positions }, (_, i) => el("option", { value: i, selected: i === position }, labels === undefined ? i : `${i} ${trace.labels[labels][i]}`)));

@@ -29,8 +29,8 @@ export class Blocks {
   end() {
     this.watcher.disconnect();
     this.arrived();
-    const cut = this.starts.some((start, number) => (textOf(number)?.length ?? 0) < (this.starts[number + 1] ?? this.length) - start);
-    if (cut) this.whole.reject(new BrokenTrace("cut")); else this.whole.resolve();
+    this.cut = this.starts.some((start, number) => (textOf(number)?.length ?? 0) < (this.starts[number + 1] ?? this.length) - start);
+    if (this.cut) this.whole.reject(new BrokenTrace("cut")); else this.whole.resolve();
   }
 
   // The text of an element is whole when what comes after it is there.

@@ -32,7 +32,7 @@ export function colourOf(value, limit, share = false) {
 // Black or white, whichever can be read on it (contrast at least 4.5 to 1 on one of them).
 export function inkOn(rgb) {
   const light = lightness(rgb);
-  return (light + 0.05) / 0.05 * 1 > 1.05 / (light + 0.05) ? "#101418" : "#ffffff";
+  return (light + 0.05) / 0.05 * 1 > 1.05 / (light + 0.05) ? "#000000" : "#ffffff";
 }
 
 function lightness(rgb) {

@@ -13,17 +13,39 @@ const BEST = 10;
 
 export async function decoding(app) {
   const source = app.trace.decoding ? await recorded(app) : await read(app);
-  app.decodingState ??= { at: 0, temperature: 1, topK: 0, topP: 1, layer: -1, head: -1, node: null };
-  const body = el("div", { class: "decoding" });
+  const state = app.decodingState = asAddressed(app.options, source), body = el("div", { class: "decoding" });
   const draw = focus => {
-    const state = app.decodingState;
-    state.at = Math.max(0, Math.min(state.at, source.words.length - 1));
+    state.at = between(state.at, 0, source.words.length - 1);
+    app.note(addressOf(state, source.dials));
     const row = state.node === null ? source.words[state.at].row : source.nodeRow(state.node);
-    body.replaceChildren(words(source, state, draw), attended(source, state, row, draw), candidates(app, source, state, row, draw), ...(source.tree ? [tree(source, state, draw)] : []));
+    body.replaceChildren(words(source, state, draw), how(source), attended(source, state, row, draw), candidates(app, source, state, row, draw), ...(source.tree ? [tree(source, state, draw)] : []));
     body.querySelector(`[data-focus="${focus}"]`)?.focus({ preventScroll: true });
   };
+  app.stepWord = move => { Object.assign(state, { at: state.at + move, node: null }); draw(`word-${between(state.at, 0, source.words.length - 1)}`); };
   draw();
   return body;
+}
+
+const between = (value, low, high) => Math.max(low, Math.min(value, high));
+
+// What is seen of the decoding, by the names that the command line has for it; null: as it is without.
+const addressOf = ({ at, node, layer, head, temperature, topK, topP }, dials) => ({ step: at || null, node, layer: layer < 0 ? null : layer, head: head < 0 ? null : head,
+  temperature: temperature === dials.temperature ? null : temperature, top_k: topK === dials.topK ? null : topK, top_p: topP === dials.topP ? null : topP });
+
+// The dials as they stood: of one that draws its words, its own; else those that change nothing.
+function dialsOf(trace) {
+  const { method, temperature, top_k: topK, top_p: topP } = trace.decoding?.config ?? {};
+  return method === "sample" ? { temperature, topK, topP } : { temperature: 1, topK: 0, topP: 1 };
+}
+
+function asAddressed(options, source) {
+  const number = (name, otherwise, low, high) => {
+    const given = Number(options.get(name) ?? NaN);
+    return Number.isFinite(given) ? between(given, low, high) : otherwise;
+  };
+  const node = source.tree ? number("node", null, 0, source.tree.nodes.length - 1) : null;
+  return { at: number("step", 0, 0, source.words.length - 1), node, layer: number("layer", -1, 0, source.layers - 1), head: number("head", -1, 0, source.heads - 1),
+    temperature: number("temperature", source.dials.temperature, 0.01, 10), topK: Math.round(number("top_k", source.dials.topK, 0, source.vocabulary)), topP: number("top_p", source.dials.topP, 0.01, 1) };
 }
 
 // From a recorded search.
@@ -31,14 +53,23 @@ async function recorded(app) {
   const { trace } = app, found = trace.decoding;
   const logits = await trace.decoded(found.logits), attention = await trace.decoded(found.attention);
   const [, vocabulary] = found.shapes.logits, [, layers, heads, length] = found.shapes.attention;
-  const rows = found.logits.rows ? rowsOf(found.logits) : null, at = row => rows ? rows.indexOf(row) : row;
   const labels = trace.labels[wordsStep(trace).axes.at(-1)[1]];
-  return { tree: found, labels, source: found.source, layers, heads, vocabulary,
-    words: found.path.map(number => ({ text: found.nodes[number].text, node: number, row: found.nodes[found.nodes[number].parent].row })),
+  const rowAt = numbersOf(attention, found.attention, length);
+  return { tree: found, dials: dialsOf(trace), labels, source: found.source, layers, heads, vocabulary,
+    words: found.path.map(number => ({ text: found.nodes[number].text, token: found.nodes[number].token, node: number, row: found.nodes[found.nodes[number].parent].row })),
     nodeRow: number => found.nodes[number].row,
     node: row => found.nodes.find(node => node.row === row),
-    scores: row => at(row) < 0 ? null : logits.subarray(at(row) * vocabulary, (at(row) + 1) * vocabulary),
-    attended: (row, layer, head) => averaged(length, layers, heads, layer, head, (l, h, j) => attention[((row * layers + l) * heads + h) * length + j]) };
+    scores: numbersOf(logits, found.logits, vocabulary),
+    attended: (row, layer, head) => averaged(length, layers, heads, layer, head, (l, h, j) => rowAt((row * layers + l) * heads + h)?.[j]) };
+}
+
+// Rows of a block of which the file may hold only some.
+function numbersOf(numbers, source, width) {
+  const places = source.rows ? new Map(rowsOf(source).map((row, at) => [row, at])) : null;
+  return row => {
+    const at = places ? places.get(row) : row;
+    return at === undefined ? undefined : numbers.subarray(at * width, (at + 1) * width);
+  };
 }
 
 // From the pass itself, in which the target was read whole.
@@ -49,14 +80,14 @@ async function read(app) {
   const first = calls[0], heads = first ? first.shape.at(-3) : 0, queries = first ? first.shape.at(-2) : 0, length = first ? first.shape.at(-1) : 0;
   const labels = trace.labels[step.axes.at(-1)[1]], best = row => {
     const scores = step.values.subarray(row * vocabulary, (row + 1) * vocabulary);
-    return labels[scores.indexOf(scores.reduce((a, b) => Math.max(a, b)))];
+    return scores.indexOf(scores.reduce((a, b) => Math.max(a, b)));
   };
   const rows = Math.min(step.size / vocabulary, 64);
-  return { tree: null, labels, vocabulary, heads, layers: calls.length,
+  return { tree: null, dials: dialsOf(trace), labels, vocabulary, heads, layers: calls.length,
     source: first ? Array.from({ length }, (_, i) => first.axes.at(-1)[1] === undefined ? String(i) : trace.labels[first.axes.at(-1)[1]][i]) : [],
-    words: Array.from({ length: rows }, (_, row) => ({ text: trace.about?.wanted?.[row] ?? best(row), row })),
-    nodeRow: () => 0, node: () => null, scores: row => step.values.subarray(row * vocabulary, (row + 1) * vocabulary),
-    attended: (row, layer, head) => averaged(length, calls.length, heads, layer, head, (l, h, j) => calls[l].values[(h * queries + row) * length + j]) };
+    words: Array.from({ length: rows }, (_, row) => ({ text: trace.about?.wanted?.[row] ?? labels[best(row)], token: trace.about?.wanted ? labels.indexOf(trace.about.wanted[row]) : best(row), row })),
+    nodeRow: () => 0, node: () => null, scores: row => trace.has(step, row * vocabulary) ? step.values.subarray(row * vocabulary, (row + 1) * vocabulary) : undefined,
+    attended: (row, layer, head) => averaged(length, calls.length, heads, layer, head, (l, h, j) => trace.at(calls[l], (h * queries + row) * length + j)) };
 }
 
 // Shares of the source tokens, averaged over layers and heads that are not named (-1).
@@ -77,9 +108,18 @@ function words(source, state, draw) {
       } })));
 }
 
+// How the next word was chosen, and what was forced.
+function how(source) {
+  if (!source.tree) return el("p", { class: "says" }, t("decoding.keys"));
+  const { config, forced, unforced } = source.tree, method = config.method === "beam" && config.beam < 2 ? "greedy" : config.method;
+  return el("p", { class: "says" }, [t("decoding.keys"), t(`decoding.by.${method}`, config), ...forced.map(one => t("decoding.forced", one)), ...(unforced ? [t("decoding.unforced", unforced)] : [])].join(" "));
+}
+
 function attended(source, state, row, draw) {
   if (!source.source.length || row === null || row === undefined) return el("div");
-  const shares = source.attended(row, state.layer, state.head), most = Math.max(...shares, 1e-9);
+  const shares = source.attended(row, state.layer, state.head);
+  if (shares.some(Number.isNaN)) return el("p", { class: "note" }, t("why.absent.long"));
+  const most = Math.max(...shares, 1e-9);
   const chooser = (name, count) => el("label", {}, t(name), el("select", { "aria-label": t(name), "data-focus": name, onchange: event => { state[name] = Number(event.target.value); draw(name); } },
     el("option", { value: -1, selected: state[name] < 0 }, t("decoding.mean")), Array.from({ length: count }, (_, i) => el("option", { value: i, selected: i === state[name] }, i))));
   return el("section", {}, el("h3", {}, t("decoding.looked")), el("div", { class: "tools" }, chooser("layer", source.layers), chooser("head", source.heads)),
@@ -92,6 +132,7 @@ export function distribution(scores, { temperature = 1, topK = 0, topP = 1 }) {
   const weights = order.map(index => Math.exp((scores[index] - largest) / temperature));
   const sum = weights.reduce((a, b) => a + b, 0);
   let kept = topK > 0 ? Math.min(topK, order.length) : order.length;
+  while (kept < order.length && scores[order[kept]] === scores[order[kept - 1]]) kept++; // as many as the last equals
   if (topP < 1) {
     const within = weights.slice(0, kept).reduce((a, b) => a + b, 0);
     let mass = 0, count = 0;
@@ -103,18 +144,19 @@ export function distribution(scores, { temperature = 1, topK = 0, topP = 1 }) {
 }
 
 function candidates(app, source, state, row, draw) {
-  const scores = row === null || row === undefined ? null : source.scores(row);
-  if (!scores) return el("p", { class: "note" }, t("decoding.ended"));
+  if (row === null || row === undefined) return el("p", { class: "note" }, t("decoding.ended"));
+  const scores = source.scores(row);
+  if (!scores) return el("p", { class: "note" }, t("why.absent.long"));
   const plain = distribution(scores, {}), shares = new Map(plain.map(one => [one.index, one.share]));
   const changed = distribution(scores, state), node = source.node(row);
   const slider = (name, min, max, step, text) => el("label", {}, `${t(`decoding.${name}`)} ${text}`, el("input", { type: "range", min, max, step, value: state[name], "data-focus": name, "aria-label": t(`decoding.${name}`), oninput: event => { state[name] = Number(event.target.value); draw(name); } }));
-  const fates = new Map((node?.candidates ?? []).map(one => [one.token, one.fate.reason[language]]));
-  const taken = source.words[state.at]?.text;
+  const told = new Map((node?.candidates ?? []).map(one => [one.token, one])), fates = new Map([...told].map(([token, one]) => [token, one.fate.reason[language]]));
+  const taken = source.words[state.at]?.token;
   return el("section", {}, el("h3", {}, node ? t("decoding.after", { text: node.written || t("decoding.begin") }) : t("decoding.candidates")),
-    el("div", { class: "tools" }, slider("temperature", 0.1, 2, 0.1, state.temperature.toFixed(1)), slider("topK", 0, 20, 1, state.topK || t("decoding.off")), slider("topP", 0.05, 1, 0.05, state.topP < 1 ? state.topP.toFixed(2) : t("decoding.off")), el("span", { class: "badge recomputed" }, t("badge.here"))),
+    el("div", { class: "tools" }, slider("temperature", 0.1, 2, 0.1, String(state.temperature)), slider("topK", 0, Math.max(50, state.topK), 1, state.topK || t("decoding.off")), slider("topP", 0.05, 1, 0.05, state.topP < 1 ? state.topP.toFixed(2) : t("decoding.off")), el("span", { class: "badge recomputed" }, t("badge.here"))),
     el("table", { class: "plain" }, el("tr", {}, ["decoding.word", "decoding.p", "decoding.logit", "decoding.share"].map(key => el("th", { scope: "col" }, t(key))), fates.size ? el("th", { scope: "col" }, t("decoding.fate")) : null),
-      changed.slice(0, BEST).map(one => el("tr", { class: source.labels[one.index] === taken && state.node === null ? "taken" : null }, el("td", {}, source.labels[one.index]), el("td", { class: "number" }, percent(shares.get(one.index))), el("td", { class: "number" }, minus(significant(scores[one.index], 4))),
-        el("td", {}, el("span", { class: "sharebar" }, el("i", { style: `width:${(one.share * 100).toFixed(1)}%` })), el("span", { class: "mono" }, one.share ? percent(one.share) : t("decoding.cut"))), fates.size ? el("td", { class: "quiet" }, fates.get(one.index) ?? "") : null))));
+      changed.filter((one, i) => i < BEST || Number.isInteger(told.get(one.index)?.node)).map(one => el("tr", { class: one.index === taken && state.node === null ? "taken" : null }, el("td", {}, source.labels[one.index]), el("td", { class: "number", "data-value": shares.get(one.index) }, percent(shares.get(one.index))), el("td", { class: "number", "data-value": scores[one.index] }, minus(significant(scores[one.index], 4))),
+        el("td", { "data-value": one.share }, el("span", { class: "sharebar" }, el("i", { style: `width:${(one.share * 100).toFixed(1)}%` })), el("span", { class: "mono" }, one.share ? percent(one.share) : t("decoding.cut"))), fates.size ? el("td", { class: "quiet" }, fates.get(one.index) ?? "") : null))));
 }
 
 const BOX = 116, TALL = 26, GAPX = 26, GAPY = 8;
@@ -157,7 +199,7 @@ function tree(source, state, draw) {
     }
     const reason = node.fate.reason[language];
     const choose = () => { state.node = node.number; draw(`node-${node.number}`); };
-    boxes.push(svg("a", { role: "button", tabindex: 0, "data-focus": `node-${node.number}`, class: state.node === node.number ? "here" : null, "aria-label": `${label}: ${reason}`, onclick: choose, onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } } },
+    boxes.push(svg("a", { role: "button", tabindex: 0, "data-focus": `node-${node.number}`, "data-branch": on ? "best" : died ? "dead" : "kept", class: state.node === node.number ? "here" : null, "aria-label": `${label}: ${reason}`, onclick: choose, onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } } },
       svg("title", {}, `${node.written || label}: ${reason}`), svg("rect", { class: "box", x: x(node), y: y(node), width: BOX, height: TALL, style: died ? "stroke-dasharray:3 3" : on ? "stroke:var(--ink)" : null }),
       svg("text", { x: x(node) + 8, y: y(node) + 17.5, style: died ? "fill:var(--quiet)" : null }, short(label)), node.parent === null ? null : svg("text", { class: "q", x: x(node) + BOX - 6, y: y(node) + 17, "text-anchor": "end" }, minus(node.total.toFixed(1)))));
   }

@@ -142,7 +142,7 @@ export function slope(node, chosen, op) {
 }
 
 // The error function: its series near zero, a continued fraction beyond.
-function erf(x) {
+export function erf(x) {
   const size = Math.abs(x);
   if (size > 6) return Math.sign(x);
   if (size < 2.5) {

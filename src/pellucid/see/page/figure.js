@@ -5,9 +5,10 @@
 // through all of them at full size in the same place.
 
 import { labelOf, offsetOf, printed } from "pellucid/address.js";
+import { panelBadges } from "pellucid/badges.js";
 import { colourOf, colours, inkOn } from "pellucid/colour.js";
 import { button, el } from "pellucid/dom.js";
-import { saveMenu } from "pellucid/export.js";
+import { folding, saveMenu } from "pellucid/export.js";
 import { count, exactText, minus, passing, percent, shown, significant } from "pellucid/format.js";
 import { added, nothing, paint, summary, summed } from "pellucid/pixels.js";
 import { axisName, t } from "pellucid/words.js";
@@ -25,7 +26,9 @@ export class Figure {
     this.rank = step.shape.length;
     this.rows = this.rank > 1 ? step.shape[this.rank - 2] : 1;
     this.columns = this.rank > 0 ? step.shape[this.rank - 1] : 1;
+    this.allRows = this.rows;
     this.order = null; // of columns, when sorted by a row
+    this.rowOrder = null; // of rows, when sorted by a column or by size; those that are filtered out are not in it
     this.windowed = false;
     this.at = [0, 0]; // the first row and column of the window
     this.point = null;
@@ -62,14 +65,14 @@ export class Figure {
   cell(row, column) {
     const cell = this.step.axes.slice(0, Math.max(this.rank - 2, 0)).map(([axis], d) =>
       Math.min(this.lead[axis] ?? 0, this.step.shape[d] - 1));
-    if (this.rank > 1) cell.push(row);
+    if (this.rank > 1) cell.push(this.rowOrder ? this.rowOrder[row] : row);
     if (this.rank > 0) cell.push(this.order ? this.order[column] : column);
     return cell;
   }
 
   value(row, column) {
-    this.base ??= offsetOf(this.step.shape, this.cell(0, 0)) - (this.order ? this.order[0] : 0);
-    const offset = this.base + row * this.columns + (this.order ? this.order[column] : column);
+    this.base ??= offsetOf(this.step.shape, [...this.cell(0, 0).slice(0, Math.max(this.rank - 2, 0)), 0, 0].slice(-this.rank || Infinity));
+    const offset = this.base + (this.rowOrder ? this.rowOrder[row] : row) * this.columns + (this.order ? this.order[column] : column);
     if (this.whole_) return this.whole_[offset];
     return this.kind === "gradient" ? this.trace.gradientAt(this.step, offset) : this.trace.at(this.step, offset);
   }
@@ -79,8 +82,9 @@ export class Figure {
     for (let d = 0; d < this.rank - 2; d++) {
       if (cell[d] !== Math.min(this.lead[this.step.axes[d][0]] ?? 0, this.step.shape[d] - 1)) return null;
     }
-    const column = this.rank > 0 ? cell[this.rank - 1] : 0;
-    return [this.rank > 1 ? cell[this.rank - 2] : 0, this.order ? this.order.indexOf(column) : column];
+    const column = this.rank > 0 ? cell[this.rank - 1] : 0, row = this.rank > 1 ? cell[this.rank - 2] : 0;
+    const at = this.rowOrder ? this.rowOrder.indexOf(row) : row;
+    return at < 0 ? null : [at, this.order ? this.order.indexOf(column) : column];
   }
 
   get summary() {
@@ -112,14 +116,34 @@ export class Figure {
     this.board = el("div", { class: "board" }, this.low, this.high, this.lens);
     this.under = el("div", { class: "under" });
     this.zoom = button("1:1", () => this.toggleWindow(), { title: t("figure.window"), "aria-label": t("figure.window"), "aria-pressed": "false" });
-    this.sorter = this.columns > 24 && !this.small ? button(t("figure.sort.short"), () => this.sort(), { title: t("figure.sort"), "aria-label": t("figure.sort"), "aria-pressed": "false" }) : null;
+    this.sorter = !this.small && this.rows * this.columns > 1 ? this.orders() : null;
     this.caption = el("figcaption", {}, this.sign ? el("span", { class: "sign", "aria-hidden": "true" }, this.sign) : null, el("b", {}, this.title ?? this.step.name.split(".").slice(-1)[0]),
       el("i", { title: this.step.shape.map((n, d) => `${axisName(this.step.axes[d][0])} ${n}`).join(" × ") }, passing(this.step)),
-      this.small ? null : el("span", { class: "menu" }, this.sorter, this.zoom, saveMenu(this)));
+      this.small ? null : el("span", { class: "menu" }, this.sorter, this.zoom, saveMenu(this)),
+      this.small ? null : (this.marks = el("span", { class: "marks" }, this.axesNamed(), panelBadges(this.trace, this.step, this.kind === "gradient" || this.step.pulled))));
     this.listen();
     const element = el("figure", { "data-step": this.step.name }, this.caption, this.board, this.under);
+    element.figure = this.board.figure = this;
     this.layout();
     return element;
+  }
+
+  // The address of the slice that is shown, by which its files are called.
+  sliceName() {
+    const given = this.step.axes.slice(0, Math.max(this.rank - 2, 0)).flatMap(([axis], d) => this.step.shape[d] > 1 ? [`${axis}=${Math.min(this.lead[axis] ?? 0, this.step.shape[d] - 1)}`] : []);
+    return `${this.kind === "gradient" || this.step.pulled ? "gradient of " : ""}${this.step.name}${given.length ? `[${given.join(", ")}]` : ""}`;
+  }
+
+  // Whether a reader is guessing it.
+  hides(row, column) {
+    return (this.concealed?.[0] === row && this.concealed[1] === column) || Boolean(this.hidden?.(row, column));
+  }
+
+  // What runs down and what runs across.
+  axesNamed() {
+    const names = this.step.axes.slice(-2).map(([axis]) => axisName(axis));
+    if (!names.length) return null;
+    return el("i", { class: "axes" }, names.length > 1 ? `${names[0]} ↓ ` : "", `${names.at(-1)} →`);
   }
 
   spoken() {
@@ -162,6 +186,7 @@ export class Figure {
     this.zoom.hidden = this.roomy;
     const across = Math.max(this.gutter + this.boardWidth, Math.min(250, this.width));
     this.under.style.maxWidth = this.caption.style.maxWidth = `${across}px`;
+    if (this.marks) this.marks.style.minHeight = across < 400 ? "39px" : "18px"; // figures side by side begin alike
     if (!this.small && !this.names) this.under.style.minHeight = across < 440 && this.rows * this.columns > 1 ? "34px" : "16px";
     if (this.small) this.draw(); else whenSeen(this);
   }
@@ -172,7 +197,7 @@ export class Figure {
   }
 
   rowLabel(row) {
-    return this.rank > 1 ? labelOf(this.trace, this.step, this.rank - 2, row) : "";
+    return this.rank > 1 ? labelOf(this.trace, this.step, this.rank - 2, this.rowOrder ? this.rowOrder[row] : row) : "";
   }
 
   columnLabel(column) {
@@ -181,6 +206,7 @@ export class Figure {
 
   drawUnder() {
     if (this.small) return;
+    if (this.guessed) { this.under.replaceChildren(); return; } // least and largest would tell
     const s = this.summary;
     const number = value => minus(significant(value, 3));
     const scale = number(this.scale);
@@ -191,6 +217,8 @@ export class Figure {
       const told = t("figure.summary", { min: number(s.min), max: number(s.max), mean: number(s.mean), zeros: percent(s.zeros) });
       this.under.append(el("span", { class: "sum" }, told.split(/ {2,}/).flatMap(one => [el("span", {}, one), " "])));
     }
+    if (s.hidden) this.under.append(el("span", {}, t("figure.infinite", { count: count(s.hidden) })));
+    if (this.rows < this.allRows) this.under.append(el("span", {}, t("figure.filtered", { shown: this.rows, all: this.allRows })));
     if (s.absent) this.under.append(el("span", {}, t("figure.absent", { count: count(s.absent) })));
   }
 
@@ -232,6 +260,7 @@ export class Figure {
     const done = written ? this.drawCells(g, c, w, h, firstRow, firstColumn) : this.drawPixels(g, c);
     if (!this.small) this.drawLabels(g, c, w, h, firstRow, firstColumn);
     this.drawRings();
+    this.painting = done;
     return done;
   }
 
@@ -243,7 +272,8 @@ export class Figure {
 
   // For whoever reads its numbers.
   async ready() {
-    if (!this.there) await this.draw();
+    if (!this.there || !this.drawn || this.drawing) await this.draw();
+    await this.painting;
   }
 
   drawCells(g, c, w, h, firstRow, firstColumn) {
@@ -269,7 +299,7 @@ export class Figure {
           g.stroke();
         }
         g.fillStyle = rgb ? inkOn(rgb) : c.quiet;
-        if (this.concealed?.[0] === row && this.concealed[1] === column) {
+        if (this.hides(row, column)) {
           g.fillStyle = c.paper;
           g.fillRect(x + 1, y + 1, w - 2, h - 2);
           g.fillStyle = c.focus;
@@ -375,17 +405,27 @@ export class Figure {
     g.restore();
   }
 
-  // Keep a cell from being read while the reader guesses it; null: show all.
-  conceal(cell) {
-    this.concealed = cell && this.shownAt(cell);
+  // Keep a number from being read while the reader guesses it, here and wherever the same digits stand; null: show all.
+  conceal(guessed) {
+    const value = guessed?.value, telling = guessed && Number.isFinite(value) && !Number.isInteger(value);
+    this.concealed = guessed ? this.place(guessed.step, guessed.cell) : null;
+    this.hidden = telling ? (row, column) => this.value(row, column) === value : null;
+    this.guessed = Boolean(guessed && (this.concealed || telling));
     this.lens.hidden = true;
-    if (this.drawn) this.draw();
+    if (!this.drawn) return;
+    this.drawUnder();
+    this.draw();
   }
 
-  // Mark the chosen cell and the operands (cells of this tensor); either may be null.
+  // Where a number stands here: row and column, or null.
+  place(step, cell) {
+    return step === this.step ? this.shownAt(cell) : null;
+  }
+
+  // Ring the chosen cell and the operands, all as [row, column].
   mark(here, operands) {
-    this.here = here && this.shownAt(here);
-    this.lit = operands ? runs(operands.map(cell => this.shownAt(cell)).filter(Boolean)) : null;
+    this.here = here;
+    this.lit = operands?.length ? runs(operands) : null;
     this.drawRings();
   }
 
@@ -476,21 +516,49 @@ export class Figure {
     }
   }
 
-  // Columns by the values of the row pointed at, largest first; once more: as they were.
-  sort() {
-    const marked = this.here && this.cell(...this.here);
-    if (this.order) {
-      this.order = null;
-    } else {
-      const row = this.here?.[0] ?? this.point?.[0] ?? 0;
-      const values = Array.from({ length: this.columns }, (_, column) => this.value(row, column) ?? -Infinity);
-      this.order = values.map((_, column) => column).sort((a, b) => values[b] - values[a]);
+  // --- order and filter -------------------------------------------------------------------------------------------
+
+  orders() {
+    const choice = (key, order, shown = true) => shown ? button(t(`figure.order.${key}`), () => this.arrange(order), { "data-order": key, title: key === "size" ? t("figure.order.size.long") : null }) : null;
+    const many = this.rank > 1 && this.rows > 1;
+    const most = many ? el("label", {}, t("figure.filter"), el("input", { type: "number", min: 1, max: this.rows, size: 4, "data-filter": "",
+      onchange: event => this.arrange("size", Number(event.target.value)) })) : null;
+    return folding(t("figure.order", { name: this.step.name }), "⇅", [choice("columns", "columns", this.columns > 1), choice("rows", "rows", many), choice("size", "size", many), choice("none", "none"), most], "orders");
+  }
+
+  // Columns by the row pointed at, rows by the column pointed at or by their size, largest first; `most` rows are kept.
+  async arrange(order, most = 0) {
+    if (!this.there || this.drawing) await this.ready();
+    const marked = this.here && this.cell(...this.here), at = this.here ?? this.point ?? [0, 0], own = this.cell(...at);
+    const hidden = this.concealed && this.cell(...this.concealed);
+    const before = { columns: this.order, rows: this.rowOrder };
+    Object.assign(this, { order: null, rowOrder: null, rows: this.allRows, known: null, point: null, windowed: false });
+    const row = this.rank > 1 ? own.at(-2) : 0, column = this.rank ? own.at(-1) : 0;
+    const down = values => values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
+    const number = (r, k) => { const value = this.value(r, k); return value === undefined || Number.isNaN(value) ? -Infinity : value; };
+    const rows = Array.from({ length: this.rows }, (_, r) => r), columns = Array.from({ length: this.columns }, (_, k) => k);
+    if (order === "columns") {
+      this.order = down(columns.map(k => number(row, k)));
+      this.rowOrder = before.rows;
+      this.rows = this.rowOrder?.length ?? this.allRows;
     }
-    this.sorter.setAttribute("aria-pressed", this.order !== null);
-    if (this.order && !this.roomy && !this.windowed) this.toggleWindow();
-    if (this.order) this.at = [this.at[0], 0];
+    if (order === "rows") {
+      this.rowOrder = down(rows.map(r => number(r, column)));
+      this.order = before.columns;
+    }
+    if (order === "size") {
+      this.rowOrder = down(rows.map(r => columns.reduce((sum, k) => { const value = this.value(r, k); return Number.isFinite(value) ? sum + value * value : sum; }, 0)));
+      if (most >= 1 && most < this.rows) { this.rowOrder.length = Math.floor(most); this.rows = this.rowOrder.length; }
+      this.order = before.columns;
+    }
+    this.arranged = order === "none" ? null : order;
+    this.at = [0, 0];
     this.here = marked && this.shownAt(marked);
+    this.concealed = hidden && this.shownAt(hidden);
+    this.layout();
+    this.drawn = false;
     this.draw();
+    if (this.arranged && !this.roomy && !this.windowed) this.toggleWindow();
     this.onsort?.();
   }
 
@@ -508,7 +576,7 @@ export class Figure {
         cell.className = r === row && k === column ? "here" : "";
         cell.style.background = rgb ? `rgb(${rgb})` : "";
         cell.style.color = rgb ? inkOn(rgb) : c.quiet;
-        cell.textContent = this.concealed?.[0] === r && this.concealed[1] === k ? "?" : shown(value);
+        cell.textContent = this.hides(r, k) ? "?" : shown(value);
       });
     });
     this.lens.hidden = false;
@@ -583,7 +651,6 @@ const watcher = new IntersectionObserver(entries => {
 }, { rootMargin: "300px" });
 
 function whenSeen(figure) {
-  figure.board.figure = figure;
   watcher.observe(figure.board);
 }
 

@@ -1,13 +1,12 @@
 // The backward pass at a glance: how large the gradient is that reaches each place, and which positions it reaches.
-// It can be played, from the loss to the inputs; then each row waits for its turn.
+// Above it the pass is played, operation by operation.
 
-import { broken, button, el } from "pellucid/dom.js";
+import { broken, el } from "pellucid/dom.js";
 import { colourOf } from "pellucid/colour.js";
 import { minus, significant } from "pellucid/format.js";
+import { Player } from "pellucid/play.js";
 import { due, turn } from "pellucid/turns.js";
 import { t } from "pellucid/words.js";
-
-const PACE = 420; // milliseconds a row
 
 export async function flow(app) {
   const { trace } = app;
@@ -29,9 +28,13 @@ export async function flow(app) {
       el("td", {}, heat(one.along, least, most, longest, one.step), one.step.gradient.rows ? el("span", { class: "badge sampled" }, t("badge.sampled", { kept: one.step.gradient.kept, all: one.step.gradient.of })) : null));
   }));
   const table = el("table", { class: "plain flow" }, el("thead", {}, el("tr", {}, [t("flow.place"), t("flow.size"), "", t("flow.along")].map(text => el("th", { scope: "col" }, text || el("span", { class: "unseen" }, t("flow.number")))))), body);
-  const status = el("span", { role: "status", class: "says" });
-  const play = player(body, status);
-  return el("div", {}, el("div", { class: "tools" }, play.button, play.next, status), el("div", { class: "map" }, table), el("p", { class: "says" }, t("flow.says")));
+  const places = new Map(measured.map((one, i) => [one.step.group, body.rows[i]]));
+  const player = new Player(app, step => {
+    for (const row of body.rows) row.removeAttribute("aria-current");
+    places.get(step.group)?.setAttribute("aria-current", "step");
+  });
+  await player.show(player.at);
+  return el("div", {}, player.element, el("h3", {}, t("flow.table")), el("div", { class: "map" }, table), el("p", { class: "says" }, t("flow.says")));
 }
 
 // The last computed step of a place, before which others of it stand.
@@ -71,22 +74,4 @@ function heat(along, least, most, longest, step) {
     g.fillRect(i * wide, 0, wide - 1, 14);
   }
   return canvas;
-}
-
-function player(body, status) {
-  const rows = [...body.rows];
-  let at = -1, timer = null;
-  const show = () => {
-    rows.forEach((row, i) => { row.style.opacity = at < 0 || i <= at ? "" : "0.25"; if (i === at) row.setAttribute("aria-current", "step"); else row.removeAttribute("aria-current"); });
-    status.textContent = at < 0 ? "" : t("flow.at", { name: rows[at].dataset.flow, number: at + 1, count: rows.length });
-  };
-  const stop = () => { clearInterval(timer); timer = null; toggle.textContent = t("flow.play"); };
-  const step = () => { at = at + 1 < rows.length ? at + 1 : -1; show(); if (at < 0) stop(); };
-  const toggle = button(t("flow.play"), () => {
-    if (timer) { stop(); return; }
-    toggle.textContent = t("flow.pause");
-    step();
-    timer = setInterval(() => { if (body.isConnected) step(); else stop(); }, PACE);
-  });
-  return { button: toggle, next: button(t("flow.next"), () => { stop(); step(); }) };
 }

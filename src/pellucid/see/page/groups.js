@@ -8,6 +8,7 @@ export const onlyMoves = step => MOVED.has(step.op) && /^(\w+?)(_\d+)?$/.test(st
   MOVED.has(step.name.split(".").at(-1).replace(/_\d+$/, ""));
 
 export function keyOf(trace, step) {
+  if (step.update !== undefined) return step.place;
   if (step.op === "parameter" || step.op === "constant") {
     const user = (trace.made.get(step.id) ?? [])[0];
     if (user) return keyOf(trace, user);
@@ -28,7 +29,7 @@ export function groupsOf(trace) {
     const group = groups.get(key);
     group.steps.push(step);
     step.group = group;
-    if (!trace.isLeaf(step) || step.op === "input") group.first = Math.min(group.first, step.id);
+    if (step.update === undefined && (!trace.isLeaf(step) || step.op === "input")) group.first = Math.min(group.first, step.id);
   }
   const found = [...groups.values()].sort((a, b) => a.first - b.first);
   for (const group of found) group.call = trace.attentions.find(call => call.place === group.key) ?? null;

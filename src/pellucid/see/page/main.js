@@ -13,10 +13,10 @@ function start() {
   try {
     setWords(JSON.parse(read("words")));
   } catch {
-    root.append(el("p", { class: "sorry" }, "This file is damaged: the words of the page cannot be read. Write it anew with trace.html()."));
-    return;
+    return; // what waits for the page says so
   }
   let graph = null;
+  if (!("DecompressionStream" in window) || !Promise.withResolvers) return; // and so for this
   try {
     graph = JSON.parse(read("graph"));
     setLanguage(preferred(graph.language));

@@ -9,8 +9,7 @@ import { known, t } from "pellucid/words.js";
 
 export async function map(app) {
   if (app.trace.loss !== null) await app.trace.load(app.trace.steps[app.trace.loss]);
-  const { columns, edges, frames, up } = app.walk_ ? translator(app) : generic(app), room = app.roomFor(1400);
-  const side = room >= 900, picture = diagram(columns, edges, { room: side ? room - 292 : room, up, frames });
+  const room = app.roomFor(1400), { picture, edges } = drawn(app, room >= 900 ? room - 292 : room);
   for (const link of picture.querySelectorAll("[data-fold]")) link.addEventListener("click", () => { app.refold = link.dataset.fold; });
   if (app.refold) {
     const again = app.refold;
@@ -19,6 +18,12 @@ export async function map(app) {
   }
   return el("div", { class: "map-and-legend" }, el("div", { class: "map", tabindex: 0, role: "region", "aria-label": t("map.title") }, picture),
     el("div", { class: "legend" }, legend(edges), facts(app)));
+}
+
+// The boxes and lines alone, with the layers open that the state says.
+export function drawn(app, room) {
+  const { columns, edges, frames, up } = app.walk_ ? translator(app) : generic(app);
+  return { picture: diagram(columns, edges, { room, up, frames }), edges };
 }
 
 // The sentence above the map, with this model's own numbers.
@@ -44,7 +49,7 @@ function facts(app) {
     rows.push(["facts.layers", `${layersOf(trace, "encoder")} + ${layersOf(trace, "decoder")}`], ["facts.heads", trace.steps[trace.attentions[0].weights].shape.at(-3) ?? 1],
       ["facts.width", trace.find("memory").shape.at(-1)], ["facts.vocabulary", count(trace.find("logits").shape.at(-1))]);
   }
-  rows.push(["facts.tensors", count(trace.steps.filter(step => !step.aside).length)], ["facts.digits", [...new Set(trace.steps.filter(step => /^b?float/.test(step.dtype)).map(step => step.dtype))].join(", ")]);
+  rows.push(["facts.tensors", count(trace.steps.filter(step => !step.aside && step.update === undefined).length)], ["facts.digits", [...new Set(trace.steps.filter(step => /^b?float/.test(step.dtype)).map(step => step.dtype))].join(", ")]);
   const loss = trace.loss === null ? null : trace.steps[trace.loss], apart = Math.max(...trace.steps.map(step => step.difference ?? 0));
   if (loss?.values) rows.push(["facts.loss", minus(significant(loss.values[0], 4))]);
   if (apart > 0) rows.push(["facts.apart", minus(significant(apart, 2))]);
@@ -135,7 +140,7 @@ function translator(app) {
 
 // --- any model -------------------------------------------------------------------------------------------------------
 
-const LAYER = /^((?:.*?\.)?)(\d+)(?=\.|$)/;
+export const LAYER = /^((?:.*?\.)?)(\d+)(?=\.|$)/;
 
 // The boxes of a model: its places, of layers that are alike one open and the others folded into one box.
 function generic(app) {

@@ -1,15 +1,14 @@
 // A small network as a drawing: neurons as circles, weights as lines whose width and colour are their size and sign,
 // and under each layer its activation curve with a point for every neuron. Backward, colours are gradients.
 
-import { printed } from "pellucid/address.js";
+import { cellAt, printed } from "pellucid/address.js";
 import { colourOf, inkOn } from "pellucid/colour.js";
+import { CURVES, curve, pointed } from "pellucid/curves.js";
 import { el, svg } from "pellucid/dom.js";
-import { shown } from "pellucid/format.js";
+import { exactText, shown } from "pellucid/format.js";
 import { t } from "pellucid/words.js";
 
 const MOST = 16; // neurons of a layer
-const CURVES = { relu: x => Math.max(0, x), tanh: Math.tanh, sigmoid: x => 1 / (1 + Math.exp(-x)), leaky_relu: (x, s) => x > 0 ? x : x * (s ?? 0.01), silu: x => x / (1 + Math.exp(-x)),
-  gelu: x => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))) };
 
 // The layers of a network that is small enough to be drawn, or null.
 export function smallNetwork(trace) {
@@ -20,7 +19,14 @@ export function smallNetwork(trace) {
     const after = (trace.made.get(step.id) ?? []).find(one => CURVES[one.op]);
     return { step, weight, input: trace.steps[step.operands[0][1]], activation: after ?? null };
   });
-  return found.every(one => one.weight && one.weight.shape.every(size => size <= MOST)) ? found : null;
+  const chained = found.every((one, i) => !i || same(trace, one.input, found[i - 1].activation ?? found[i - 1].step));
+  return chained && found.every(one => one.weight && one.weight.shape.every(size => size <= MOST)) ? found : null;
+}
+
+// Whether what goes in is what came out, as it is or left as it is by dropout.
+function same(trace, step, out) {
+  while (step !== out && ["dropout", "view", "contiguous", "flatten", "detach", "alias"].includes(step.op) && step.size === out.size) step = trace.steps[step.operands[0][1]];
+  return step === out;
 }
 
 // The sentence above the drawing, with this network's own numbers.
@@ -48,27 +54,26 @@ export async function network(app) {
       for (let k = 0; k < n; k++) {
         for (let j = 0; j < inputs; j++) {
           const value = number(weight, k * inputs + j) ?? 0, rgb = colourOf(Math.sign(value) * (0.35 * most + 0.65 * Math.abs(value)), most);
-          lines.push(svg("a", { href: app.href(printed(weight, [k, j])), tabindex: -1 }, svg("line", { x1: x(i - 1) + 21, y1: y(j, inputs), x2: x(i) - 21, y2: y(k, n), style: `stroke:rgb(${rgb});stroke-width:${(0.6 + 5 * Math.abs(value) / most).toFixed(2)}` }, svg("title", {}, `${printed(weight, [k, j])} = ${shown(value)}`))));
+          lines.push(svg("a", { href: app.href(printed(weight, [k, j])), tabindex: -1, "aria-label": `${printed(weight, [k, j])} = ${shown(value)}`, ...pointed(app, weight, [k, j]) }, svg("line", { "data-into": `${i} ${k}`, x1: x(i - 1) + 21, y1: y(j, inputs), x2: x(i) - 21, y2: y(k, n), style: `stroke:rgb(${rgb});stroke-width:${(0.6 + 5 * Math.abs(value) / most).toFixed(2)}` }, svg("title", {}, `${printed(weight, [k, j])} = ${shown(value)}`))));
         }
       }
-      if (from.activation) curves.push(curve(trace, from, x(i), height - 96, batch));
+      if (from.activation) curves.push(curve(app, from, x(i), height - 96, batch));
     }
     for (let k = 0; k < n; k++) {
       const value = number(step, (step.shape.length > 1 ? batch * n : 0) + k), rgb = colourOf(value, limit) ?? [128, 128, 128], address = printed(step, at(k));
-      neurons.push(svg("a", { href: app.href(address), "aria-label": `${address} = ${shown(value)}` }, svg("circle", { cx: x(i), cy: y(k, n), r: 22, style: `fill:rgb(${rgb})` }), svg("text", { x: x(i), y: y(k, n) + 4, "text-anchor": "middle", style: `fill:${inkOn(rgb)};font-size:10.5px` }, shown(value))));
+      neurons.push(svg("a", { href: app.href(address), "aria-label": `${address} = ${shown(value)}`, "data-neuron": `${i} ${k}`, ...pointed(app, step, at(k)) }, svg("circle", { cx: x(i), cy: y(k, n), r: 22, style: `fill:rgb(${rgb})` }), svg("text", { x: x(i), y: y(k, n) + 4, "text-anchor": "middle", style: `fill:${inkOn(rgb)};font-size:10.5px` }, shown(value))));
     }
     neurons.push(svg("text", { class: "q", x: x(i), y: 16, "text-anchor": "middle" }, step.name));
   });
   const chooser = layers[0].input.shape.length > 1 && layers[0].input.shape[0] > 1 ? el("div", { class: "tools" }, el("label", {}, t("axis.batch"), el("select", { "aria-label": t("axis.batch"), onchange: event => app.lead("batch", Number(event.target.value)) }, Array.from({ length: layers[0].input.shape[0] }, (_, i) => el("option", { value: i, selected: i === batch }, i))))) : null;
-  return el("div", {}, chooser, el("div", { class: "map", tabindex: 0, role: "region", "aria-label": t("nav.network") }, svg("svg", { class: "net", viewBox: `0 0 ${width + 40} ${height}`, width: width + 40, role: "group", "aria-label": t("nav.network") }, lines, neurons, curves)));
-}
-
-// The curve of an activation from -4 to 4, with the place on it at which each neuron stands.
-function curve(trace, { step, activation }, x, y, batch) {
-  const f = input => CURVES[activation.op](input, activation.settings?.negative_slope), w = 110, h = 70, n = step.shape.at(-1);
-  const px = value => x - w / 2 + (Math.max(-4, Math.min(4, value)) + 4) / 8 * w, py = value => y + h - (Math.max(-1.2, Math.min(3, value)) + 1.2) / 4.2 * h;
-  const points = Array.from({ length: 65 }, (_, i) => -4 + i / 8).filter(value => f(value) <= 3).map(value => `${px(value).toFixed(1)},${py(f(value)).toFixed(1)}`).join(" ");
-  return svg("g", {}, svg("title", {}, activation.op), svg("path", { d: `M${px(-4)} ${py(0)}H${px(4)}M${px(0)} ${y}V${y + h}`, style: "stroke:var(--line);fill:none" }), svg("polyline", { points, style: "fill:none;stroke:var(--quiet);stroke-width:1.5" }),
-    Array.from({ length: n }, (_, k) => { const value = trace.at(step, batch * n + k); return svg("circle", { cx: px(value), cy: py(f(value)), r: 4, style: "fill:var(--ink);stroke:var(--paper)" }, svg("title", {}, `${shown(value)} → ${shown(f(value))}`)); }),
-    svg("text", { class: "q", x, y: y + h + 16, "text-anchor": "middle" }, activation.op));
+  const view = el("div", {}, chooser, el("div", { class: "map", tabindex: 0, role: "region", "aria-label": t("nav.network") }, svg("svg", { class: "net", viewBox: `0 0 ${width + 40} ${height}`, width: width + 40, role: "group", "aria-label": t("nav.network") }, lines, neurons, curves)));
+  // The lines into the neuron that is pointed at; the others step back.
+  const lit = event => {
+    const into = event.type === "pointerover" || event.type === "focusin" ? event.target.closest?.("[data-neuron]")?.dataset.neuron : null;
+    for (const line of view.querySelectorAll("line")) line.style.opacity = !into || line.dataset.into === into || into.startsWith("0 ") ? "" : "0.15";
+  };
+  for (const kind of ["pointerover", "pointerout", "focusin", "focusout"]) view.addEventListener(kind, lit);
+  const of = state.backward ? "gradients" : "values";
+  view.table = () => [["address", state.backward ? "gradient" : "value"], ...[...new Set(all)].flatMap(step => [...(step[of] ?? [])].map((value, at) => [printed(step, cellAt(step.shape, at)), exactText(value)]))];
+  return view;
 }

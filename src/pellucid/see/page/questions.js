@@ -1,6 +1,7 @@
 // Above the matrices of a place: a question, and one sentence that answers it with this model's own numbers.
 
 import { count, minus, passing, significant } from "pellucid/format.js";
+import { moveOf, parameterOf } from "pellucid/move.js";
 import { known, language, t } from "pellucid/words.js";
 
 // Operations that ask alike.
@@ -58,7 +59,11 @@ function ends(step) {
 }
 
 export function heading(app, plan) {
-  const { trace, state } = app, step = state.step;
+  const { trace, state } = app, step = state.step, move = moveOf(trace, parameterOf(trace, step));
+  if (state.update || step.update !== undefined) {
+    const reason = trace.training.still[step.id];
+    return { title: t("move.title"), lead: move ? t("move.lead", { optimizer: move.optimizer, step: move.number ?? trace.training.number ?? "?" }) : t(`move.${reason ?? "not held"}`) };
+  }
   if (plan.stage) return { title: `${plan.stage.title[language]}`, lead: plan.stage.sentence[language] };
   const key = step.group?.key ?? step.name, call = plan.call;
   if (call) return { title: t("attention.title"), lead: t("attention.lead", { place: key, heads: trace.steps[call.weights].shape.at(-3) ?? 1, d: trace.steps[call.query].shape.at(-1) }) };

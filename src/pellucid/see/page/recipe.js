@@ -74,11 +74,20 @@ export function expressionOf(trace, step, cell, offset) {
         const parts = body[1].map(one => single(one, loops));
         return parts.includes(null) ? null : { kind: "*", parts };
       }
+      case "rounded": return withRounding(single(body[1], loops), trace.at(step, offset));
       case "?": return single(evaluate(single(body[1], loops)) > 0 ? body[2] : body[3], loops);
       default: return { kind: body[0], parts: [single(body[1], loops), single(body[2], loops)] };
     }
   }
   return single(step.recipe, []);
+}
+
+const ROUNDING = 1e-6; // of a number; a larger part by the number format is a term of its sum
+
+function withRounding(sum, value) {
+  const rounding = value - evaluate(sum);
+  if (!(Math.abs(rounding) > ROUNDING * Math.abs(value))) return sum;
+  return { kind: "+", parts: [...sum.parts, { kind: "n", value: rounding }] };
 }
 
 function* counted(counts, before = []) {
@@ -123,6 +132,7 @@ export function terms(body, operands, missing) {
       }
       case "-": { const [a, b] = one.slice(1).map(compile); return cell => a(cell) - b(cell); }
       case "/": { const [a, b] = one.slice(1).map(compile); return cell => a(cell) / b(cell); }
+      case "^": { const [a, b] = one.slice(1).map(compile); return cell => Math.pow(a(cell), b(cell)); }
       case "f": { const parts = one[2].map(compile), f = Math[one[1]]; return cell => f(...parts.map(p => p(cell))); }
     }
     throw new Error(one[0]);
@@ -137,7 +147,7 @@ export function leavesOf(body, counts = [], found = []) {
     case "+": case "*": for (const one of body[1]) leavesOf(one, counts, found); break;
     case "f": for (const one of body[2]) leavesOf(one, counts, found); break;
     case "case": for (const one of body[3]) leavesOf(one, counts, found); break;
-    case "?": case "-": case "/": case "^": for (const one of body.slice(1)) leavesOf(one, counts, found); break;
+    case "?": case "-": case "/": case "^": case "rounded": for (const one of body.slice(1)) leavesOf(one, counts, found); break;
   }
   return found;
 }

@@ -5,9 +5,11 @@ import { button, el } from "pellucid/dom.js";
 import { Figure } from "pellucid/figure.js";
 import { passing } from "pellucid/format.js";
 import { mainSteps, onlyMoves, rowsOf } from "pellucid/groups.js";
+import { maskLegend } from "pellucid/mask.js";
+import { pictures, seenWhole } from "pellucid/pictures.js";
 import { countedStep } from "pellucid/questions.js";
-import { pictures } from "pellucid/pictures.js";
 import { alongTime, timeView } from "pellucid/time.js";
+import { moveOf, partsOf } from "pellucid/move.js";
 import { axisName, t } from "pellucid/words.js";
 
 const MOST = 24; // figures at once; more of a place are links
@@ -15,6 +17,7 @@ const MOST = 24; // figures at once; more of a place are links
 // What is on it; of that `now` has to be read before it is built, and the rest is read as it is drawn.
 export function sheetSteps(app) {
   const { trace, state } = app, step = state.step;
+  if (state.update) return stepOf(app);
   const call = callOf(app);
   let steps = call ? TABLES.map(part => call[part]).filter(id => id !== undefined).map(id => trace.steps[id]) : [];
   const stage = app.stage();
@@ -31,8 +34,15 @@ export function sheetSteps(app) {
   const lines = stage ? [] : alongTime(trace, step.group);
   for (const line of lines) for (const one of line.steps) shown.add(one);
   const counted = stage || call ? null : countedStep(trace, step);
-  const now = [...lines.flatMap(line => line.steps), ...(call && state.heads.two !== null ? [trace.steps[call.weights]] : []), ...(call ? sharesFrom(trace, call) : [])];
+  const now = [...lines.flatMap(line => line.steps), ...(call && state.heads.two !== null ? [trace.steps[call.weights]] : []), ...(call ? sharesFrom(trace, call) : []), ...seenWhole(rows)];
   return { call, stage, lines, steps, rows, now, counted, extra: [...new Set(extra)], all: [...new Set([...shown, ...extra, ...(call ? sharesFrom(trace, call) : [])])] };
+}
+
+// All that a training step makes of a parameter, from its gradient to its new value.
+function stepOf(app) {
+  const { trace, state } = app, move = moveOf(trace, state.step);
+  const steps = move ? partsOf(trace, state.step) : [state.step], rows = rowsOf(trace, steps.filter(one => one === state.step || one.update !== undefined));
+  return { call: null, stage: null, lines: [], steps, rows, now: [], counted: null, extra: [], all: [...new Set(rows.flatMap(row => [...row.operands, row.result]))] };
 }
 
 const sharesFrom = (trace, call) => call.output === undefined ? [] : [trace.steps[call.heads], ...trace.operands(trace.steps[call.output])];
@@ -55,7 +65,17 @@ function opened(trace, step, chosen, main) {
 function callOf(app) {
   const { trace, state } = app, stage = app.stage();
   if (stage) return trace.attentions.find(call => stage.steps.includes(call.weights)) ?? null;
-  return state.step.group?.call ?? null;
+  return state.step.group?.call ?? callWith(trace, state.step);
+}
+
+// The attention of which a step is a part, where its place has no name of its own.
+function callWith(trace, step) {
+  const holds = one => call => ["scores", "scaled", "masked", "weights", "heads"].some(part => call[part] === one.id);
+  for (; step; step = step.within) {
+    const call = trace.attentions.find(holds(step));
+    if (call) return call;
+  }
+  return null;
 }
 
 export function sheet(app, plan) {
@@ -66,9 +86,9 @@ export function sheet(app, plan) {
     figures.push(figure);
     return figure.element;
   };
-  const body = [tools(app, plan)];
+  const body = [tools(app, plan)], narrow = state.update || state.step.update !== undefined ? 372 : null; // many of one shape, side by side
   if (plan.call) body.push(...attentionTables(app, plan.call, make));
-  const time = plan.lines.length ? timeView(app, plan.lines) : null;
+  const time = plan.lines.length ? timeView(app, plan.lines, figures) : null;
   if (time) body.push(time);
   const picture = pictures(app, plan);
   if (picture) body.push(picture);
@@ -80,9 +100,9 @@ export function sheet(app, plan) {
     row.operands.forEach((one, i) => {
       if (state.backward && !trace.hasGradient(one)) return;
       const mark = one.name.endsWith("bias") && row.sign ? "+" : row.sign;
-      parts.push(make(one, 800, { sign: i && mark ? mark : null }));
+      parts.push(make(one, narrow ?? 800, { sign: i && mark ? mark : null }));
     });
-    if (!state.backward || trace.hasGradient(row.result)) parts.push(make(row.result, 800, { sign: parts.length ? state.backward ? "←" : "→" : null }));
+    if (!state.backward || trace.hasGradient(row.result)) parts.push(make(row.result, narrow ?? 800, { sign: parts.length ? state.backward ? "←" : "→" : null }));
     flowing.append(...parts);
   }
   const extra = plan.extra.filter(one => !state.backward || trace.hasGradient(one));
@@ -107,13 +127,14 @@ function largestOf(trace, steps, backward) {
 }
 
 function titleOf(step) {
+  if (step.update !== undefined) return step.name.slice(step.place.length + 1); // exp_avg.before
   const parts = step.name.split(".");
   return ["weight", "bias"].includes(parts.at(-1)) || /^\d+$/.test(parts.at(-1)) ? parts.slice(-2).join(".") : parts.at(-1);
 }
 
 function tools(app, plan) {
   const { trace, state } = app, axes = new Map();
-  for (const step of [...plan.steps, ...plan.rows.flatMap(row => [row.result])]) {
+  for (const step of plan.all) {
     step.axes.slice(0, -2).forEach(([axis, labels], d) => {
       if (step.shape[d] > 1) axes.set(axis, { size: Math.max(step.shape[d], axes.get(axis)?.size ?? 0), labels });
     });
@@ -140,9 +161,15 @@ function attentionTables(app, call, make) {
   const then = (name, width) => table(name, width, state.backward ? "←" : "→");
   const room = app.roomFor(2000), third = room < 520 ? room : Math.min(264, Math.floor((room - 40) / 3));
   const same = part("masked") === part("scaled");
+  const hidden = element => {
+    const figure = element?.matches("figure") ? element : element?.querySelector("figure");
+    const legend = () => figure.append(maskLegend(trace, call, figure.figure));
+    if (figure && call.reason !== "none" && !state.backward) figure.figure.there ? legend() : figure.figure.ready().then(legend);
+    return element;
+  };
   return [multiples(trace, call, app), compared(trace, call, app),
     el("div", { class: "row sheet-row" }, table("query", third), table("key", third), table("value", third)),
-    el("div", { class: "row sheet-row" }, table("scores", 560), then("scaled", 560), same ? null : then("masked", 560), then("weights", 560)),
+    el("div", { class: "row sheet-row" }, table("scores", 560), then("scaled", 560), same ? null : hidden(then("masked", 560)), then("weights", 560)),
     el("div", { class: "row sheet-row" }, table("heads", 480), then("output", 800)),
     state.backward ? null : headShares(trace, call, app)].flat().filter(Boolean);
 }

@@ -17,9 +17,10 @@ export class Trace {
     if (!graph || graph.format !== "pellucid.page.1" || !Array.isArray(graph.steps) || !Array.isArray(graph.blocks) || !Array.isArray(graph.elements)) {
       throw new BrokenTrace("format");
     }
+    if (!graph.steps.every(sound)) throw new BrokenTrace("steps");
     Object.assign(this, graph);
     this.file = new Blocks(graph.blocks, graph.elements, graph.characters);
-    this.read = new Map(); // tensors by their first block: those that are equal lie in the file once
+    this.read = new Map(); // tensors by their blocks: those that are equal lie in the file once
     this.named = new Map();
     this.steps.forEach((step, id) => {
       step.id = id;
@@ -29,7 +30,7 @@ export class Trace {
     });
     this.made = new Map(); // the steps made of a step; of the last inner one, the fused step around it
     for (const step of this.steps) {
-      if (step.aside) continue;
+      if (step.aside || step.update !== undefined) continue;
       const from = step.inside ? [step.inside.at(-1)] : step.operands.map(([, id]) => id);
       for (const id of new Set(from)) {
         if (!this.made.has(id)) this.made.set(id, []);
@@ -54,7 +55,7 @@ export class Trace {
   }
 
   isLeaf(step) {
-    return ["input", "parameter", "constant"].includes(step.op);
+    return ["input", "parameter", "constant", "held"].includes(step.op);
   }
 
   hasGradient(step) {
@@ -93,25 +94,27 @@ export class Trace {
     } else {
       const numbers = await this.decoded(source);
       const key = kind === "value" ? "values" : kind === "gradient" ? "gradients" : "tableNumbers";
-      step[key] = source.rows ? this.scattered(step, source, numbers, kind) : numbers;
+      step[key] = source.rows || source.columns ? this.scattered(step, source, numbers, kind) : numbers;
       if (step.early) delete step.early[kind];
     }
   }
 
-  // Rows that the file holds, in their places; the others are absent.
+  // Rows that the file holds, in their places; the others are absent. A block may hold several tensors side by side.
   scattered(step, source, numbers, kind) {
     const width = step.size / source.of, whole = new numbers.constructor(step.size), there = new Uint8Array(source.of);
-    rowsOf(source).forEach((row, at) => {
-      whole.set(numbers.subarray(at * width, (at + 1) * width), row * width);
+    const [first, total] = source.columns ?? [0, width], rows = source.rows ? rowsOf(source) : Array.from(there, (_, row) => row);
+    rows.forEach((row, at) => {
+      whole.set(numbers.subarray(at * total + first, at * total + first + width), row * width);
       there[row] = 1;
     });
-    step[kind === "value" ? "rowsThere" : kind === "gradient" ? "gradientRowsThere" : "tableRowsThere"] = { there, width };
+    if (source.rows) step[kind === "value" ? "rowsThere" : kind === "gradient" ? "gradientRowsThere" : "tableRowsThere"] = { there, width };
     return whole;
   }
 
   decoded(source) {
-    if (!this.read.has(source.block)) this.read.set(source.block, this.file.all(blocksOf(source)));
-    return this.read.get(source.block);
+    const key = String([source.block, source.more]);
+    if (!this.read.has(key)) this.read.set(key, this.file.all(blocksOf(source)));
+    return this.read.get(key);
   }
 
   // One number, though not all of its tensor: the tile that it lies in.
@@ -167,6 +170,8 @@ export class Trace {
         ...[...this.operands(one), ...(one.reads ?? []).map(id => this.steps[id])].map(other => this.load(other))])]);
   }
 }
+
+const sound = step => step && typeof step.name === "string" && [step.shape, step.axes, step.operands].every(Array.isArray);
 
 function earlyAt(step, kind, offset) {
   const early = step.early?.[kind];

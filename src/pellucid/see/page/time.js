@@ -22,7 +22,7 @@ export function alongTime(trace, group) {
   return [...found.values()].filter(one => one.steps.length > 1 && one.steps.every(Boolean)).sort((a, b) => a.layer < b.layer ? -1 : a.layer > b.layer ? 1 : rank(a) - rank(b));
 }
 
-export function timeView(app, lines) {
+export function timeView(app, lines, figures) {
   const { trace, state } = app, backward = state.backward;
   const shown = lines.filter(one => /^(h|c|\w*gate|candidate)$/.test(one.part) && (!backward || one.steps.every(step => trace.hasGradient(step))));
   if (!shown.length) return null;
@@ -31,11 +31,14 @@ export function timeView(app, lines) {
     const width = one.steps[0].shape.at(-1), before = one.steps[0].shape.length > 1 ? [Math.min(batch, one.steps[0].shape[0] - 1)] : [];
     const values = new Float64Array(one.steps.length * width), start = (before[0] ?? 0) * width;
     one.steps.forEach((step, row) => { for (let k = 0; k < width; k++) values[row * width + k] = (backward ? trace.gradientAt(step, start + k) : trace.at(step, start + k)) ?? NaN; });
-    const step = { name: `${one.layer}.${one.part}`, op: "along time", shape: [one.steps.length, width], axes: [["position"], ["hidden"]], size: values.length, values };
-    const figure = new Figure({ at: (it, offset) => it.values[offset], labels: trace.labels }, step, { width: app.roomFor(372), title: known(one), dense: width > 6 });
+    const step = { name: `${one.layer}.${one.part}`, op: "along time", dtype: one.steps[0].dtype, how: one.steps[0].how, value: one.steps[0].value, gradient: one.steps[0].gradient, pulled: backward, shape: [one.steps.length, width], axes: [["position"], ["hidden"]], size: values.length, values };
+    const figure = new Figure(Object.assign(Object.create(trace), { at: (it, offset) => it.values[offset], loaded: () => true }), step, { width: app.roomFor(372), title: known(one), dense: width > 6 });
     figure.onpoint = (_, cell, it, keyed) => app.preview(one.steps[cell[0]], [...before, cell[1]], keyed);
     figure.onleave = () => app.preview(null);
     figure.onpick = (_, cell) => app.choose(one.steps[cell[0]], [...before, cell[1]]);
+    figure.along = true;
+    figure.place = (step, cell) => one.steps.includes(step) && String(cell.slice(0, -1)) === String(before) ? [one.steps.indexOf(step), cell.at(-1)] : null;
+    figures.push(figure);
     return figure.element;
   })));
 }

@@ -19,6 +19,7 @@ export class Tour {
     this.element?.remove();
     this.element = null;
     this.app.drawHeader();
+    this.app.settle();
     document.querySelector("[data-tour]")?.focus();
   }
 

@@ -1,20 +1,27 @@
 // Where a number comes from: badge, value, formula, the numbers in it, and every operand as a link to walk on.
 
 import { printed } from "pellucid/address.js";
-import { difference, exactly, explain, termsOf, text } from "pellucid/explain.js";
+import { badge, badges } from "pellucid/badges.js";
+import { exactly, explain, termsOf, text } from "pellucid/explain.js";
 import { cellsOf, evaluate, textOf } from "pellucid/expression.js";
-import { broken, button, el } from "pellucid/dom.js";
+import { broken, button, el, say } from "pellucid/dom.js";
+import { savePanel } from "pellucid/export.js";
 import { exactText, minus, shown, significant } from "pellucid/format.js";
-import { paths, productOf, textOfPath } from "pellucid/paths.js";
+import { maskNote } from "pellucid/mask.js";
+import { moveOf, moveText, moved, numbersOf, parameterOf, valueOf } from "pellucid/move.js";
+import { countText, grouped, paths, productOf, shareText, textOfPath } from "pellucid/paths.js";
+import { windowView } from "pellucid/window.js";
 import { known, t } from "pellucid/words.js";
 
 const LISTED = 10;
+const GROUPS = 20; // rows of a table
 
 export class Why {
   constructor(trace, app) {
-    Object.assign(this, { trace, app, all: false, digits: false, guessing: false });
+    Object.assign(this, { trace, app, all: false, digits: false, guessing: false, pathsOpen: false });
     this.body = el("div", { class: "why-body" });
-    this.element = el("aside", { "aria-label": t("why.title") }, el("div", {}, el("h2", {}, t("why.title")), this.body));
+    const panel = () => this.body, saves = el("span", { class: "titled" }, el("h2", {}, t("why.title")), savePanel(panel, "number"));
+    this.element = el("aside", { "aria-label": t("why.title") }, el("div", {}, saves, this.body));
   }
 
   empty() {
@@ -28,23 +35,31 @@ export class Why {
     if (changed) {
       this.all = false;
       if (this.guessing) this.guess(false);
-    }
-    this.explanation = explain(this.trace, step, cell, backward);
+    } else if (this.guessing) this.hide();
+    const moving = this.app.moving(step);
+    this.explanation = moving ? moved(this.trace, moving, cell) : explain(this.trace, step, cell, backward);
     this.chosen = chosen;
     this.draw();
     return this.explanation;
   }
 
-  // Hide the number, here and in its matrix, until the reader has found it or asks for it.
+  // Hide the number, wherever it stands, until the reader has found it or asks for it.
   guess(on) {
     this.guessing = on;
-    for (const figure of this.app.figures) if (figure.step === this.explanation?.step) figure.conceal(on ? this.explanation.cell : null);
+    if (on) say(""); // what was last spoken would tell
+    this.hide();
     this.draw();
     if (on) this.body.querySelector(".guess input").focus();
   }
 
+  hide() {
+    for (const figure of this.app.figures) figure.conceal(this.guessing ? this.explanation : null);
+    this.app.hideStrip(this.guessing && this.explanation.step);
+  }
+
   draw() {
     const x = this.explanation, { trace } = this;
+    if (x.lines) { this.body.replaceChildren(...this.move(x)); return; }
     const parts = [badges(trace, x), el("p", { class: "address" }, x.backward ? "dL/d " : "", broken(x.address))];
     const guess = this.guessing;
     const value = x.value === undefined ? "·" : guess ? "?" : this.digits ? minus(exactText(x.value)) : minus(significant(x.value, 4));
@@ -56,33 +71,89 @@ export class Why {
       parts.push(el("p", { class: "formula" }, x.formula));
       const sum = this.digits ? exactly(x) : textOf(x.tree);
       parts.push(el("p", { class: "nums" }, `${sum} = `, el("b", {}, guess ? "?" : this.digits ? exactText(x.value) : significant(x.value, 4))));
-      parts.push(...this.terms(x));
+      parts.push(guess ? null : windowView(this.app, x), ...this.terms(x));
     } else {
       parts.push(el("p", { class: "formula" }, known(`formula.${x.formula}`) ? t(`formula.${x.formula}`) : x.formula));
       if (x.opaque) parts.push(el("p", { class: "note" }, t("why.opaque")));
     }
+    const masked = x.backward ? null : maskNote(trace, x.step, x.cell);
+    if (masked) parts.push(el("p", { class: "note" }, masked));
     if (x.backward && x.opaque && x.tree) parts.push(el("p", { class: "note" }, t("why.opaque.part")));
     parts.push(el("div", { class: "actions" },
       button(t(this.digits ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": this.digits, class: "digits" }),
-      x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x)) : null,
-      x.tree && !x.missing ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
-      button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
-    this.body.replaceChildren(...parts);
+      x.backward && x.tree && !x.missing ? button(t("paths.show"), () => this.listPaths(x), { "aria-pressed": this.pathsOpen, class: "to-paths" }) : null,
+      this.stepLink(x),
+      x.tree && !x.missing && !["x", "n"].includes(x.tree.kind) ? button(t("why.guess"), () => this.guess(!this.guessing), { "aria-pressed": this.guessing }) : null,
+      guess ? null : button(t("why.copy"), () => navigator.clipboard?.writeText(text(x)).catch(() => {}), { title: t("why.copy.long") })));
+    this.body.replaceChildren(...parts.filter(Boolean));
+    if (this.pathsOpen && this.chosen && x.backward && x.tree && !x.missing) this.listPaths(x, true);
   }
 
-  async listPaths(x) {
-    const found = await paths(this.trace, x.step, x.cell);
-    if (this.explanation !== x) return;
+  // To what the training step does with this weight.
+  stepLink(x) {
+    const parameter = parameterOf(this.trace, x.step);
+    if (!parameter || !moveOf(this.trace, parameter) || String(parameter.shape) !== String(x.step.shape)) return null;
+    return button(t("move.ask"), () => this.app.goto(printed(parameter, x.cell), { update: true }), { class: "ask" });
+  }
+
+  // The arithmetic of one optimizer step, and who pushed.
+  move(x) {
+    const { trace } = this, { training } = trace, long = this.digits;
+    const close = trace.steps[x.move.parts.at(-1)].difference;
+    const parts = [el("div", { class: "badges" }, badge("opened", t("badge.opened.by", { difference: minus(significant(close, 2)) })), el("span", { class: "badge" }, x.move.optimizer),
+      x.step.value?.rows ? badge("sampled", t("badge.sampled", { kept: x.step.value.kept, all: x.step.value.of })) : null), el("p", { class: "address" }, broken(x.address))];
+    if (x.missing) return [...parts, el("p", { class: "note" }, t("why.absent.long"))];
+    const shownAs = value => minus(long ? exactText(value) : significant(value, 7));
+    parts.push(el("p", { class: "value long" }, `${shownAs(x.old)} → ${shownAs(x.value)}`), el("p", { class: "says" }, t("move.by", { change: minus(significant(x.value - x.old, 4)) })));
+    parts.push(el("ol", { class: "moves", "aria-label": t("move.title") }, x.lines.map(line => el("li", { "data-line": line.name },
+      el("div", {}, line.step ? this.lineLink(line, x) : el("b", {}, t(`move.line.${line.name}`)), el("span", { class: "formula" }, line.formula)),
+      el("p", { class: "nums" }, line.tree ? `= ${numbersOf(line, long)} ` : "", "= ", el("b", {}, valueOf(line, long)))))));
+    if (training.skipped) parts.push(el("p", { class: "note" }, t("move.skipped")));
+    parts.push(...this.pushes(x));
+    parts.push(el("div", { class: "actions" },
+      button(t(long ? "why.fewer" : "why.digits"), () => { this.digits = !this.digits; this.draw(); }, { "aria-pressed": long, class: "digits" }),
+      button(t("why.copy"), () => navigator.clipboard?.writeText(moveText(x)).catch(() => {}), { title: t("why.copy.long") })));
+    return parts;
+  }
+
+  lineLink(line, x) {
+    const { app } = this, address = printed(line.step, x.cell);
+    return el("a", { href: app.href(address, false), title: address, onclick: event => { event.preventDefault(); app.walk(line.step, x.cell); },
+      onpointerenter: () => app.light(line.step, x.cell), onfocus: () => app.light(line.step, x.cell), onpointerleave: () => app.light(null), onblur: () => app.light(null) }, t(`move.line.${line.name}`));
+  }
+
+  pushes(x) {
+    if (!x.pushes.length) return [el("p", { class: "note" }, t(this.trace.training.who.en.length ? "move.pushes.absent" : "move.pushes.none"))];
+    const found = [...x.pushes].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)), moving = found.filter(one => one.value);
+    const listed = this.all ? found : (moving.length ? moving : found).slice(0, LISTED), rest = found.slice(listed.length);
+    const largest = Math.max(...found.map(one => Math.abs(one.value)), 1e-300), row = (name, value, key) => el("li", { class: key ?? null }, el("span", {}, name), bar(value, largest), el("span", {}, minus(significant(value, 4))));
+    return [el("h3", {}, t("move.pushes")), el("ol", { class: "terms pushes", "aria-label": t("move.pushes") }, listed.map(one => row(one.name, one.value)),
+      rest.length ? row(t("move.pushes.more", { count: rest.length }), rest.reduce((sum, one) => sum + one.value, 0)) : null,
+      row(t("move.pushes.rounding"), x.rounding), row(t("move.pushes.sum"), x.gradient, "sum")),
+      rest.length || this.all && found.length > LISTED ? el("p", { class: "says" }, button(t(this.all ? "why.less" : "why.all", { count: found.length }), () => { this.all = !this.all; this.draw(); })) : null].filter(Boolean);
+  }
+
+  // All paths to the loss one by one, or in groups; they stay open from number to number, and stand in the address.
+  async listPaths(x, on = !this.pathsOpen) {
+    const turned = on !== this.pathsOpen;
+    this.pathsOpen = on;
+    if (turned) this.app.settle();
+    this.body.querySelector(".to-paths")?.setAttribute("aria-pressed", String(on));
     this.body.querySelector(".all-paths")?.remove();
-    const sum = found?.reduce((a, path) => a + productOf(path), 0);
-    this.body.append(el("div", { class: "all-paths", role: "status" }, found ? [el("p", { class: "says" }, t("paths.sum", { count: found.length, sum: minus(significant(sum, 4)) })), el("ol", { class: "paths" }, found.map(path => el("li", {}, textOfPath(path))))] : el("p", { class: "note" }, t("paths.none"))));
+    if (!on || !this.chosen) return;
+    const place = el("div", { class: "all-paths", role: "status" }, el("p", { class: "says" }, t("paths.counting")));
+    this.body.append(place);
+    await new Promise(done => setTimeout(done)); // that it is seen before the work begins
+    const found = await paths(this.trace, x.step, x.cell), groups = found ? null : await grouped(this.trace, x.step, x.cell);
+    if (this.explanation !== x) return;
+    place.replaceChildren(...(found ? listed(found) : groups ? inGroups(groups) : [el("p", { class: "note" }, t("paths.none"))]));
   }
 
   terms(x) {
     const found = termsOf(x), listed = this.all ? found : found.slice(0, LISTED);
     const values = listed.map(evaluate), largest = Math.max(...values.map(v => Number.isFinite(v) ? Math.abs(v) : 0), 1e-300);
-    const rows = listed.map((term, i) => el("li", {}, el("span", {}, this.factors(term)), bar(values[i], largest),
-      el("span", {}, shown(values[i]))));
+    const rows = listed.map((term, i) => el("li", { "data-value": this.guessing ? null : values[i] }, el("span", {}, this.factors(term)), bar(this.guessing && found.length === 1 ? 0 : values[i], largest),
+      el("span", {}, this.guessing && found.length === 1 ? "?" : shown(values[i])))); // one term alone is the answer
     const parts = [el("ol", { class: "terms", "aria-label": t("why.terms") }, rows)];
     if (found.length > LISTED) {
       parts.push(el("p", { class: "says" }, this.all ? "" : t("why.more", { count: found.length - LISTED }), " ",
@@ -124,15 +195,51 @@ export class Why {
     const input = el("input", { type: "text", inputmode: "decimal", "aria-label": t("guess.label"), autocomplete: "off" });
     const answer = el("span", { role: "status" });
     const check = () => {
-      const given = Number(input.value.replace("−", "-").replace(",", "."));
-      if (!input.value.trim() || Number.isNaN(given)) { answer.textContent = t("guess.number"); return; }
-      const right = Math.abs(given - x.value) <= Math.max(Math.abs(x.value) * 0.02, 0.006);
+      const given = numberIn(input.value);
+      if (Number.isNaN(given)) { answer.textContent = t("guess.number"); return; }
+      const right = given === x.value || Math.abs(given - x.value) <= tolerance(x);
       answer.className = right ? "right-answer" : "wrong-answer";
-      answer.textContent = right ? t("guess.right", { value: minus(significant(x.value, 4)) }) : t(Math.sign(given) !== Math.sign(x.value) ? "guess.sign" : Math.abs(given) > Math.abs(x.value) ? "guess.large" : "guess.small");
+      answer.textContent = right ? t("guess.right", { value: minus(significant(x.value, 4)) })
+        : t(x.value && Math.sign(given) !== Math.sign(x.value) ? "guess.sign" : Math.abs(given) > Math.abs(x.value) ? "guess.large" : "guess.small");
     };
     return el("div", {}, el("form", { class: "guess", onsubmit: event => { event.preventDefault(); check(); } }, input,
-      el("button", { type: "submit" }, t("guess.check")), button(t("guess.show"), () => this.guess(false))), answer);
+      el("button", { type: "submit" }, t("guess.check")), button(t("guess.show"), () => this.guess(false))), answer, el("p", { class: "says" }, t("guess.keep")));
   }
+}
+
+function listed(found) {
+  const sum = found.reduce((a, path) => a + productOf(path), 0);
+  return [el("p", { class: "says" }, t("paths.sum", { count: found.length, sum: minus(significant(sum, 4)) })), el("ol", { class: "paths" }, found.map(path => el("li", {}, textOfPath(path))))];
+}
+
+// A table as `pellucid see --paths` prints it: what a group goes through first, what it passes, how many paths, its part.
+function inGroups({ groups, count, own, gradient }) {
+  const past = groups.some(one => one.past.length), heads = ["through", "count", "share", "part"];
+  const through = one => [one.by ? `${one.by} › ` : "", one.through === null ? t("paths.straight") : broken(one.through)].flat();
+  const row = one => el("tr", { title: one.past.length ? t("paths.past.of", { layers: one.past.join(", ") }) : null }, el("th", { scope: "row", "data-through": one.through ?? "" }, through(one), one.past.length ? el("small", {}, t("paths.past", { count: one.past.length })) : null),
+    el("td", { class: "number" }, countText(one.paths)), el("td", { class: "number" }, minus(shareText(gradient ? one.part / gradient : 0))), el("td", { class: "number" }, minus(significant(one.part, 4))));
+  const shown = groups.length > GROUPS ? [...groups].sort((a, b) => Math.abs(b.part) - Math.abs(a.part)).slice(0, GROUPS - 1) : groups, kept = groups.filter(one => shown.includes(one)), rest = groups.filter(one => !shown.includes(one));
+  const sum = of => rest.reduce((a, one) => a + one[of], 0);
+  return [el("p", { class: "says" }, t(own.length ? "paths.out" : "paths.grouped", { count: countText(count), layers: own.join(", ") })),
+    el("div", { class: "map" }, el("table", { class: "plain path-groups" }, el("thead", {}, el("tr", {}, heads.map(key => el("th", { scope: "col" }, t(`paths.${key}`))))), el("tbody", {}, kept.map(row),
+      rest.length ? el("tr", {}, el("th", { scope: "row" }, t("paths.rest", { count: rest.length })), el("td", { class: "number" }, countText(sum("paths"))), el("td", { class: "number" }, minus(shareText(gradient ? sum("part") / gradient : 0))), el("td", { class: "number" }, minus(significant(sum("part"), 4)))) : null))),
+    el("p", { class: "says" }, t("paths.groups.sum", { sum: minus(significant(groups.reduce((a, one) => a + one.part, 0), 4)) }), " ", past ? t("paths.past.means") : "")];
+}
+
+// A number as people write it: −0,5, 12%, -inf; NaN where it is none.
+function numberIn(written) {
+  const text = written.trim().replace(/[−–]/g, "-").replace(",", ".").replace(/^\+/, "");
+  const endless = /^(-?)(?:∞|inf(?:inity)?)$/i.exec(text);
+  if (endless) return endless[1] ? -Infinity : Infinity;
+  const [, number, percent] = /^(.*?)\s*(%?)$/.exec(text);
+  return number ? Number(number) / (percent ? 100 : 1) : NaN;
+}
+
+// What rounding to four digits can do to a sum of such terms, and at least 2% of the value: mental arithmetic may be
+// rough, but a small number is not 0.
+export function tolerance(x) {
+  const size = termsOf(x).reduce((sum, term) => { const value = Math.abs(evaluate(term)); return Number.isFinite(value) ? sum + value : sum; }, 0);
+  return Number.isFinite(x.value) ? Math.max(Math.abs(x.value) * 0.02, size * 1e-3) : 0;
 }
 
 const cellAtOf = one => {
@@ -165,21 +272,3 @@ function bar(value, largest) {
   const part = Number.isFinite(value) ? Math.abs(value) / largest * 50 : 0;
   return el("span", { class: "bar", "aria-hidden": "true" }, el("i", { style: `${value < 0 ? "right" : "left"}:50%;width:${part}%;background:rgb(var(--${value < 0 ? "neg" : "pos"}))` }));
 }
-
-// How the number was obtained, and how well it is known.
-export function badges(trace, x) {
-  const found = [];
-  if (x.backward) {
-    found.push(badge(x.recomputed ? "recomputed" : "opened", t(x.recomputed ? "badge.recomputed" : "badge.gradient")));
-  } else if (x.whole) found.push(badge("whole", t("badge.whole")));
-  else if (x.step.how === "opened" || x.step.inside) found.push(badge("opened", x.step.difference === undefined ? t("badge.opened") : t("badge.opened.by", { difference: minus(significant(x.step.difference, 2)) })));
-  else if (x.step.how === "recomputed") found.push(badge("recomputed", t("badge.recomputed")));
-  else if (x.step.how === "not kept") found.push(badge("sampled", t("badge.unkept")));
-  else found.push(badge("captured", t("badge.captured")));
-  if (x.step.value?.rows) found.push(badge("sampled", t("badge.sampled", { kept: x.step.value.kept, all: x.step.value.of })));
-  if (x.tree && !x.missing && !x.backward && difference(x) > 0) found.push(el("span", { class: "badge", title: t("badge.rounding.long") }, t("badge.rounding", { difference: minus(significant(difference(x), 2)) })));
-  found.push(el("span", { class: "badge" }, t("badge.digits", { dtype: x.backward ? "float32" : x.step.dtype, digits: { float32: 7, float64: 16, bfloat16: 3, float16: 4 }[x.step.dtype] ?? "" })));
-  return el("div", { class: "badges" }, found);
-}
-
-const badge = (kind, text) => el("span", { class: `badge ${kind}` }, text);

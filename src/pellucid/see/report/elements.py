@@ -1,5 +1,6 @@
 """The pieces that sections are made of, as HTML: tables, figures, pictures, lists that can be searched, commands."""
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -84,6 +85,17 @@ def sheet(pictures: Iterable[Picture]) -> str:
     return f'<div class="sheet">{"".join(cells)}</div>'
 
 
+def slider(both: Both, name: str, plot: str, shows: Sequence[tuple[str, Sequence[int]]], *, first: int = 0) -> str:
+    """A slider over a plot of the page: each place has a label and the traces that are seen there; called word NAME."""
+    places = escape(json.dumps([{"label": label, "traces": list(traces)} for label, traces in shows]))
+    return (
+        f'<div class="slider"><label for="slider-{plot}">{both(name)}</label>'
+        f'<input type="range" id="slider-{plot}" min="0" max="{len(shows) - 1}" value="{first}" '
+        f'data-slides="{plot}" data-places="{places}">'
+        f'<output class="mono" for="slider-{plot}">{escape(shows[first][0])}</output></div>'
+    )
+
+
 def copied(both: Both, name: str, text: str) -> str:
     """A text to be copied, such as a command."""
     return (
@@ -119,8 +131,13 @@ def figure(both: Both, plot: Plot) -> str:
         f'<div class="plot" id="plot-{plot.name}" style="height:{plot.height}px" role="img"'
         f' aria-labelledby="title-plot-{plot.name}"></div>'
         f"<p>{both(f'plot.{plot.name}.note', **plot.values)}</p>"
-        f"{counts(both, plot.curves) if counted else ranges(both, plot.curves)}</figure>"
+        f"{legend(both, plot.legend)}{counts(both, plot.curves) if counted else ranges(both, plot.curves)}</figure>"
     )
+
+
+def legend(both: Both, curves: Sequence[Curve]) -> str:
+    """The marks and names of curves."""
+    return f"<p>{' '.join(key(both, curve) for curve in curves)}</p>" if curves else ""
 
 
 def ranges(both: Both, curves: Sequence[Curve]) -> str:

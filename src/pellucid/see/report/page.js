@@ -83,6 +83,7 @@ function draw(name) {
   const drawn = themed(layout, traces);
   if (steps) drawn.xaxis = { range: [0, page.last * 1.01], ...drawn.xaxis };
   Plotly.react(place, traces.map(resolved).map(withBar), drawn, { responsive: true, displayModeBar: false, scrollZoom: false });
+  for (const slider of document.querySelectorAll(`[data-slides="${name}"]`)) slide(slider);
   if (layout.scene && !place.hasAttribute("tabindex")) turnable(place);
   if (!steps || place.dataset.follows) return;
   place.dataset.follows = "true";
@@ -90,6 +91,14 @@ function draw(name) {
   place.on("plotly_click", event => choose(event.points[0].x));
   place.on("plotly_afterplot", () => ring(place));
 }
+// A slider shows some of a plot's traces at each of its places.
+function slide(slider) {
+  const { slides, places } = slider.dataset, { label, traces } = JSON.parse(places)[slider.value];
+  slider.nextElementSibling.textContent = label;
+  slider.setAttribute("aria-valuetext", label);
+  Plotly.restyle("plot-" + slides, { visible: page.plots[slides].traces.map((_, i) => traces.includes(i)) });
+}
+for (const slider of document.querySelectorAll("[data-slides]")) slider.addEventListener("input", () => slide(slider));
 // A scene is turned with the arrow keys as it is with the pointer, and comes nearer with + and -.
 function turnable(place) {
   place.setAttribute("tabindex", "0");

@@ -23,7 +23,7 @@ plot.speed), and `both = both_of("TASK")` of words/ gives both languages: both("
 from typing import Protocol
 
 from pellucid.errors import RunError
-from pellucid.see.report import translate
+from pellucid.see.report import classify, embed, language, regress, translate
 from pellucid.see.report.elements import Body, Section
 from pellucid.see.report.facts import Facts
 from pellucid.see.report.plots import Plot
@@ -41,6 +41,10 @@ class Part(Protocol):
 
 PARTS: dict[str, Part] = {
     "translate": translate,
+    "regress": regress,
+    "language": language,
+    "embed": embed,
+    "classify": classify,
 }
 
 

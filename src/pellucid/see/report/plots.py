@@ -33,8 +33,9 @@ class Curve:
 class Plot:
     """One figure: its title is the word plot.NAME, the sentence under it plot.NAME.note with `values` in it.
 
-    `curves` are those told in a legend and in numbers under the plot; `height` is in pixels; a `wide` one has the
-    page's whole width; one over training `steps` shows the step that is chosen. A plot without traces is left out.
+    `curves` are those told in a legend and in numbers under the plot, `legend` those told in a legend alone.
+    `height` is in pixels; a `wide` one has the page's whole width; one over training `steps` shows the step that is
+    chosen. A plot without traces is left out.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Plot:
     layout: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     curves: Sequence[Curve] = ()
+    legend: Sequence[Curve] = ()
     height: int = 260
     wide: bool = False
     steps: bool = False

@@ -1,0 +1,61 @@
+"""`pellucid train embed`: from text files to word vectors."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pellucid.cli.console import RUNS
+from pellucid.cli.train import assembled, run_training
+from pellucid.errors import ConfigError
+
+
+def embed(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Text files, folders, globs, or sample:shakespeare.", show_default=False),
+    ] = None,
+    dimension: Annotated[int | None, typer.Option(help="Numbers of a word's vector. [default: 64]")] = None,
+    window: Annotated[int | None, typer.Option(help="Words on each side that count as neighbours, at most.")] = None,
+    negatives: Annotated[int | None, typer.Option(help="Words drawn at random for each neighbour.")] = None,
+    most: Annotated[int | None, typer.Option(help="Words that get a vector, at most.")] = None,
+    fewest: Annotated[int | None, typer.Option(help="Times that a word must stand in the text.")] = None,
+    map_: Annotated[str | None, typer.Option("--map", help="pca, or umap: how the report draws the words.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the text. [default: 6]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time to train instead: 90s, 10m, 2h.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps instead.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run. [default: that of the text]")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with the whole run; flags override it.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any field, as section.field=value; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order of data and words drawn.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Words in a batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+) -> None:
+    """Train word vectors on text: skip-gram with negative sampling.
+
+    Example: pellucid train embed books/ --dimension 100
+    """
+    flags: dict[str, dict[str, Any]] = {
+        "data": {"files": files or None, "most": most, "fewest": fewest},
+        "model": {"dimension": dimension, "window": window, "negatives": negatives},
+        "training": {
+            "epochs": epochs,
+            "budget": budget,
+            "steps": steps,
+            "seed": seed,
+            "batch": batch,
+            "learning_rate": learning_rate,
+            "device": device,
+            "threads": threads,
+        },
+    }
+    parsed = assembled("embed", config, flags, [*([f"map={map_}"] if map_ else []), *(set_ or [])])
+    if not parsed.data.files:
+        raise ConfigError("no text to train on", mend="Name a text file, a folder of them, or sample:shakespeare.")
+    run_training(parsed, runs / name if name else None, runs, json)
