@@ -601,6 +601,22 @@ def test_outputs_and_what_is_small_are_kept_whole_and_positions_together(tmp_pat
             assert 63 in kept, f"{name} lacks the last position"
 
 
+def test_what_a_page_opens_with_stands_at_the_beginning_of_its_numbers(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(400, 600), nn.ReLU(), nn.Linear(600, 10))
+    trace = capture(model, torch.randn(2, 400), loss=lambda y: y.square().mean())
+    path = write_page(trace, tmp_path / "page.html", megabytes=40)
+    graph = json.loads(GRAPH.findall(path.read_text(encoding="utf-8"))[0])
+    starts = {
+        step["name"]: graph["blocks"][step["value"]["block"]][0]
+        for step in graph["steps"]
+        if "block" in step.get("value", {})
+    }
+    large = min(start for name, start in starts.items() if trace[name].value.nbytes > 1 << 14)
+    assert trace.loss is not None
+    assert all(starts[name] < large for name in (*trace.outputs, trace.loss, "0.bias", "0"))
+
+
 def test_a_page_of_what_was_asked_for_holds_that_and_what_it_is_made_of(browser: Browser, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 4))

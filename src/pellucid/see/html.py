@@ -482,7 +482,7 @@ def pieces_of(
     gradients: Mapping[Step, Tensor],
     needed: Mapping[Step, Sequence[int]],
 ) -> Iterator[Piece]:
-    """All tensors that the file is to hold, those first that the page reads first: outputs, values, gradients."""
+    """All tensors that the file is to hold, those first that the page reads first."""
     likely = Likely(trace)
 
     def piece(kind: str, step: Step, tensor: Tensor) -> Piece:
@@ -492,7 +492,7 @@ def pieces_of(
         for kind in DECODING:
             tensor = getattr(trace.decoding, kind)
             yield Piece((kind, -1), tensor, weight=likely.weight(kind, None, tensor))
-    for step in sorted(numbers, key=lambda step: step not in likely.outputs):
+    for step in sorted(numbers, key=likely.order):
         if step.value.is_complex():  # has no place on a scale of numbers; the page says that it is not there
             continue
         if derived[step] is None:

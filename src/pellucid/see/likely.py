@@ -43,6 +43,10 @@ class Likely:
         weight = SHOWN if number is None or number in self.shown else 1.0
         return weight if kind == "value" else weight * GRADIENT
 
+    def order(self, step: Step) -> int:
+        """Outputs and whatever is small (the loss, biases) stand before all else, and are read at once."""
+        return 0 if step in self.outputs else 1 if step.value.nbytes <= SMALL else 2
+
 
 def layer_of(step: Step) -> int | None:
     """The number of the layer that a step belongs to, where layers are numbered."""
