@@ -72,7 +72,8 @@ def member(path: Path, name: str) -> bytes:
     found = [there for there in contents.names if there == name or there.endswith(f"/{name}")]
     if not found:
         raise DataError(f"{path}: holds no {name}", mend="Remove it, and it will be fetched again.")
-    return contents.read(found[0])
+    ((_, unpacked),) = contents.read_all(found[:1])
+    return unpacked
 
 
 def contents(path: Path, place: str, *endings: str) -> Iterator[tuple[str, bytes]]:
@@ -103,32 +104,20 @@ class _Contents:
                 sizes = {info.name: info.size for info in packed_tar if info.isfile()}
         self.names = [name for name, size in sizes.items() if size <= LARGEST_MEMBER]
 
-    def read(self, name: str) -> bytes:
+    def read_all(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """In one pass over the archive, as a compressed tar has to be unpacked from its beginning for each."""
+        wanted, found = set(names), {}
         try:
             if self._zipped:
                 with ZipFile(self.path) as packed:
-                    return packed.read(name)
-            with tarfile.open(self.path) as packed_tar:
-                file = packed_tar.extractfile(name)
-                assert file is not None, "only names of files are kept"
-                return file.read()
+                    found = {name: packed.read(name) for name in names}
+            else:
+                with tarfile.open(self.path) as packed_tar:
+                    for info in packed_tar:
+                        file = packed_tar.extractfile(info) if info.name in wanted else None
+                        if file is not None:
+                            found[info.name] = file.read()
         except (BadZipFile, tarfile.TarError, OSError, EOFError) as error:
-            raise self._damaged(error) from None
-
-    def read_all(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """In one pass over the archive, as a compressed tar has to be unpacked from its beginning for each."""
-        if self._zipped:
-            yield from ((name, self.read(name)) for name in names)
-            return
-        wanted = set(names)
-        found = {}
-        try:
-            with tarfile.open(self.path) as packed:
-                for info in packed:
-                    file = packed.extractfile(info) if info.name in wanted else None
-                    if file is not None:
-                        found[info.name] = file.read()
-        except (tarfile.TarError, OSError, EOFError) as error:
             raise self._damaged(error) from None
         yield from ((name, found[name]) for name in names)
 
