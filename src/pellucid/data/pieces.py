@@ -21,8 +21,8 @@ from tokenizers.pre_tokenizers import ByteLevel, Split
 from tokenizers.trainers import BpeTrainer
 from torch import Tensor
 
-from pellucid.errors import RunError
-from pellucid.files import REPLACE, write_text
+from pellucid.data.tokenizer import load_engine
+from pellucid.files import write_text
 
 Kind = Literal["characters", "bpe"]
 UNKNOWN = "�"  # stands for characters too rare in training to have a token of their own
@@ -70,12 +70,7 @@ class Pieces:
     @classmethod
     def load(cls, path: Path) -> "Pieces":
         """Raises RunError if the file is missing or not a tokenizer."""
-        try:
-            return cls(Engine.from_str(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise RunError(f"{path}: no such file", mend=REPLACE) from None
-        except Exception as error:  # the library raises the bare class for a file it cannot read
-            raise RunError(f"{path}: not a tokenizer file ({error})", mend=REPLACE) from None
+        return cls(load_engine(path))
 
     def save(self, path: Path) -> None:
         write_text(path, self.engine.to_str(pretty=True))

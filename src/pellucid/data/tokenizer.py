@@ -63,12 +63,7 @@ class Tokenizer:
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
         """Raises RunError if the file is missing or not a tokenizer."""
-        try:
-            return cls(Engine.from_str(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise RunError(f"{path}: no such file", mend=REPLACE) from None
-        except Exception as error:  # the library raises the bare class for a file it cannot read
-            raise RunError(f"{path}: not a tokenizer file ({error})", mend=REPLACE) from None
+        return cls(load_engine(path))
 
     def save(self, path: Path) -> None:
         write_text(path, self.engine.to_str(pretty=True))
@@ -111,3 +106,13 @@ class Tokenizer:
 def _spaced(text: str) -> str:
     """With one space in front, except before a script that is written without spaces (and an empty text)."""
     return text if not text or _WITHOUT_SPACES.match(text) else " " + text
+
+
+def load_engine(path: Path) -> Engine:
+    """What a tokenizer.json holds. Raises RunError if the file is missing or not a tokenizer."""
+    try:
+        return Engine.from_str(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file", mend=REPLACE) from None
+    except Exception as error:  # the library raises the bare class for a file it cannot read
+        raise RunError(f"{path}: not a tokenizer file ({error})", mend=REPLACE) from None
