@@ -5,12 +5,12 @@ is checked, and each fault is told with file, line and mend. Stands between file
 """
 
 import csv
-import glob
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pellucid.data.named import named_files
 from pellucid.data.textfile import read_lines
 from pellucid.errors import DataError
 
@@ -212,18 +212,7 @@ def _joined(whole: Table, more: Table, path: Path) -> Table:
 
 
 def _paths(name: str) -> list[Path]:
-    path = Path(name)
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.is_file() and _is_table(p))
-        if not found:
-            raise DataError(f"{name}: this folder holds no table", mend=f"Known: {', '.join(SUFFIXES)}.")
-        return found
-    if glob.has_magic(name) and not path.exists():
-        found = [Path(p) for p in sorted(glob.glob(name, recursive=True)) if Path(p).is_file()]  # noqa: PTH207 (may be absolute)
-        if not found:
-            raise DataError(f"{name}: no file matches", mend="Check the pattern; `ls` shows what is there.")
-        return found
-    return [path]
+    return named_files(name, _is_table, "this folder holds no table", f"Known: {', '.join(SUFFIXES)}.")
 
 
 def _is_table(path: Path) -> bool:

@@ -4,7 +4,6 @@ One reader a format (`table.py`, `jsonl.py`, `gettext.py`, `tmx.py`, `aligned.py
 their format by their names, and settles the two languages from what was asked for, the files' names and their heads.
 """
 
-import glob
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pellucid.data.aligned import is_side, read_aligned, side_language, side_ste
 from pellucid.data.gettext import read_catalog
 from pellucid.data.jsonl import read_jsonl
 from pellucid.data.languages import language, languages_in_name
+from pellucid.data.named import named_files
 from pellucid.data.pairs import Pair
 from pellucid.data.table import read_table
 from pellucid.data.tmx import read_tmx, tmx_languages
@@ -214,18 +214,7 @@ def _paths(name: str, target: str | None) -> list[Path]:
         return [collect(target or "zh", name.removeprefix(CORPUS).removeprefix(":") or "default")]
     if name.startswith("corpus:"):
         raise DataError(f"{name}: no such corpus", mend=f"There is {CORPUS}, also with :small or :large.")
-    path = Path(name)
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.is_file() and _readable(p))
-        if not found:
-            raise DataError(f"{name}: no file in this folder has a known format", mend=f"Known: {', '.join(KINDS)}.")
-        return found
-    if glob.has_magic(name) and not path.exists():
-        found = [Path(p) for p in sorted(glob.glob(name, recursive=True)) if Path(p).is_file()]  # noqa: PTH207 (may be absolute)
-        if not found:
-            raise DataError(f"{name}: no file matches", mend="Check the pattern; `ls` shows what is there.")
-        return found
-    return [path]
+    return named_files(name, _readable, "no file in this folder has a known format", f"Known: {', '.join(KINDS)}.")
 
 
 def _readable(path: Path) -> bool:

@@ -5,13 +5,14 @@ Files, folders, patterns, and `sample:shakespeare`. Encodings and bytes that are
 Stands between files and their division into training and held-out text.
 """
 
-import glob
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pellucid.data.corpus.archives import archive, contents
+from pellucid.data.named import named_files
 from pellucid.data.textfile import read_text
 from pellucid.errors import DataError
 
@@ -77,6 +78,18 @@ def read_works(files: Sequence[str | Path]) -> list[Work]:
     return kept
 
 
+def read_known_works(files: Sequence[str], fingerprint: str | None) -> tuple[list[Work], str]:
+    """All works, and the SHA-256 of them in their order. Raises DataError if they are not those of `fingerprint`."""
+    works = read_works(files)
+    found = hashlib.sha256("\0".join(f"{work.name}\0{work.text}" for work in works).encode()).hexdigest()
+    if fingerprint and fingerprint != found:
+        raise DataError(
+            f"{', '.join(files)}: the texts are not those that this run was trained on",
+            mend="Put the old files back, or train a new run on the new ones.",
+        )
+    return works, found
+
+
 def _works(name: str) -> Iterable[Work]:
     if name == SAMPLE or name.startswith(SAMPLE + ":"):
         return _shakespeare(name.removeprefix(SAMPLE).removeprefix(":"))
@@ -86,18 +99,11 @@ def _works(name: str) -> Iterable[Work]:
 
 
 def _paths(name: str) -> list[Path]:
-    path = Path(name)
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.is_file() and p.name.removesuffix(".gz").endswith(FOLDER_KINDS))
-        if not found:
-            raise DataError(f"{name}: no text file in this folder", mend=f"Known endings: {', '.join(FOLDER_KINDS)}.")
-        return found
-    if glob.has_magic(name) and not path.exists():
-        found = [Path(p) for p in sorted(glob.glob(name, recursive=True)) if Path(p).is_file()]  # noqa: PTH207 (may be absolute)
-        if not found:
-            raise DataError(f"{name}: no file matches", mend="Check the pattern; `ls` shows what is there.")
-        return found
-    return [path]
+    return named_files(name, _is_text, "no text file in this folder", f"Known endings: {', '.join(FOLDER_KINDS)}.")
+
+
+def _is_text(path: Path) -> bool:
+    return path.name.removesuffix(".gz").endswith(FOLDER_KINDS)
 
 
 def read_work(path: Path) -> Work:

@@ -21,7 +21,7 @@ from pellucid.config import Config, ExampleTraining, RunConfig
 from pellucid.data.batching import Batches
 from pellucid.data.skipgrams import SkipGrams, noise
 from pellucid.data.words import Vocabulary, scenes
-from pellucid.data.works import Work, read_works
+from pellucid.data.works import Work, read_known_works
 from pellucid.errors import DataError
 from pellucid.generate.neighbours import nearest
 from pellucid.models.skipgram import SkipGram, SkipGramConfig
@@ -79,13 +79,7 @@ class PreparedWords:
 
 def prepare(config: EmbedData) -> PreparedWords:
     """Read and divide; raises DataError for unreadable files, too little text, or changed files."""
-    works = read_works(config.files)
-    fingerprint = hashlib.sha256("\0".join(f"{work.name}\0{work.text}" for work in works).encode()).hexdigest()
-    if config.fingerprint and config.fingerprint != fingerprint:
-        raise DataError(
-            f"{', '.join(config.files)}: the texts are not those that this run was trained on",
-            mend="Put the old files back, or train a new run on the new ones.",
-        )
+    works, fingerprint = read_known_works(config.files, config.fingerprint)
     found = [scene for work in works for scene in scenes(work.text)]
     sides: dict[str, list[str]] = {"train": [], "dev": [], "test": []}
     order = list(range(len(found)))

@@ -26,7 +26,7 @@ from pellucid.data.corpus.archives import archive
 from pellucid.data.pieces import Kind, Pieces
 from pellucid.data.streams import rows_in_order, shuffled, stretches
 from pellucid.data.stretches import Sides, hold_out, seen_before
-from pellucid.data.works import SAMPLE, Work, read_works
+from pellucid.data.works import SAMPLE, Work, read_known_works
 from pellucid.errors import DataError
 from pellucid.generate.config import WritingConfig
 from pellucid.generate.write import START, write
@@ -108,13 +108,7 @@ class PreparedText:
 
 def prepare(config: LanguageData) -> PreparedText:
     """Read and divide; raises DataError for unreadable files, too little text, or changed files."""
-    works = read_works(config.files)
-    fingerprint = hashlib.sha256("\0".join(f"{work.name}\0{work.text}" for work in works).encode()).hexdigest()
-    if config.fingerprint and config.fingerprint != fingerprint:
-        raise DataError(
-            f"{', '.join(config.files)}: the texts are not those that this run was trained on",
-            mend="Put the old files back, or train a new run on the new ones.",
-        )
+    works, fingerprint = read_known_works(config.files, config.fingerprint)
     return PreparedText(works, hold_out(works, config.held_out), fingerprint)
 
 
