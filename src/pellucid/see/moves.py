@@ -14,9 +14,9 @@ from torch import Tensor
 
 from pellucid.see.address import Address
 from pellucid.see.examples import AllPushes, all_pushes
-from pellucid.see.expression import Cell, Difference, Expression, Function, Number, Power, Product, Quotient, Sum
+from pellucid.see.expression import Cell, Expression, Number
 from pellucid.see.operation import Axis, Step
-from pellucid.see.recipe import Json, numbered
+from pellucid.see.recipe import Json, numbered, structured
 from pellucid.see.trace import TraceError
 from pellucid.see.training import TrainingStep
 from pellucid.see.update import Line, Rule, cell_name, last_round, looked_ahead, rule_of, stepped, update_lines
@@ -220,31 +220,16 @@ def first_lines(training: TrainingStep, step: Step, rule: Rule, clipped: Tensor,
 def form(tree: Expression, operands: list[str], step: Step) -> Json:
     """An expression of cells at one place as a recipe for all places; the tensors it reads go to `operands`."""
 
-    def of(part: Expression) -> Json:
-        return form(part, operands, step)
+    def leaf(part: Cell | Number) -> Json:
+        if isinstance(part, Number):
+            return numbered(part.value)
+        name = Address.parse(part.address).name
+        if name not in operands:
+            operands.append(name)
+        steps = [[d, stride] for d, stride in enumerate(torch.empty(step.shape, device="meta").stride())]
+        return ["x", operands.index(name), 0, steps]
 
-    match tree:
-        case Cell():
-            name = Address.parse(tree.address).name
-            if name not in operands:
-                operands.append(name)
-            steps = [[d, stride] for d, stride in enumerate(torch.empty(step.shape, device="meta").stride())]
-            return ["x", operands.index(name), 0, steps]
-        case Number():
-            return numbered(tree.value)
-        case Sum():
-            return ["+", [of(term) for term in tree.terms]]
-        case Product():
-            return ["*", [of(factor) for factor in tree.factors]]
-        case Function():
-            return ["f", tree.name, [of(argument) for argument in tree.arguments]]
-        case Difference():
-            return ["-", of(tree.of), of(tree.less)]
-        case Quotient():
-            return ["/", of(tree.of), of(tree.by)]
-        case Power():
-            return ["^", of(tree.base), of(tree.exponent)]
-    raise ValueError(repr(tree))
+    return structured(tree, leaf)
 
 
 def summed(part: Part, rounds: Sequence[Part], keeps: float, on_its_side: bool) -> Part:

@@ -501,18 +501,27 @@ def described_by_cell(step: Step, operation: Operation, place_of: Callable[[str]
 def formed(tree: Any, numbers: list[float | int], place_of: Callable[[str], tuple[int, int]]) -> Json:
     """The form of an expression; its constants and places go to `numbers`, in their order."""
 
+    def leaf(part: Cell | Number) -> Json:
+        if isinstance(part, Cell):
+            numbers.extend(place_of(part.address))
+            return ["s"]
+        if not math.isfinite(part.value):
+            raise ValueError("a constant that JSON cannot hold")
+        numbers.append(part.value)
+        return ["c"]
+
+    return structured(tree, leaf)
+
+
+def structured(tree: Any, leaf: Callable[[Cell | Number], Json]) -> Json:
+    """An expression as nested lists, what is done first in each; `leaf` says what stands for a cell or a number."""
+
     def of(part: Any) -> Json:
-        return formed(part, numbers, place_of)
+        return structured(part, leaf)
 
     match tree:
-        case Cell():
-            numbers.extend(place_of(tree.address))
-            return ["s"]
-        case Number():
-            if not math.isfinite(tree.value):
-                raise ValueError("a constant that JSON cannot hold")
-            numbers.append(tree.value)
-            return ["c"]
+        case Cell() | Number():
+            return leaf(tree)
         case Sum():
             return ["+", [of(term) for term in tree.terms]]
         case Function():
