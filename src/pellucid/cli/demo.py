@@ -1,12 +1,12 @@
 """`pellucid demo`: the main job on the default corpus, from nothing to a table of translations."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pellucid.cli.console import RUNS, err
 from pellucid.cli.corpus import collect_shown
+from pellucid.cli.options import JsonEvents, RunsFolder
 from pellucid.cli.train import assembled, run_training
 from pellucid.cli.words import say
 from pellucid.errors import ConfigError
@@ -18,8 +18,8 @@ def translate(
     target: Annotated[str, typer.Option("--to", help="zh, de or fr.")] = "zh",
     budget: Annotated[str, typer.Option(help="Time to train.")] = "4m",
     size: Annotated[str, typer.Option(help="Of the corpus: small, default or large.")] = "default",
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    runs: RunsFolder = RUNS,
+    json: JsonEvents = False,
 ) -> None:
     """Collect the default corpus, train English to Chinese (German, French), and show what came out.
 
@@ -39,8 +39,8 @@ def regress(
         str | None, typer.Option(help="Fit networks of growing size to line, parabola, sine, steps, bump or wave.")
     ] = None,
     loss: Annotated[str, typer.Option(help="squared, absolute or huber.")] = "squared",
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    runs: RunsFolder = RUNS,
+    json: JsonEvents = False,
 ) -> None:
     """Linear regression on scikit-learn's diabetes table, in closed form and by descent; or networks against a curve.
 
@@ -53,8 +53,8 @@ def regress(
 def language(
     cell: Annotated[str, typer.Option(help="gpt, rnn, lstm or gru.")] = "gpt",
     budget: Annotated[str, typer.Option(help="Time to train.")] = "80s",
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    runs: RunsFolder = RUNS,
+    json: JsonEvents = False,
 ) -> None:
     """Train a language model on Shakespeare's works, and show what it writes and how well it predicts.
 
@@ -69,8 +69,8 @@ def language(
 
 
 def embed(
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    runs: RunsFolder = RUNS,
+    json: JsonEvents = False,
 ) -> None:
     """Train word vectors on Shakespeare's plays and poems, and show which words lie near each other.
 
@@ -87,8 +87,8 @@ def classify(
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Time to train, instead of epochs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order of data, dropout and augmentation.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    runs: RunsFolder = RUNS,
+    json: JsonEvents = False,
 ) -> None:
     """Train a network on handwritten digits (or measurements of wines, of tumours), and show what came out.
 

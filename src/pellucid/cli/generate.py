@@ -1,12 +1,12 @@
 """`pellucid generate`: a trained language model goes on with a text, written to the terminal as it comes."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pellucid.cli.console import RUNS, err, find_run, print_json
+from pellucid.cli.options import RunsFolder
 from pellucid.cli.words import say
 from pellucid.errors import DataError
 
@@ -22,7 +22,7 @@ def generate(
     top_p: Annotated[float | None, typer.Option(help="Sample among the tokens that hold this share.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of sampling.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Texts to write, each with the next seed.")] = 1,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
+    runs: RunsFolder = RUNS,
     json: Annotated[bool, typer.Option("--json", help="A JSON object per text, nothing else.")] = False,
 ) -> None:
     """Go on with a text, token by token.

@@ -6,12 +6,13 @@ import typer
 
 from pellucid.cli.console import find_run
 from pellucid.cli.live import Live, stopped_by_ctrl_c
+from pellucid.cli.options import JsonEvents
 from pellucid.cli.train import finish
 
 
 def resume(
     run: Annotated[str, typer.Argument(help="A run folder, or its name in runs/.", show_default=False)],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    json: JsonEvents = False,
 ) -> None:
     """Go on with a training from its last saved state, to the same end.
 

@@ -8,6 +8,17 @@ import typer
 
 from pellucid.cli.console import RUNS, out
 from pellucid.cli.live import Live, stopped_by_ctrl_c
+from pellucid.cli.options import (
+    ConfigFile,
+    Device,
+    DropoutShare,
+    JsonEvents,
+    LearningRate,
+    RunsFolder,
+    Settings,
+    Steps,
+    Threads,
+)
 from pellucid.cli.words import say
 from pellucid.errors import ConfigError
 
@@ -26,24 +37,22 @@ def translate(
     source: Annotated[str | None, typer.Option("--from", help="Language to translate from, such as en.")] = None,
     target: Annotated[str | None, typer.Option("--to", help="Language to translate to, such as zh.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time to train: 90s, 10m, 2h. [default: 10m]")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps, instead of a budget.")] = None,
+    steps: Steps = None,
     tokens: Annotated[int | None, typer.Option(help="Target tokens to train on, instead of a budget.")] = None,
     preset: Annotated[str | None, typer.Option(help="Size of the model: auto, tiny, small, base.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run in the runs folder. [default: FROM-TO]")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    config: Annotated[Path | None, typer.Option(help="A TOML file with the whole run; flags override it.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any field, as section.field=value; may be repeated.")
-    ] = None,
+    runs: RunsFolder = RUNS,
+    config: ConfigFile = None,
+    set_: Settings = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order of data and dropout.")] = None,
     vocabulary: Annotated[int | None, typer.Option(help="Tokens at most.")] = None,
     batch_tokens: Annotated[int | None, typer.Option(help="Target tokens in a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Share of numbers switched off in training.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    learning_rate: LearningRate = None,
+    dropout: DropoutShare = None,
+    device: Device = None,
+    threads: Threads = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the columns of a table.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    json: JsonEvents = False,
 ) -> None:
     """Train a translating Transformer on sentence pairs.
 

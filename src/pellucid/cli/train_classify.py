@@ -1,11 +1,20 @@
 """`pellucid train classify`: from a table or a place of images to a run folder."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pellucid.cli.console import RUNS
+from pellucid.cli.options import (
+    ConfigFile,
+    Device,
+    DropoutShare,
+    JsonEvents,
+    LearningRate,
+    RunsFolder,
+    Settings,
+    Threads,
+)
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
 
@@ -25,12 +34,12 @@ def classify(
     balanced: Annotated[bool, typer.Option("--balanced", help="Rare classes count as much as frequent ones.")] = False,
     network: Annotated[str | None, typer.Option(help="cnn or mlp. [default: cnn for images, mlp for tables]")] = None,
     residual: Annotated[bool, typer.Option("--residual", help="Images: stages of residual blocks.")] = False,
-    dropout: Annotated[float | None, typer.Option(help="Share of numbers switched off in training.")] = None,
+    dropout: DropoutShare = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the training examples. [default: 40]")] = None,
     budget: Annotated[str | None, typer.Option(help="Time to train, instead of epochs: 90s, 10m.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps, instead of epochs.")] = None,
     batch: Annotated[int | None, typer.Option(help="Examples in a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    learning_rate: LearningRate = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order of data, dropout and augmentation.")] = None,
     missing: Annotated[str | None, typer.Option(help="Tables: refuse, drop or mean of missing values.")] = None,
     categorical: Annotated[
@@ -39,14 +48,12 @@ def classify(
     leave_out: Annotated[list[str] | None, typer.Option(help="Tables: a column not to be read; repeatable.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Tables: between the columns.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run in the runs folder. [default: the data's]")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    config: Annotated[Path | None, typer.Option(help="A TOML file with the whole run; flags override it.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any field, as section.field=value; may be repeated.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    runs: RunsFolder = RUNS,
+    config: ConfigFile = None,
+    set_: Settings = None,
+    device: Device = None,
+    threads: Threads = None,
+    json: JsonEvents = False,
 ) -> None:
     """Train a network that tells classes apart: rows of a table, or images.
 

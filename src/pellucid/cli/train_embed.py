@@ -1,11 +1,11 @@
 """`pellucid train embed`: from text files to word vectors."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pellucid.cli.console import RUNS
+from pellucid.cli.options import ConfigFile, Device, JsonEvents, LearningRate, RunsFolder, Settings, Threads
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
 
@@ -25,17 +25,15 @@ def embed(
     budget: Annotated[str | None, typer.Option(help="Time to train instead: 90s, 10m, 2h.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps instead.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run. [default: that of the text]")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    config: Annotated[Path | None, typer.Option(help="A TOML file with the whole run; flags override it.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any field, as section.field=value; may be repeated.")
-    ] = None,
+    runs: RunsFolder = RUNS,
+    config: ConfigFile = None,
+    set_: Settings = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order of data and words drawn.")] = None,
     batch: Annotated[int | None, typer.Option(help="Words in a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    learning_rate: LearningRate = None,
+    device: Device = None,
+    threads: Threads = None,
+    json: JsonEvents = False,
 ) -> None:
     """Train word vectors on text: skip-gram with negative sampling.
 

@@ -1,11 +1,21 @@
 """`pellucid train language`: from text files to a run folder."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pellucid.cli.console import RUNS
+from pellucid.cli.options import (
+    ConfigFile,
+    Device,
+    DropoutShare,
+    JsonEvents,
+    LearningRate,
+    RunsFolder,
+    Settings,
+    Steps,
+    Threads,
+)
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
 
@@ -19,23 +29,21 @@ def language(
     pieces: Annotated[str | None, typer.Option(help="characters or bpe. [default: characters]")] = None,
     vocabulary: Annotated[int | None, typer.Option(help="Tokens at most, with --pieces bpe.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time to train: 90s, 10m, 2h. [default: 10m]")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps, instead of a budget.")] = None,
+    steps: Steps = None,
     width: Annotated[int | None, typer.Option(help="Numbers in the vector of a position, or in a state.")] = None,
     layers: Annotated[int | None, typer.Option(help="Blocks or recurrent layers.")] = None,
     context: Annotated[int | None, typer.Option(help="Tokens of a stretch of text.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run. [default: that of the text]")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    config: Annotated[Path | None, typer.Option(help="A TOML file with the whole run; flags override it.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any field, as section.field=value; may be repeated.")
-    ] = None,
+    runs: RunsFolder = RUNS,
+    config: ConfigFile = None,
+    set_: Settings = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order of data and dropout.")] = None,
     batch: Annotated[int | None, typer.Option(help="Stretches of text in a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Share of numbers switched off in training.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    learning_rate: LearningRate = None,
+    dropout: DropoutShare = None,
+    device: Device = None,
+    threads: Threads = None,
+    json: JsonEvents = False,
 ) -> None:
     """Train a language model on text: a small GPT, or a recurrent network.
 

@@ -1,11 +1,11 @@
 """`pellucid train regress`: a table with named columns becomes a network that predicts one of them."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pellucid.cli.console import RUNS
+from pellucid.cli.options import ConfigFile, Device, JsonEvents, LearningRate, RunsFolder, Settings, Steps
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
 
@@ -42,23 +42,21 @@ def regress(
         str | None, typer.Option(help="Two columns (or bias) whose loss surface is drawn, such as bmi,age.")
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Time to train: 30s, 2m.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps, instead of a budget.")] = None,
+    steps: Steps = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the rows, instead of a budget.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run in the runs folder. [default: the file's]")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = RUNS,
-    config: Annotated[Path | None, typer.Option(help="A TOML file with the whole run; flags override it.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any field, as section.field=value; may be repeated.")
-    ] = None,
+    runs: RunsFolder = RUNS,
+    config: ConfigFile = None,
+    set_: Settings = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order of rows and dropout.")] = None,
     batch: Annotated[int | None, typer.Option(help="Rows in a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    learning_rate: LearningRate = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd (plain gradient descent), adamw or muon.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Share of neurons switched off in training.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    device: Device = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. [default: 1]")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the cells of a text file.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")] = False,
+    json: JsonEvents = False,
 ) -> None:
     """Train linear regression, or a network with hidden layers, to predict a number from a table's other columns.
 

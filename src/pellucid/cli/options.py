@@ -1,0 +1,18 @@
+"""Options that several commands have, said once: those of every training, whatever its task."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RunsFolder = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="A TOML file with the whole run; flags override it.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Any field, as section.field=value; may be repeated.")
+]
+Steps = Annotated[int | None, typer.Option(help="Optimizer steps, instead of a budget.")]
+LearningRate = Annotated[float | None, typer.Option(help="Highest learning rate.")]
+DropoutShare = Annotated[float | None, typer.Option(help="Share of numbers switched off in training.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
+JsonEvents = Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")]
