@@ -88,7 +88,7 @@ class Run:
 
         return config_class(self.task_name).parse(read_toml(self._config_path), where=str(self._config_path))
 
-    @property
+    @cached_property
     def task_name(self) -> str:
         """Read without loading torch."""
         return str(read_toml(self._config_path).get("task", "translate"))
