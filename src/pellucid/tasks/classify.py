@@ -4,6 +4,7 @@ Joins tasks/examples.py (files, sides), data/augment.py, models/mlp.py and model
 scores of tasks/classes.py. What the trainer needs of it is the Task protocol of tasks/task.py.
 """
 
+import copy
 import hashlib
 import random
 from collections import OrderedDict
@@ -38,7 +39,7 @@ from pellucid.tasks.classes import (
 )
 from pellucid.tasks.examples import Examples, Form, examples_of_images, examples_of_table, shown_row
 from pellucid.tasks.predict import predict
-from pellucid.tasks.task import Batch, Evaluation, Losses, Task
+from pellucid.tasks.task import Batch, Evaluation, Losses, Sample, SideName, Task, some
 
 EPOCHS = 40  # unless said otherwise
 EVALUATIONS = 12  # in a training that goes by epochs
@@ -202,6 +203,30 @@ class ClassifyTask(Task):
 
     def origin(self, example: int) -> str:
         return self.data.origins[int(self._train[example % len(self._train)])]
+
+    def sample(self, side: SideName, most: int) -> Sample:
+        whole: list[int] = getattr(self.data.sides, side)
+        numbers = [whole[place] for place in some(len(whole), most)]
+        return Sample(
+            self.inputs(numbers),
+            self.data.labels[torch.tensor(numbers)],
+            lambda place: self.data.origins[numbers[place]],
+        )
+
+    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        return F.cross_entropy(model(inputs), targets, reduction="none"), torch.ones(len(targets))
+
+    def uninformed(self, targets: Tensor) -> Tensor:
+        """-log of the share that an example's class has of the training side."""
+        counts = self.data.labels[self._train].bincount(minlength=len(self.form.classes))
+        return -(counts / counts.sum()).log()[targets]
+
+    def share(self, share: float) -> "ClassifyTask":
+        part = copy.copy(self)
+        places = torch.tensor(some(len(self._train), max(round(share * len(self._train)), 1)))
+        part._train = self._train[places]
+        part._ready = None if self._ready is None else self._ready[places]
+        return part
 
     def inputs(self, numbers: Sequence[int]) -> Tensor:
         """What the network reads of these examples, of any side, unchanged by augmentation."""

@@ -7,8 +7,28 @@ from collections.abc import Callable, Sequence
 
 from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.finding import Finding
-from pellucid.train.diagnosis.rules.fit import overfitting
+from pellucid.train.diagnosis.rules.data import class_imbalance, label_noise, leakage, shift, unrelated, unused
+from pellucid.train.diagnosis.rules.fit import memorization, overfitting, too_little_data, underfitting
+from pellucid.train.diagnosis.rules.modes import (
+    evaluated_in_training_mode,
+    padding_counted,
+    trained_in_evaluation_mode,
+)
 
 Rule = Callable[[Chart], Sequence[Finding]]
 
-RULES: tuple[Rule, ...] = (overfitting,)
+RULES: tuple[Rule, ...] = (
+    overfitting,
+    memorization,
+    underfitting,
+    too_little_data,
+    class_imbalance,
+    label_noise,
+    leakage,
+    shift,
+    unrelated,
+    unused,
+    trained_in_evaluation_mode,
+    evaluated_in_training_mode,
+    padding_counted,
+)

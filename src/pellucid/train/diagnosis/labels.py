@@ -1,0 +1,100 @@
+"""Examples whose target does not look like their own: wrong labels, mispaired sentences, numbers out of all bounds.
+
+Judged by what all other examples say, not by the network alone, which may have learned them by heart.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pellucid.train.diagnosis.references import best_guess, neighbours_mean, ridge_left_out
+
+CLEAR = 0.2  # by which another class must be more probable than the given one
+OUTLYING = 6.0  # robust standard deviations: of normal errors 2 in a billion are beyond
+SIGMA = 1.4826  # standard deviations in a median absolute deviation of a normal distribution
+GAINED = 0.5  # nats an item that the right input is worth at least for most, before a pair without gain is odd
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A training example by number, where it stood, what is given for it, what others say, and by how much.
+
+    `agreed`: the network, which has been told what is given, says what the others say.
+    """
+
+    number: int
+    origin: str
+    given: str
+    likely: str
+    by: float
+    agreed: bool = False
+
+
+def suspicious(
+    x: Float[Tensor, "example input"],
+    labels: Int[Tensor, " example"],
+    scores: Float[Tensor, "example class_"],
+    names: Sequence[str],
+    origin: Callable[[int], str],
+) -> list[Suspect]:
+    """Examples that are surely of another class than is said, the surest first.
+
+        given i although p_j >= t_j for a j != i,    t_j = mean of p_j over the examples that are called j
+
+    p is of neighbours or a linear fit, whichever tells the classes better, each example left out once.
+    Source: Northcutt, Jiang & Chuang, "Confident Learning", 2021.
+    """
+    classes = len(names)
+    _, p = best_guess(x, labels, classes)
+    own = p[torch.arange(len(x)), labels]
+    counts = labels.bincount(minlength=classes).clamp(min=1)
+    limits = torch.zeros(classes).index_add_(0, labels, own) / counts
+    able = torch.where(p >= limits, p, torch.zeros(()))
+    likely = able.argmax(1)
+    by = able.max(1).values - own
+    chosen = ((likely != labels) & (by >= CLEAR)).nonzero().flatten()
+    ordered = chosen[by[chosen].argsort(descending=True)]
+    return [
+        Suspect(
+            number,
+            origin(number),
+            names[int(labels[number])],
+            names[int(likely[number])],
+            float(by[number]),
+            bool(scores[number].argmax() == likely[number]),
+        )
+        for number in ordered.tolist()
+    ]
+
+
+def outlying(
+    x: Float[Tensor, "example input"], targets: Float[Tensor, " example"], origin: Callable[[int], str]
+) -> list[Suspect]:
+    """Numbers further from what the others say of them than errors are: |e| > 6 robust standard deviations."""
+    y = targets[:, None].float()
+    guesses = [neighbours_mean(x, y, x, without_self=True), ridge_left_out(x, y)]
+    guess = min(guesses, key=lambda one: float((one - y).abs().median()))
+    errors = (y - guess)[:, 0]
+    deviation = SIGMA * float((errors - errors.median()).abs().median())
+    far = (errors.abs() / max(deviation, 1e-9)) if deviation else torch.zeros_like(errors)
+    ordered = far.argsort(descending=True)
+    return [
+        Suspect(number, origin(number), f"{targets[number]:.3g}", f"{guess[number, 0]:.3g}", float(far[number]))
+        for number in ordered.tolist()
+        if float(far[number]) > OUTLYING
+    ]
+
+
+def mismatched(gains: Float[Tensor, " example"], origin: Callable[[int], str]) -> list[Suspect]:
+    """Pairs whose target is no likelier with its own source than with others, although most are by far."""
+    if float(gains.median()) < GAINED:
+        return []
+    ordered = gains.argsort()
+    return [
+        Suspect(number, origin(number), "", "", float(-gains[number]))
+        for number in ordered.tolist()
+        if float(gains[number]) < 0
+    ]
