@@ -8,7 +8,7 @@ import torch
 from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.examination import Examination, Examined
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
-from pellucid.train.diagnosis.rules.cures import larger, longer, regularizing
+from pellucid.train.diagnosis.rules.remedies import larger, longer, regularizing
 from pellucid.train.diagnosis.thresholds import (
     CURVE_GAIN,
     MEMORIZED_GAP,
