@@ -63,14 +63,24 @@ class SkipGrams:
         centre = thinned.words[places][:, None].expand_as(near)
         return centre[taken].long(), near[taken].long()
 
+    def place(self, example: int) -> tuple[int, int]:
+        """The text that a centre word stands in, and the number of the word in it."""
+        number, place = divmod(example, len(self.words))
+        at = int(self._kept(self._draw(number, "kept")).nonzero()[place])
+        before = (self.words[:at] == BETWEEN).nonzero().squeeze(1)
+        return (len(before) - self.window) // self.window, at - 1 - int(before[-1])
+
     def _thinned(self, number: int) -> Thinned:
         draw = self._draw(number, "kept")
-        is_word = self.words != BETWEEN
-        chance = torch.rand(len(self.words), generator=draw, dtype=torch.float64)
-        words = self.words[~is_word | (chance < self.stays[self.words.clamp(min=0).long()])]
+        words = self.words[self._kept(draw)]
         reach = torch.randint(1, self.window + 1, (len(words),), generator=draw, dtype=torch.int32)
         lonely = _has_no_neighbour(words)
         return Thinned(words, reach, ((words != BETWEEN) & ~lonely).nonzero().squeeze(1).int())
+
+    def _kept(self, draw: torch.Generator) -> Tensor:
+        """Which places are left when frequent words are left out by chance."""
+        chance = torch.rand(len(self.words), generator=draw, dtype=torch.float64)
+        return (self.words == BETWEEN) | (chance < self.stays[self.words.clamp(min=0).long()])
 
     def _draw(self, number: int, what: str) -> torch.Generator:
         return torch.Generator().manual_seed(Random(f"{self.seed} {number} {what}").getrandbits(63))

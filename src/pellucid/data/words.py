@@ -64,6 +64,19 @@ class Vocabulary:
         cut = (_cut(RUNS.findall(text.lower()), self.han) for text in texts)
         return [[known[word] for word in words if word in known] for words in cut]
 
+    def place(self, text: str, number: int) -> int:
+        """Where in a text the word stands that is the `number`-th of those that it knows, from 0."""
+        known = set(self.words)
+        for run in RUNS.finditer(text.lower()):
+            at = run.start()
+            for word in _cut([run.group()], self.han):
+                if word in known:
+                    if number == 0:
+                        return at
+                    number -= 1
+                at += len(word)
+        raise IndexError("the text has no such word")
+
     def save(self, path: Path) -> None:
         han = json.loads(self.han.to_str()) if self.han else None
         write_text(path, json.dumps({"words": self.words, "counts": self.counts, "han": han}, ensure_ascii=False))

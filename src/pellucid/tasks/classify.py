@@ -200,6 +200,9 @@ class ClassifyTask(Task):
         inputs = self._ready[places] if self._ready is not None else self._read(chosen, numbers)
         return Batch({"inputs": inputs, "labels": self.data.labels[chosen]}, padding=0.0)
 
+    def origin(self, example: int) -> str:
+        return self.data.origins[int(self._train[example % len(self._train)])]
+
     def inputs(self, numbers: Sequence[int]) -> Tensor:
         """What the network reads of these examples, of any side, unchanged by augmentation."""
         return self._read(torch.tensor(numbers, dtype=torch.int64), None)

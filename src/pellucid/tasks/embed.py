@@ -162,6 +162,13 @@ class EmbedTask(Task):
         word, neighbour = self.grams["train"].pairs(torch.as_tensor(examples))
         return Batch({"word": word, "neighbour": neighbour}, padding=0.0)
 
+    def origin(self, example: int) -> str:
+        """Of a word, by the line in which it stands."""
+        text, word = self.grams["train"].place(example)
+        scene = self.data.scenes["train"][text]
+        work = next(work for work in self.data.works if scene in work.text)
+        return work.origin(work.text.index(scene) + self.vocabulary.place(scene, word))
+
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """Of each pair, against words drawn now, from the generator that a run saves with its state."""
         return self._loss(model, batch, None)

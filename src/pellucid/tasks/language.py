@@ -25,7 +25,7 @@ from pellucid.config import Config, ExampleTraining, RunConfig
 from pellucid.data.corpus.archives import archive
 from pellucid.data.pieces import Kind, Pieces
 from pellucid.data.streams import rows_in_order, shuffled, stretches
-from pellucid.data.stretches import Sides, hold_out, seen_before
+from pellucid.data.stretches import SEPARATOR, Sides, hold_out, seen_before
 from pellucid.data.works import SAMPLE, Work, read_known_works
 from pellucid.errors import DataError
 from pellucid.generate.config import WritingConfig
@@ -212,6 +212,17 @@ class LanguageTask(Task):
         starts = torch.tensor(examples)
         tokens = stretches(self.ids, starts, self.config.model.context)
         return Batch({"tokens": tokens, "starts": starts}, padding=0.0)
+
+    def origin(self, example: int) -> str:
+        """Of a stretch, by the token it begins with."""
+        before = example if self.pieces.kind == "characters" else len(self.pieces.decode(self.ids[:example].tolist()))
+        for stretch in self.data.sides.stretches["train"]:
+            length = stretch.end - stretch.start
+            if before < length + len(SEPARATOR):
+                work = next(work for work in self.data.works if work.name == stretch.work)
+                return work.origin(stretch.start + min(before, length - 1))
+            before -= length + len(SEPARATOR)
+        raise IndexError(f"the training text has no token {example}")
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """Cross-entropy of each next token, averaged over all of the batch."""

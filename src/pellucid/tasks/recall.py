@@ -84,6 +84,9 @@ class RecallTask(Task):
         drawn = torch.Generator().manual_seed(random.Random(f"{self.config.distance} {examples[0]}").getrandbits(60))
         return Batch({"symbols": torch.randint(SYMBOLS, (len(examples), length), generator=drawn)}, padding=0.0)
 
+    def origin(self, example: int) -> str:
+        return f"drawn from {example}"
+
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         logits, asked = self._answers(model, batch.tensors["symbols"])
         return Losses({"cross_entropy": F.cross_entropy(logits.flatten(0, 1), asked.flatten())}, asked.numel())

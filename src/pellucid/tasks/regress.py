@@ -222,6 +222,9 @@ class RegressTask:
             self._batch = Batch({"inputs": inputs, "targets": targets}, padding=0.0)
         return self._batch
 
+    def origin(self, example: int) -> str:
+        return self.table.lines[self.sides.train[example]]
+
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """The mean loss over the batch; of networks side by side each its own part."""
         inputs, targets = batch.tensors["inputs"], batch.tensors["targets"]

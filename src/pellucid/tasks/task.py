@@ -106,6 +106,10 @@ class Task(Protocol):
         """The tensors of these training examples."""
         ...
 
+    def origin(self, example: int) -> str:
+        """Where a training example stood, as a person finds it: file and line."""
+        return f"example {example}"
+
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """The loss that training minimizes."""
         ...

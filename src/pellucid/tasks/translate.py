@@ -7,6 +7,7 @@ the scores of translations. What the trainer needs of it is the Task protocol of
 import hashlib
 import json
 import math
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +169,8 @@ class TranslateTask(Task):
             }
         )
         self.tokenizer = tokenizer or train_tokenizer(self.data.splits.train, config.tokenizer.vocabulary)
-        self.examples = self._encoded(self.data.splits.train)
+        self._fitting = array("q")
+        self.examples = self._encoded(self.data.splits.train, self._fitting)
         if not len(self.examples):
             raise DataError(
                 f"no training pair is shorter than {config.model.max_length} tokens", mend="Raise model.max_length."
@@ -190,6 +192,10 @@ class TranslateTask(Task):
 
     def collate(self, examples: Sequence[int]) -> Batch:
         return collated(self.examples, examples)
+
+    def origin(self, example: int) -> str:
+        pair = self.data.splits.train[self._fitting[example]]
+        return pair.origin or f"{pair.source} = {pair.target}"
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """Label-smoothed cross-entropy of each right next token, averaged over the batch's target tokens."""
@@ -273,18 +279,23 @@ class TranslateTask(Task):
             "samples": [{"source": p.source, "target": p.target} for p in _spread(splits.train)],
         }
 
-    def _encoded(self, pairs: Sequence[Pair]) -> PackedPairs:
-        return pack(self._ids(pairs), self.tokenizer.size)
+    def _encoded(self, pairs: Sequence[Pair], fitting: "array[int] | None" = None) -> PackedPairs:
+        return pack(self._ids(pairs, fitting), self.tokenizer.size)
 
-    def _ids(self, pairs: Sequence[Pair]) -> Iterator[tuple[list[int], list[int]]]:
-        """Source ids with the end token, target ids between begin and end; pairs too long for the model left out."""
+    def _ids(self, pairs: Sequence[Pair], fitting: "array[int] | None" = None) -> Iterator[tuple[list[int], list[int]]]:
+        """Source ids with the end token, target ids between begin and end; pairs too long for the model left out.
+
+        The numbers of those that are not are added to `fitting`.
+        """
         longest = self.config.model.max_length - 1
         for start in range(0, len(pairs), ENCODED_AT_ONCE):
             slotted = [slotted_pair(pair, self.tokenizer.is_word) for pair in pairs[start : start + ENCODED_AT_ONCE]]
             sources = self.tokenizer.encode_all([source for source, _ in slotted])
             targets = self.tokenizer.encode_all([target for _, target in slotted])
-            for source, target in zip(sources, targets, strict=True):
+            for number, (source, target) in enumerate(zip(sources, targets, strict=True), start):
                 if len(source) <= longest and len(target) <= longest:
+                    if fitting is not None:
+                        fitting.append(number)
                     yield [*source, EOS], [BOS, *target, EOS]
 
     def _dev_loss(self, model: Translator) -> float:
