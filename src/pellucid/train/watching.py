@@ -38,8 +38,9 @@ class Watching:
             line = watching.told()
 
     For each place (the name of a module that has parameters, or that computes an activation): `weight`, `gradient`
-    (before clipping) and `update` are norms over its parameters, `spread` how different its units are after the update,
-    `output` the root mean square of what it puts out; of a relu the share of `zeros` and of `dead` units, of others the share that is `flat` (saturated).
+    (before clipping) and `update` are norms over its parameters, `spread` how different its units are afterwards,
+    `output` the root mean square of what it puts out; of a relu the share of `zeros` and of `dead` units, of others the
+    share that is `flat` (saturated).
     """
 
     def __init__(self, model: nn.Module, every: int, steps: int) -> None:
@@ -108,8 +109,8 @@ def spreads_of(model: nn.Module, parameters: Mapping[str, Tensor]) -> dict[str, 
 
         spread = ||W - mean_units(W)|| / ||W||,    0 where W is 0
 
-    The units of a layer are the rows of its weights; of a table of embeddings, whose rows are tokens, the columns. Where
-    a place has several matrices, that of the one whose units are most alike. A layer of one unit has none.
+    The units of a layer are the rows of its weights; of a table of embeddings, whose rows are tokens, the columns.
+    Where a place has several matrices, that of the one whose units are most alike. A layer of one unit has none.
     """
     tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     flat = {name: one.detach().flatten(1) for name, one in parameters.items() if one.dim() > 1}

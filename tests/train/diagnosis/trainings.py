@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +158,6 @@ def trained(task: Task, folder: Path) -> Run:
     """A training to its end, or to where it diverged."""
     run = Run.create(folder, task)
     run.append_metrics([{"kind": "data", **task.describe()}])
-    try:
+    with suppress(TrainingError):
         Trainer(run, task).train()
-    except TrainingError:
-        pass
     return run

@@ -26,7 +26,8 @@ DEAD_RESIDUAL = 0.9  # with a way around, layers do well with fewer: healthy up 
 DEAD_BY_CHANCE = 0.2  # above what units that are off independently of each other would be, which counts in tiny batches
 
 # saturated sigmoids and tanhs: share of numbers on the flat part (listening.py says from where)
-FLAT = 0.7  # healthy up to 0.27, plain recurrent layers up to 0.35; ill 0.85 to 0.95 (weights 20 to 60 times as large)
+FLAT = 0.7  # from the start: healthy up to 0.1, ill 0.85 to 0.95 (weights 20 to 60 times as large)
+FLAT_LATER = 0.9  # healthy up to 0.3, recurrent layers 0.35, two units that fit a curve 0.8; ill (rate x 1000) 0.99
 
 # saturated attention: share of queries that give one key 99%
 ATTENTION_FLAT = 0.5  # from the start: healthy 0 to 0.01, ill 0.65 to 1
@@ -43,10 +44,13 @@ WARMED_UP = 0.9  # of the highest rate is full speed
 # learning rate too high or too low: an update's norm as a share of its weights'
 HIGH_UPDATE = 0.1  # healthy 1e-3 to 1.5e-2; at 100 times the rate 0.1, and most such trainings still end well
 HEALTHY_UPDATE = 3e-3  # what cures aim at
+FIRST_UPDATE = (
+    0.02  # the first update, had it been at the full rate: healthy 0.006 to 0.03, at 1,000 times the rate 6 up
+)
 ABOVE_START = 1.5  # times the first loss, smoothed: healthy losses are below the first one
 ABOVE_STEPS = 0.05  # of the steps
-LOW_UPDATE = 2e-4  # mean over the looks, of the layer that moves most: healthy 1e-3 and more, ill (rate / 1000) 1e-5
-LOW_DISTANCE = 0.1  # all updates together; healthy 0.3 and more, ill 1e-3
+LOW_UPDATE = 8e-4  # mean over the looks, of the layer that moves most: healthy 1.8e-3 and more, ill (rate / 1000) 1e-5
+LOW_DISTANCE = 0.2  # all updates together; healthy 0.27 and more, ill 1e-3; a quarter of it where the loss has fallen
 HIGHEST_RATE = 1.0  # that a cure proposes
 
 # a schedule that ends early
@@ -62,7 +66,9 @@ FEWEST_STEPS = 10  # from which a loss has a course
 # loss spikes
 SPIKE_TIMES = 3.0  # the loss of the steps around: healthy squared losses come to 2.4 (batches of 32)
 SPIKE_DEVIATIONS = 10.0  # of those around: healthy losses come to 8.7 where they also are twice the usual
-SPIKE_FLOOR = 0.5  # of the loss at the beginning: healthy ones come to 0.4, where little loss is left and a batch is hard
+# of the loss at the beginning, that it rises by: a hard batch late in a healthy training has come to 0.54 (one strange
+# tumour among 64), a poisoned one to 1.5 and more
+SPIKE_FLOOR = 0.8
 SPIKE_MOST = 0.34  # of the steps: more is no spike but how the loss is
 
 # padding dominates

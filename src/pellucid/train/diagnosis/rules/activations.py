@@ -16,6 +16,7 @@ from pellucid.train.diagnosis.thresholds import (
     EARLY,
     FEWEST_LOOKS,
     FLAT,
+    FLAT_LATER,
 )
 
 
@@ -39,7 +40,7 @@ def dead_relus(chart: Chart) -> Sequence[Finding]:
 
     Source: Maas, Hannun & Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013.
     """
-    places = [place for place in chart.places("dead")]
+    places = chart.places("dead")
     fault = first_at_fault(chart, places, "dead", lambda place: _dead_threshold(chart, place))
     if fault is None or alike(chart):
         return []
@@ -55,7 +56,7 @@ def saturated_activations(chart: Chart) -> Sequence[Finding]:
     Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """
     places = [place for place in chart.places("flat") if _kind(chart, place) in ("sigmoid", "tanh")]
-    fault = first_at_fault(chart, places, "flat", lambda place: FLAT)
+    fault = _early_or_whole(chart, places, FLAT, FLAT_LATER)
     if fault is None:
         return []
     late = cure_rate(chart, slower(chart))
@@ -77,14 +78,20 @@ def saturated_attention(chart: Chart) -> Sequence[Finding]:
     Source: Zhai et al., "Stabilizing Transformer Training by Preventing Attention Entropy Collapse", 2023.
     """
     places = [place for place in chart.places("flat") if _kind(chart, place) == "softmax"]
-    fault = first_at_fault(chart, places, "flat", lambda place: ATTENTION_FLAT)
-    if fault is None or fault.steps[fault.since] > EARLY * chart.last:
-        fault = first_at_fault(chart, places, "flat", lambda place: ATTENTION_FLAT_LATER)
+    fault = _early_or_whole(chart, places, ATTENTION_FLAT, ATTENTION_FLAT_LATER)
     if fault is None:
         return []
     late, begin = cure_rate(chart, slower(chart)), cure_initialization(chart)
     cures = [*begin, *late] if fault.from_the_start else [*late, *begin]
     return [_finding(chart, "saturated_attention", fault, cures)]
+
+
+def _early_or_whole(chart: Chart, places: Sequence[str], early: float, later: float) -> Fault | None:
+    """The first place on its flats from early on; or else the first that has come to it nearly whole."""
+    found = first_at_fault(chart, places, "flat", lambda place: early)
+    if found is not None and found.steps[found.since] <= EARLY * chart.last:
+        return found
+    return first_at_fault(chart, places, "flat", lambda place: later)
 
 
 def first_at_fault(chart: Chart, places: Sequence[str], what: str, threshold: Callable[[str], float]) -> Fault | None:

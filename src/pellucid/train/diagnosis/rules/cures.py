@@ -3,16 +3,28 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pellucid.train.diagnosis.chart import Chart
+from pellucid.train.diagnosis.chart import Chart, number
 from pellucid.train.diagnosis.finding import Cure
 from pellucid.train.diagnosis.rules.updates import update_shares
-from pellucid.train.diagnosis.thresholds import GPT_STD, HEALTHY_UPDATE, HIGHEST_RATE, SLOWER
+from pellucid.train.diagnosis.thresholds import FIRST_UPDATE, GPT_STD, HEALTHY_UPDATE, HIGHEST_RATE, SLOWER
 
 
 def slower(chart: Chart) -> float:
-    """What brings the largest update down to a usual one; a tenth where none was seen."""
-    largest = max((share for _, share, _ in update_shares(chart)), default=0.0)
-    return min(max(HEALTHY_UPDATE / largest, 1e-4), SLOWER) if largest > HEALTHY_UPDATE else SLOWER
+    """Times the rate, what makes the first update at full rate a usual one; a tenth where that says nothing.
+
+    The first look is before anything has gone wrong; later ones also show what came of it. During a warm-up its rate is
+    a part of the highest, and its update as large a part.
+    """
+    updates = update_shares(chart)
+    if not updates:
+        return SLOWER
+    step, first, _ = updates[0]
+    rate = next((number(line["learning_rate"]) for line in chart.steps if line["step"] == step), chart.highest_rate)
+    at_full_rate = first * chart.highest_rate / rate if rate else 0.0
+    if at_full_rate > FIRST_UPDATE:
+        return min(FIRST_UPDATE / at_full_rate, SLOWER)
+    largest = max(share for _, share, _ in updates)
+    return min(HEALTHY_UPDATE / largest, SLOWER) if largest else SLOWER
 
 
 def cure_rate(chart: Chart, factor: float) -> list[Cure]:

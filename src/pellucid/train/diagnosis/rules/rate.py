@@ -112,8 +112,10 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
         return []
     most = max(known.values())
     distance = most * chart.last
-    gradients = [number(line["gradient_norm"]) for line in chart.steps]
-    if most >= LOW_UPDATE or distance >= LOW_DISTANCE or median(losses[-5:]) < 0.5 * losses[0] or not median(gradients):
+    end = median(losses[-max(len(losses) // WINDOW, 1) :])
+    limit = LOW_DISTANCE if end > (1 - LEARNED_LITTLE) * losses[0] else LOW_DISTANCE / 4
+    still = not median(number(line["gradient_norm"]) for line in chart.steps)
+    if most >= LOW_UPDATE or distance >= limit or end < losses[0] / 2 or still:
         return []
     factor = min(max(HEALTHY_UPDATE / most, 3.0), 1000.0) if most else 1000.0
     return [
@@ -128,7 +130,7 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
                 "update": most,
                 "rate": chart.highest_rate,
                 "start": losses[0],
-                "end": median(losses[-5:]),
+                "end": end,
             },
             cures=cure_rate(chart, factor),
             plot=[Series("training", steps, losses)],
@@ -193,10 +195,10 @@ def plateau(chart: Chart) -> Sequence[Finding]:
     Only where nothing else that is found says why: it is what those illnesses look like, too.
     """
     steps, losses = chart.losses()
-    if len(losses) < 2 * FEWEST_STEPS or chart.diverged:
+    if len(losses) < 2 * FEWEST_STEPS or chart.diverged or len(chart.layers()) == 1:  # one layer alone has one minimum
         return []
     quarter = len(losses) // 4
-    start = median(losses[: max(len(losses) // WINDOW, 3)])
+    start = max(median(losses[:3]), median(losses[: max(len(losses) // WINDOW, 3)]))
     middle, end = median(losses[quarter : 2 * quarter]), median(losses[-quarter:])
     if start <= 0 or (start - end) / start >= LEARNED_LITTLE or abs(middle - end) > STILL * start:
         return []
