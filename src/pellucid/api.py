@@ -15,7 +15,7 @@ import torch
 from pellucid.adapt.export import Exportable, check_format, write_export
 from pellucid.adapt.parity import Parity, parity
 from pellucid.config import RunConfig, parse_budget, read_toml
-from pellucid.errors import DataError, RunError
+from pellucid.errors import DataError, RunError, TrainingError
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.exported import FORMATS, FormatName, Quantization
 from pellucid.models.translator import Translator
@@ -218,7 +218,11 @@ def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], boo
     with run.locked() if workers.is_first else nullcontext():
         if workers.first(lambda: run.status != "finished"):
             attending = Attending(run, watcher) if workers.is_first else watcher
-            Trainer(run, task, attending, should_stop, workers=workers).train()
+            try:
+                Trainer(run, task, attending, should_stop, workers=workers).train()
+            except TrainingError:  # what it says of the step, the doctor says of its cause
+                workers.first(lambda: diagnose(run))
+                raise
         workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
     workers.first(lambda: diagnose(run))
     workers.first(lambda: write_report(run.path))

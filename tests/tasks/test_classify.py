@@ -19,7 +19,7 @@ from pellucid.run import Run
 from pellucid.tasks.classify import ClassifyConfig, ClassifyTask
 from pellucid.train.loop import Trainer
 
-CLOCKED = ("seconds", "tokens_per_second", "matmul")  # what depends on the clock, not on the training
+CLOCKED = ("seconds", "tokens_per_second", "loading", "matmul")  # what depends on the clock, not on the training
 
 
 def write_images(folder: Path, count: int = 120, classes: int = 3) -> Path:

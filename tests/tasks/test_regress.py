@@ -252,7 +252,7 @@ api.resume(path) if (Path(path) / "config.toml").exists() else api.train(config,
 
 def kept(path: Path) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
     """What a run holds, but for times."""
-    times = {"seconds", "tokens_per_second", "matmul"}
+    times = {"seconds", "tokens_per_second", "loading", "matmul"}
     lines = [{key: value for key, value in line.items() if key not in times} for line in Run(path).metrics()]
     return lines, Run.open(path).model.state_dict()
 

@@ -79,9 +79,11 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             watched = self.watching.due(step)
-            loss = tokens = padding = 0.0
+            loss = tokens = padding = loading = 0.0
             for more in reversed(range(config.accumulate)):
+                asked = self.clock()
                 batch, counts = next(batches)
+                loading += self.clock() - asked
                 with workers.keeping(self.objective, more > 0):
                     looking = self.watching.listening() if watched else nullcontext()
                     with autocast(config.precision, self.device), looking:
@@ -112,6 +114,7 @@ class Trainer:
                 gradient_norm=round(norm, 5),
                 tokens=counters.tokens,
                 padding=round(padding, 4),
+                loading=round(loading / max(self.clock() - started, 1e-9), 3),
                 tokens_per_second=round(tokens / max(self.clock() - started, 1e-9)),
             )
             if watched:
@@ -243,7 +246,12 @@ class Trainer:
             self.watcher({"kind": "warning", "text": text})
 
     def _diverged(self, step: int, loss: float, norm: float) -> TrainingError:
-        """Nothing of this step has reached the weights, and the last saved state is good."""
+        """Nothing of this step has reached the weights, and the last saved state is good.
+
+        The line that says so is not part of that state: a training that goes on from there takes it back.
+        """
+        said = {name: value if math.isfinite(value) else None for name, value in (("loss", loss), ("norm", norm))}
+        self._note(kind="diverged", step=step, loss=said["loss"], gradient_norm=said["norm"])
         self._write_metrics()
         return TrainingError(
             f"{self.run.path}: step {step} gave a loss of {loss} and a gradient norm of {norm}; "

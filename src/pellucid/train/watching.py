@@ -5,7 +5,7 @@ only looks: a training that is watched ends in the same weights, to the bit.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,8 +38,9 @@ class Watching:
             line = watching.told()
 
     For each place (the name of a module that has parameters, or that computes an activation): `weight`, `gradient`
-    (before clipping) and `update` are norms over its parameters, `output` the root mean square of what it puts out;
-    of a relu the share of `zeros` and of `dead` units, of others the share that is `flat` (saturated).
+    (before clipping) and `update` are norms over its parameters, `spread` how different its units are afterwards,
+    `output` the root mean square of what it puts out; of a relu the share of `zeros` and of `dead` units, of others the
+    share that is `flat` (saturated).
     """
 
     def __init__(self, model: nn.Module, every: int, steps: int) -> None:
@@ -69,6 +70,7 @@ class Watching:
     def told(self) -> dict[str, dict[str, Any]]:
         """All of the step by place, in the order of the network."""
         after = [one.detach() for one in self._parameters.values()]
+        spreads = spreads_of(self.model, self._parameters)
         moved = norms(torch._foreach_sub(after, self._before))
         weights = norms(self._before)
         heard = self._listener.told() if self._listener else {}
@@ -85,6 +87,8 @@ class Watching:
                 said: number_of(math.sqrt(square)) if square >= 0 else None
                 for said, square in zip(("weight", "gradient", "update"), squares.get(place, ()), strict=False)
             }
+            if place in spreads:
+                told["spread"] = number_of(spreads[place])
             found[place] = {**told, **heard.get(place, {})}
         self._before, self._listener = [], None
         return found
@@ -97,6 +101,28 @@ def places_of(model: nn.Module) -> dict[str, dict[str, Any]]:
         own = [one for one in module.parameters(recurse=False) if one.requires_grad]
         if own:
             found[name] = {"type": type(module).__name__, "parameters": sum(one.numel() for one in own)}
+    return found
+
+
+def spreads_of(model: nn.Module, parameters: Mapping[str, Tensor]) -> dict[str, float]:
+    """By place, how far the units of its weights are from their mean, as a share of how large they are; 0: all alike.
+
+        spread = ||W - mean_units(W)|| / ||W||,    0 where W is 0
+
+    The units of a layer are the rows of its weights; of a table of embeddings, whose rows are tokens, the columns.
+    Where a place has several matrices, that of the one whose units are most alike. A layer of one unit has none.
+    """
+    tables = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+    flat = {name: one.detach().flatten(1) for name, one in parameters.items() if one.dim() > 1}
+    units = {name: one.T if name in tables else one for name, one in flat.items()}
+    many = {name: one for name, one in units.items() if one.size(0) > 1}
+    sizes = norms(list(many.values()))
+    apart = norms([one - one.mean(0) for one in many.values()])
+    found: dict[str, float] = {}
+    for name, size, distance in zip(many, sizes, apart, strict=True):
+        place = name.rpartition(".")[0]
+        spread = distance / size if size else 0.0
+        found[place] = min(found.get(place, spread), spread) if spread >= 0 else math.nan
     return found
 
 

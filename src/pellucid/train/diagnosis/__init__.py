@@ -2,6 +2,7 @@
 
 chart.py         what a run's metrics say, as series
 examination.py   what only the model and the data together can say
+origins.py       which examples a step was made of, and where they stood
 rules/           one illness a function: chart in, findings out
 thresholds.py    every number that a rule compares with, and why it is that number
 finding.py       an illness with its evidence, how sure it is, and its cures

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pellucid.train.diagnosis.examination import Examination
 
 Line = Mapping[str, Any]
+NO_LAYERS = ("Embedding", "Norm", "Positions")  # parts of the names of modules that multiply nothing that comes in
 
 
 @dataclass
@@ -22,10 +23,12 @@ class Chart:
     network: Line = field(default_factory=dict)
     test: Line = field(default_factory=dict)
     end: Line = field(default_factory=dict)
+    diverged: Line = field(default_factory=dict)
     steps: list[Line] = field(default_factory=list)
     evaluations: list[Line] = field(default_factory=list)
     statistics: list[Line] = field(default_factory=list)
     examination: "Examination | None" = None
+    origins: Callable[[int], Sequence[str]] = lambda step: ()  # where the examples of a step's batches came from
 
     def add(self, line: Line) -> None:
         match line["kind"]:
@@ -35,7 +38,7 @@ class Chart:
                 self.evaluations.append(line)
             case "statistics":
                 self.statistics.append(line)
-            case "data" | "plan" | "network" | "test" | "end":
+            case "data" | "plan" | "network" | "test" | "end" | "diverged":
                 setattr(self, line["kind"], line)
 
     @property
@@ -101,6 +104,24 @@ class Chart:
             return []
         return [place for place, told in self.statistics[-1]["places"].items() if what in told]
 
+    def layers(self) -> list[str]:
+        """The places that multiply what comes in by weights (linear, convolutional, recurrent), first to last.
+
+        Of a network of tables alone (word vectors) these.
+        """
+        kinds = {place: str(told["type"]) for place, told in self.network.get("places", {}).items()}
+        places = self.places("gradient")
+        return [place for place in places if not any(no in kinds.get(place, "") for no in NO_LAYERS)] or places
+
+    def training_field(self, name: str) -> str | None:
+        """How `--with` names a field of the training, if there is one."""
+        return f"training.{name}" if name in self.training else None
+
+    @property
+    def highest_rate(self) -> float:
+        """The highest learning rate of the schedule."""
+        return number(self.training.get("learning_rate"))
+
     def parameters(self, place: str) -> int:
         """How many parameters a place holds."""
         return int(self.network.get("places", {}).get(place, {}).get("parameters", 0))
@@ -115,6 +136,19 @@ def chart_of(config: Mapping[str, Any], lines: Iterable[Line]) -> Chart:
 
 def number(value: float | None) -> float:
     return math.nan if value is None else float(value)
+
+
+def share_of(look: Line, place: str, what: str) -> float:
+    """A gradient's or an update's norm as a share of the weights' at one look; nan where the weights are 0."""
+    told = look["places"].get(place, {})
+    weight = number(told.get("weight"))
+    return number(told.get(what)) / weight if weight else math.nan
+
+
+def median(values: Iterable[float]) -> float:
+    """Of those that are numbers; nan if none is."""
+    finite = [value for value in values if math.isfinite(value)]
+    return statistics.median(finite) if finite else math.nan
 
 
 def smoothed(values: Sequence[float], width: int) -> list[float]:

@@ -9,6 +9,7 @@ from pellucid.run import Run
 from pellucid.train.diagnosis.chart import Chart, Line, chart_of
 from pellucid.train.diagnosis.examination import Examination
 from pellucid.train.diagnosis.finding import Finding
+from pellucid.train.diagnosis.origins import Origins
 from pellucid.train.diagnosis.rules import RULES
 
 FILE = "diagnosis.json"
@@ -24,6 +25,7 @@ def diagnose(run: Run, examination: Examination | None = None) -> dict[str, Any]
     """Diagnose a run by its metrics and, if it was examined, by that; keeps it in the run as diagnosis.json."""
     chart = chart_of(run.config.model_dump(mode="json"), run.metrics())
     chart.examination = examination
+    chart.origins = Origins(run)
     named = str(run.path)
     found = {
         "run": named,
@@ -36,7 +38,8 @@ def diagnose(run: Run, examination: Examination | None = None) -> dict[str, Any]
 
 
 class Attending:
-    """A watcher of a training that hands every event on, and after each evaluation tells what is newly found.
+    """A watcher of a training that hands every event on, and after each evaluation, and when a
+    training breaks off, tells what is newly found.
 
     Its own events have the kind "finding" and the finding as plain data. `before` are the lines of a training that
     goes on; what they show was told then.
@@ -50,7 +53,7 @@ class Attending:
     def __call__(self, event: Line) -> None:
         self.watcher(event)
         self.chart.add(event)
-        if event["kind"] != "evaluation":
+        if event["kind"] not in ("evaluation", "diverged"):
             return
         for finding in findings_of(self.chart):
             if (finding.illness, finding.place) not in self._told:

@@ -201,7 +201,7 @@ def last_model(run: "Run", task: Task, averaged: bool) -> nn.Module | None:
     if saved is None:
         return None
     tensors = saved[0]
-    model = copy.deepcopy(run.model).cpu()
+    model: nn.Module = copy.deepcopy(run.model).cpu()
     weights = model.state_dict()
     for name in weights:
         for kind in ("average", "model") if averaged else ("model",):
@@ -221,7 +221,7 @@ def class_names(task: Task) -> Sequence[str]:
 def answers(model: nn.Module, sample: Sample) -> Tensor:
     """The scores of the classes: (example, class)."""
     with torch.no_grad():
-        return torch.cat([model(part) for part in sample.inputs.split(AT_ONCE)])
+        return torch.cat([model(part) for part in torch.split(sample.inputs, AT_ONCE)])
 
 
 def classes_seen(names: Sequence[str], task: Task, held: Sample, predicted: Tensor) -> list[ClassSeen]:

@@ -7,6 +7,8 @@ from typing import Any
 from pellucid.train.diagnosis.words import sentence
 from pellucid.words import LANGUAGES
 
+BEYOND = 3e38  # from which a number is as good as infinite in float32
+
 
 @dataclass(frozen=True)
 class Cure:
@@ -94,7 +96,9 @@ class Finding:
 
 
 def shown(number: float) -> str:
-    """Three digits."""
+    """Three digits; the largest numbers that float32 has stand for all beyond them."""
+    if not abs(number) < BEYOND:
+        return "∞" if number > 0 else "?"
     if number == 0 or 0.001 <= abs(number) < 100_000:
         return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
     return f"{number:.1e}"

@@ -102,13 +102,14 @@ def neighbours_mean(x: Tensor, y: Tensor, asked: Tensor, without_self: bool = Fa
 def ridge(x: Tensor, y: Tensor, asked: Tensor) -> Tensor:
     """y = [x 1] w with  (X^T X + r I) w = X^T y  (Hoerl & Kennard, 1970)."""
     wide, lifted = widened(x), regularized(widened(x))
-    return (widened(asked) @ torch.linalg.solve(lifted, wide.mT @ y.double())).float()
+    weights: Tensor = torch.linalg.solve(lifted, wide.mT @ y.double())
+    return (widened(asked) @ weights).float()
 
 
 def ridge_left_out(x: Tensor, y: Tensor) -> Tensor:
     """What the fit to all other examples says of each: y_i - e_i / (1 - h_i), h the diagonal of the hat matrix."""
     wide = widened(x)
-    solved = torch.linalg.solve(regularized(wide), wide.mT)
+    solved: Tensor = torch.linalg.solve(regularized(wide), wide.mT)
     leverage = (wide * solved.mT).sum(1, keepdim=True).clamp(max=0.999)
     errors = y.double() - wide @ (solved @ y.double())
     return (y - errors / (1 - leverage)).float()

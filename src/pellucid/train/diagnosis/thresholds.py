@@ -63,3 +63,78 @@ MODE_ERRORS = 4.0  # standard errors that the two modes must differ, so that one
 # padding
 PADDING_CHANGE = 1e-3  # of the loss, by more padding: rounding changes 1e-6, counting it 0.1 and more
 PADDING_LEARNED = 3.0  # times likelier than chance behind the end: healthy 0.01 to 0.5, sick 9 and more
+
+# of all rules of layers: what is found at one look may be chance
+FEWEST_LOOKS = 3  # at the end in a row, or in all
+
+# vanishing gradients: a gradient as a share of its weights, beside the largest of such shares behind it
+VANISHED_GRADIENT = 3e-4  # ill: 1e-6 (8 sigmoid layers), 1e-18 (20); healthy at its lowest: 2e-3 (six ReLU layers, the
+# first step), 3e-3 (two of sigmoids), 4e-2 (LSTM), 5e-2 (translator)
+VANISHED_LOOKS = 0.6  # of all looks: three sigmoid layers under Adam are below it at the first look and recover
+
+# exploding gradients
+EXPLODED_NORM = 10.0  # times what clipping leaves: healthy trainings are above it at up to 7% of the steps, ill at 95%
+EXPLODED_STEPS = 0.5  # of the steps or looks
+EXPLODED_GRADIENT = 10.0  # times the weights' own norm, all together: healthy below 3 even at the first step, ill 100
+
+# dead ReLUs: share of a layer's units that are off for all of a batch
+DEAD = 0.7  # healthy up to 0.56 (six layers, batches of 32), ill 0.9 to 1
+DEAD_RESIDUAL = 0.9  # with a way around, layers do well with fewer: healthy up to 0.75 (20 layers)
+DEAD_BY_CHANCE = 0.2  # above what units that are off independently of each other would be, which counts in tiny batches
+
+# saturated sigmoids and tanhs: share of numbers on the flat part (listening.py says from where)
+FLAT = 0.7  # from the start: healthy up to 0.1, ill 0.85 to 0.95 (weights 20 to 60 times as large)
+FLAT_LATER = 0.9  # healthy up to 0.3, recurrent layers 0.35, two units that fit a curve 0.8; ill (rate x 1000) 0.99
+
+# saturated attention: share of queries that give one key 99%
+ATTENTION_FLAT = 0.5  # from the start: healthy 0 to 0.01, ill 0.65 to 1
+ATTENTION_FLAT_LATER = 0.9  # a trained one may be certain: what translates word by word looks at one word
+EARLY = 0.25  # of the training: until then nothing is learned that could make it certain
+
+# bad initialization: how different the units of a layer are from each other (spread, 0 to 1)
+ALIKE = 0.1  # weights drawn at random have 0.6 to 1, all through a training; equal ones 1e-7, with dropout 0.07
+
+# no warm-up with post-norm
+WARMUP_SHARE = 0.01  # of the steps: the paper warms up for 4%, we for 10%
+WARMED_UP = 0.9  # of the highest rate is full speed
+
+# learning rate too high or too low: an update's norm as a share of its weights'
+HIGH_UPDATE = 0.1  # healthy 1e-3 to 1.5e-2; at 100 times the rate 0.1, and most such trainings still end well
+HEALTHY_UPDATE = 3e-3  # what cures aim at
+FIRST_UPDATE = (
+    0.02  # the first update, had it been at the full rate: healthy 0.006 to 0.03, at 1,000 times the rate 6 up
+)
+ABOVE_START = 1.5  # times the first loss, smoothed: healthy losses are below the first one
+ABOVE_STEPS = 0.05  # of the steps
+LOW_UPDATE = 8e-4  # mean over the looks, of the layer that moves most: healthy 1.8e-3 and more, ill (rate / 1000) 1e-5
+LOW_DISTANCE = 0.2  # all updates together; healthy 0.27 and more, ill 1e-3; a quarter of it where the loss has fallen
+HIGHEST_RATE = 1.0  # that a cure proposes
+
+# a schedule that ends early
+GONE_RATE = 0.01  # of the highest: the cosine ends at 1%, and is below 2% for the last 5% of the steps alone
+GONE_STEPS = 0.25  # of the steps
+STILL_FALLING = 0.03  # of the loss, over the quarter before the rate went
+
+# plateau
+LEARNED_LITTLE = 0.1  # of the first loss: ill trainings fall by 0 to 2%, healthy ones by 30% and more
+STILL = 0.03  # of the first loss, between the second and the last quarter
+FEWEST_STEPS = 10  # from which a loss has a course
+
+# loss spikes
+SPIKE_TIMES = 3.0  # the loss of the steps around: healthy squared losses come to 2.4 (batches of 32)
+SPIKE_DEVIATIONS = 10.0  # of those around: healthy losses come to 8.7 where they also are twice the usual
+# of the loss at the beginning, that it rises by: a hard batch late in a healthy training has come to 0.54 (one strange
+# tumour among 64), a poisoned one to 1.5 and more
+SPIKE_FLOOR = 0.8
+SPIKE_MOST = 0.34  # of the steps: more is no spike but how the loss is
+
+# padding dominates
+PADDED = 0.5  # batches of sentences of like length have 2 to 8%
+
+# a bottleneck at the data
+LOADING = 0.5  # of a step; healthy 1 to 12%
+LOADING_SECONDS = 0.002  # a step: below that nobody waits
+
+GPT_STD = 0.02  # of the first weights of GPT-2 (Radford et al., 2019)
+SLOWER = 0.1  # times the rate, at most, where a lower one is proposed
+LARGEST = 3.4e38  # of a number in float32; stands for what is beyond it

@@ -1,0 +1,194 @@
+"""Gradients that do not arrive, and gradients that are too long."""
+
+import math
+from collections.abc import Sequence
+
+from pellucid.train.diagnosis.chart import Chart, Line, median, number, share_of
+from pellucid.train.diagnosis.finding import Cure, Finding, Series
+from pellucid.train.diagnosis.rules.beginning import alike
+from pellucid.train.diagnosis.rules.cures import (
+    cure_activation,
+    cure_field,
+    cure_initialization,
+    cure_rate,
+    cure_residual,
+    slower,
+)
+from pellucid.train.diagnosis.thresholds import (
+    DEAD,
+    EXPLODED_GRADIENT,
+    EXPLODED_NORM,
+    EXPLODED_STEPS,
+    FEWEST_LOOKS,
+    FLAT,
+    LARGEST,
+    LEARNED_LITTLE,
+    VANISHED_GRADIENT,
+    VANISHED_LOOKS,
+)
+
+
+def vanishing_gradients(chart: Chart) -> Sequence[Finding]:
+    """From the first layer on, gradients are a thousandth and less of what a later layer gets, and it stays so.
+
+    Each layer's gradient is taken as a share of its weights, so that wide and narrow layers compare. Not found where
+    something else holds the gradient up (dead or saturated units, weights of 0): then that is the illness.
+    Sources: Hochreiter, 1991; Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", 2010.
+    """
+    layers = chart.layers()
+    if len(layers) < 3 or alike(chart):
+        return []
+    judged = [look for look in chart.statistics if not blocked(look)]
+    affected = [(look, *vanished(look, layers)) for look in judged]
+    ill = [(look, until, worst) for look, until, worst in affected if until is not None]
+    if not ill or len(ill) < VANISHED_LOOKS * len(judged) or ill[-1][0] is not judged[-1]:
+        return []
+    if len(ill) < FEWEST_LOOKS and not _never_began(chart, judged):
+        return []
+    first, last, worst = ill[0][0], ill[-1][0], ill[-1][2]
+    depth = list(range(1, len(layers) + 1))
+    return [
+        Finding(
+            "vanishing_gradients",
+            number=worst,
+            threshold=VANISHED_GRADIENT,
+            sure=0.95 if len(ill) > 1 else 0.7,
+            place=layers[0],
+            step=int(first["step"]),
+            values={"until": layers[ill[-1][1]], "layers": len(layers), "last": f"{last['step']:,}"},
+            cures=[
+                *cure_residual(chart),
+                *cure_activation(chart, ("sigmoid", "tanh", "softplus")),
+                *cure_field(chart, "norm", "norm", {"none": "batch" if "convolutions" in chart.model else "layer"}),
+                *cure_initialization(chart),
+            ],
+            plot=[
+                Series("gradient_first_look", depth, shares(first, layers)),
+                Series("gradient_last_look", depth, shares(last, layers)),
+            ],
+            axis="layer",
+            logarithmic=True,
+        )
+    ]
+
+
+def _never_began(chart: Chart, judged: Sequence[Line]) -> bool:
+    """Whether after these first looks units died of what did not reach them, before anything was learned."""
+    _, losses = chart.losses()
+    died = len(chart.statistics) - len(judged)
+    return died >= FEWEST_LOOKS and median(losses[-10:]) > (1 - LEARNED_LITTLE) * losses[0]
+
+
+def shares(look: Line, layers: Sequence[str]) -> list[float | None]:
+    """Of each layer the gradient as a share of its weights."""
+    found = [share_of(look, layer, "gradient") for layer in layers]
+    return [share if math.isfinite(share) else None for share in found]
+
+
+def vanished(look: Line, layers: Sequence[str]) -> tuple[int | None, float]:
+    """Up to which layer, counted from the first, gradients have all but gone, and the first one's beside the largest.
+
+    None if the first layer's have not.
+    """
+    found = [share_of(look, layer, "gradient") for layer in layers]
+    largest = max((share for share in found if math.isfinite(share)), default=0.0)
+    if not largest or not math.isfinite(found[0]):
+        return None, math.nan
+    until = None
+    for place, share in enumerate(found):
+        if not share < VANISHED_GRADIENT * largest:
+            break
+        until = place
+    return until, found[0] / largest
+
+
+def blocked(look: Line) -> bool:
+    """Whether some layer's activations let nothing through at this look."""
+    return any(number(told.get("dead")) >= DEAD or number(told.get("flat")) >= FLAT for told in look["places"].values())
+
+
+def exploding_gradients(chart: Chart) -> Sequence[Finding]:
+    """Gradients so long that at most steps clipping leaves less than a tenth of them, or longer than the weights.
+
+    Source: Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", 2013.
+    """
+    steps = [int(line["step"]) for line in chart.steps]
+    gradients = [number(line["gradient_norm"]) for line in chart.steps]
+    if not gradients:
+        return _exploded_at_once(chart)
+    clip = number(chart.training.get("clip"))
+    limit = EXPLODED_NORM * clip if clip else math.inf
+    longer = [norm > limit for norm in gradients]
+    weights = [(look, _together(look, "gradient") / max(_together(look, "weight"), 1e-12)) for look in chart.statistics]
+    heavy = [share > EXPLODED_GRADIENT for _, share in weights]
+    by_norm = sum(longer) / len(longer) >= EXPLODED_STEPS
+    by_weight = len(heavy) >= FEWEST_LOOKS and sum(heavy) / len(heavy) >= EXPLODED_STEPS
+    at_once = bool(heavy) and heavy[0]
+    by_weight = by_weight or (bool(chart.diverged) and at_once)
+    if (not by_norm and not by_weight) or alike(chart):
+        return []
+    middle = median(gradients)
+    layer = max(
+        chart.layers(), key=lambda place: _or_nothing(share_of(chart.statistics[0], place, "gradient")), default=""
+    )
+    return [
+        Finding(
+            "exploding_gradients",
+            number=middle,
+            threshold=limit if by_norm else EXPLODED_GRADIENT * _together(chart.statistics[0], "weight"),
+            sure=0.95 if at_once else 0.8,
+            place=layer,
+            step=steps[longer.index(True)] if by_norm else steps[0],
+            values={"percent": f"{100 * _share(longer if by_norm else heavy):.0f}", "first": gradients[0]},
+            cures=cures_of_exploding(chart),
+            plot=[Series("gradient_norm", steps, gradients)],
+            drawn=by_norm,
+            logarithmic=True,
+        )
+    ]
+
+
+def cures_of_exploding(chart: Chart) -> list[Cure]:
+    """Begin smaller; then limit the length; then what keeps a signal's size."""
+    clip = number(chart.training.get("clip"))
+    limited = [] if 0 < clip <= 1 else [Cure("clip", {"training.clip": 1.0})]
+    recurrent = [Cure("gated", {"model.cell": "lstm"}, cost=3)] if chart.model.get("cell") == "rnn" else []
+    return [
+        *cure_initialization(chart),
+        *limited,
+        *cure_field(chart, "norm", "norm", {"none": "batch" if "convolutions" in chart.model else "layer"}),
+        *cure_rate(chart, slower(chart)),
+        *recurrent,
+    ]
+
+
+def _exploded_at_once(chart: Chart) -> Sequence[Finding]:
+    """Nothing was a number at the very first step: no learning rate can have done that."""
+    if not chart.diverged:
+        return []
+    return [
+        Finding(
+            "exploding_gradients",
+            number=LARGEST,
+            threshold=EXPLODED_GRADIENT,
+            sure=0.7,
+            step=int(chart.diverged["step"]),
+            values={"percent": "100", "first": LARGEST},
+            cures=cures_of_exploding(chart),
+        )
+    ]
+
+
+def _share(held: Sequence[bool]) -> float:
+    return sum(held) / len(held)
+
+
+def _together(look: Line, what: str) -> float:
+    """The norm over all places."""
+    found = [number(told.get(what)) for told in look["places"].values()]
+    return math.sqrt(sum(value * value for value in found if math.isfinite(value)))
+
+
+def _or_nothing(share: float) -> float:
+    return share if math.isfinite(share) else 0.0

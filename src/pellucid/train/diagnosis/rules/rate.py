@@ -1,0 +1,233 @@
+"""The learning rate: too high, too low, gone too early; and a loss that stands still."""
+
+import math
+from collections.abc import Sequence
+
+from pellucid.train.diagnosis.chart import Chart, median, number, share_of, smoothed
+from pellucid.train.diagnosis.finding import Cure, Finding, Series
+from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations
+from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
+from pellucid.train.diagnosis.rules.cures import cure_activation, cure_field, cure_initialization, cure_rate, slower
+from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
+from pellucid.train.diagnosis.rules.updates import update_shares
+from pellucid.train.diagnosis.thresholds import (
+    ABOVE_START,
+    ABOVE_STEPS,
+    FEWEST_STEPS,
+    GONE_RATE,
+    GONE_STEPS,
+    HEALTHY_UPDATE,
+    HIGH_UPDATE,
+    LARGEST,
+    LEARNED_LITTLE,
+    LOW_DISTANCE,
+    LOW_UPDATE,
+    STILL,
+    STILL_FALLING,
+)
+
+WINDOW = 20  # the loss is smoothed over this part of the training
+
+
+def learning_rate_too_high(chart: Chart) -> Sequence[Finding]:
+    """Steps so long that they jump over the valley: the loss swings, climbs above where it began, or is no number.
+
+    What a step changes is compared with the weights themselves: a thousandth is usual, a tenth and more is not.
+    """
+    steps, losses = chart.losses()
+    updates = update_shares(chart)
+    largest, at, place = max(((share, step, layer) for step, share, layer in updates), default=(math.nan, 0, ""))
+    shown = [
+        Series("training", steps, losses),
+        Series("update", [s for s, _, _ in updates], [u for _, u, _ in updates]),
+    ]
+    clip = number(chart.training.get("clip"))
+    cures = [
+        *cure_rate(chart, slower(chart)),
+        *([] if 0 < clip <= 1 else [Cure("clip", {"training.clip": 1.0})]),
+        *([Cure("warmup", {"training.warmup": 0.1})] if not chart.training.get("warmup") else []),
+    ]
+    about = {"rate": chart.highest_rate, "update": largest if math.isfinite(largest) else "?"}
+    if chart.diverged and losses:
+        exploded = any(one.number > one.threshold and one.sure > 0.9 for one in exploding_gradients(chart))
+        worst = {"start": losses[0], "end": LARGEST, "worst": LARGEST}
+        sure, step = 0.6 if exploded or len(losses) == 1 else 0.95, int(chart.diverged["step"])
+        return [_too_high(LARGEST, sure, place, step, {**about, **worst}, cures, shown)]
+    if len(losses) < FEWEST_STEPS:
+        return []
+    window = max(len(losses) // WINDOW, 1)
+    smooth = smoothed(losses, window)
+    start = max(losses[0], median(losses[:3]) if largest < HIGH_UPDATE else losses[0])
+    above = [loss > ABOVE_START * start for loss in smooth]
+    share, end = sum(above) / len(above), median(losses[-2 * window :])
+    is_watched = bool(updates)
+    climbed = share >= ABOVE_STEPS
+    swung = largest >= HIGH_UPDATE and (climbed or end > (1 - LEARNED_LITTLE) * start)
+    if not swung and not (climbed and not is_watched) and not (end > ABOVE_START * start and largest >= HEALTHY_UPDATE):
+        return []
+    if alike(chart):
+        return []
+    step = steps[above.index(True)] if climbed else at
+    course = {"start": start, "end": end, "worst": max(losses)}
+    sure = 0.95 if climbed and swung else 0.8
+    return [_too_high(max(smooth) / start, sure, place, step, {**about, **course}, cures, shown)]
+
+
+def _too_high(
+    found: float,
+    sure: float,
+    place: str,
+    step: int,
+    values: dict[str, object],
+    cures: Sequence[Cure],
+    plot: Sequence[Series],
+) -> Finding:
+    return Finding(
+        "learning_rate_too_high",
+        number=found,
+        threshold=ABOVE_START,
+        sure=sure,
+        place=place,
+        step=step,
+        values=values,
+        cures=cures,
+        plot=[series for series in plot if series.values],
+        logarithmic=True,
+    )
+
+
+def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
+    """All updates together cannot have moved the weights by more than a small share of their size.
+
+    Their sum, as a share of the weights, bounds how far these have come; a loss that falls, falls in a straight line.
+    """
+    updates = update_shares(chart)
+    steps, losses = chart.losses()
+    if len(updates) < 2 or not losses or alike(chart):
+        return []
+    begun = chart.statistics[0]["places"]
+    moved = {layer: _mean_share(chart, layer) for layer in chart.layers() if number(begun[layer]["weight"]) > 0}
+    known = {layer: share for layer, share in moved.items() if math.isfinite(share)}
+    if not known:
+        return []
+    most = max(known.values())
+    distance = most * chart.last
+    end = median(losses[-max(len(losses) // WINDOW, 1) :])
+    limit = LOW_DISTANCE if end > (1 - LEARNED_LITTLE) * losses[0] else LOW_DISTANCE / 4
+    still = not median(number(line["gradient_norm"]) for line in chart.steps)
+    if most >= LOW_UPDATE or distance >= limit or end < losses[0] / 2 or still:
+        return []
+    factor = min(max(HEALTHY_UPDATE / most, 3.0), 1000.0) if most else 1000.0
+    return [
+        Finding(
+            "learning_rate_too_low",
+            number=distance,
+            threshold=LOW_DISTANCE,
+            sure=0.95 if distance < LOW_DISTANCE / 3 else 0.75,
+            step=chart.last,
+            values={
+                "percent": f"{100 * distance:.2g}",
+                "update": most,
+                "rate": chart.highest_rate,
+                "start": losses[0],
+                "end": end,
+            },
+            cures=cure_rate(chart, factor),
+            plot=[Series("training", steps, losses)],
+        )
+    ]
+
+
+def _mean_share(chart: Chart, layer: str) -> float:
+    """The mean over the looks of an update beside the weights."""
+    found = [share_of(look, layer, "update") for look in chart.statistics]
+    finite = [share for share in found if math.isfinite(share)]
+    return sum(finite) / len(finite) if finite else math.nan
+
+
+def schedule_ends_early(chart: Chart) -> Sequence[Finding]:
+    """The rate is all but 0 for a good part of the training, and the loss was still falling when it went."""
+    rates = [(int(line["step"]), number(line["learning_rate"])) for line in chart.steps]
+    steps, losses = chart.losses()
+    if len(rates) < FEWEST_STEPS or len(losses) != len(rates):
+        return []
+    highest = max(rate for _, rate in rates)
+    gone = len(rates)
+    while gone > 0 and rates[gone - 1][1] < GONE_RATE * highest:
+        gone -= 1
+    share = 1 - gone / len(rates)
+    if share < GONE_STEPS or gone < 4:
+        return []
+    before, at = median(losses[gone // 2 : gone * 3 // 4]), median(losses[gone * 3 // 4 : gone])
+    end = median(losses[-max(len(losses) // WINDOW, 1) :])
+    if before - at < STILL_FALLING * before or before - at < STILL_FALLING * losses[0]:
+        return []
+    return [
+        Finding(
+            "schedule_ends_early",
+            number=share,
+            threshold=GONE_STEPS,
+            sure=0.85,
+            step=rates[min(gone, len(rates) - 1)][0],
+            values={
+                "percent": f"{100 * share:.0f}",
+                "schedule": str(chart.training.get("schedule")),
+                "fell": f"{100 * (before - at) / before:.0f}",
+                "end": end,
+            },
+            cures=[
+                Cure("schedule", {"training.schedule": "cosine"}),
+                Cure("schedule", {"training.schedule": "constant"}),
+            ]
+            if chart.training.get("schedule") != "cosine"
+            else [Cure("schedule", {"training.schedule": "constant"})],
+            plot=[
+                Series("training", steps, losses),
+                Series("rate", [step for step, _ in rates], [rate for _, rate in rates]),
+            ],
+        )
+    ]
+
+
+def plateau(chart: Chart) -> Sequence[Finding]:
+    """The loss has stood still for half of the training, hardly below where it began, at a rate that could move it.
+
+    Only where nothing else that is found says why: it is what those illnesses look like, too.
+    """
+    steps, losses = chart.losses()
+    if len(losses) < 2 * FEWEST_STEPS or chart.diverged or len(chart.layers()) == 1:  # one layer alone has one minimum
+        return []
+    quarter = len(losses) // 4
+    start = max(median(losses[:3]), median(losses[: max(len(losses) // WINDOW, 3)]))
+    middle, end = median(losses[quarter : 2 * quarter]), median(losses[-quarter:])
+    if start <= 0 or (start - end) / start >= LEARNED_LITTLE or abs(middle - end) > STILL * start:
+        return []
+    if any(rule(chart) for rule in (learning_rate_too_low, learning_rate_too_high, vanishing_gradients, dead_relus)):
+        return []
+    if any(rule(chart) for rule in (saturated_activations, no_warmup)) or alike(chart):
+        return []
+    sgd = chart.training.get("optimizer") in ("sgd", "momentum", "nesterov")
+    adaptive = [Cure("adaptive", {"training.optimizer": "adamw", "training.learning_rate": 3e-3})] if sgd else []
+    return [
+        Finding(
+            "plateau",
+            number=(start - end) / start,
+            threshold=LEARNED_LITTLE,
+            sure=0.6,
+            step=steps[quarter],
+            values={
+                "start": start,
+                "end": end,
+                "last": f"{steps[-1]:,}",
+                "percent": f"{100 * max((start - end) / start, 0):.1f}",
+            },
+            cures=[
+                *adaptive,
+                *cure_rate(chart, 3.0),
+                *cure_activation(chart, ("sigmoid", "tanh")),
+                *cure_field(chart, "norm", "norm", {"none": "batch" if "convolutions" in chart.model else "layer"}),
+                *cure_initialization(chart),
+            ],
+            plot=[Series("training", steps, losses)],
+        )
+    ]

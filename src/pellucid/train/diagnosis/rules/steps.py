@@ -1,0 +1,153 @@
+"""Single steps and what they are made of: spikes of the loss, padding, time spent waiting for data."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from pellucid.train.diagnosis.chart import Chart, median, number
+from pellucid.train.diagnosis.finding import Cure, Finding, Series
+from pellucid.train.diagnosis.rules.rate import learning_rate_too_high
+from pellucid.train.diagnosis.thresholds import (
+    FEWEST_STEPS,
+    LOADING,
+    LOADING_SECONDS,
+    PADDED,
+    SPIKE_DEVIATIONS,
+    SPIKE_FLOOR,
+    SPIKE_MOST,
+    SPIKE_TIMES,
+)
+
+NEAR = 12  # steps on either side that a step is compared with
+NORMAL = 1.4826  # median absolute deviations in a standard deviation of the normal distribution
+COMPARED = 12  # spikes, the highest ones, whose batches are compared
+NAMED = 12  # lines named at most
+
+
+def loss_spikes(chart: Chart) -> Sequence[Finding]:
+    """Single steps whose loss stands far above that of their neighbours, and what was in their batches.
+
+    An example that stands in the batches of several spikes is likely their cause; the others were in good batches, too.
+    """
+    steps, losses = chart.losses()
+    if len(losses) < 2 * FEWEST_STEPS:
+        return []
+    found = spikes(losses)
+    if not found or len(found) > SPIKE_MOST * len(losses) or learning_rate_too_high(chart):
+        return []
+    highest = max(found, key=losses.__getitem__)
+    usual = around(losses, highest)[0]
+    ranked = sorted(found, key=lambda place: -losses[place])[:COMPARED]
+    lines, common = lines_of(chart, [steps[place] for place in ranked])
+    norms = median(number(line["gradient_norm"]) for line in chart.steps)
+    clip = number(chart.training.get("clip"))
+    limit = float(f"{norms:.2g}")
+    robust = chart.task == "regress" and chart.config.get("loss") == "squared"
+    return [
+        Finding(
+            "loss_spikes",
+            number=losses[highest] / usual if usual else losses[highest],
+            threshold=SPIKE_TIMES,
+            sure=0.9 if common or losses[highest] > 4 * SPIKE_TIMES * usual else 0.75,
+            step=steps[highest],
+            values={"loss": losses[highest], "usual": usual, "count": len(found), "lines": len(lines)},
+            lines=lines[:NAMED],
+            cures=[
+                *([Cure("huber", {"loss": "huber"})] if robust else []),
+                *([Cure("clip_usual", {"training.clip": limit}, values={"clip": limit})] if 0 < limit < clip else []),
+                Cure("look_at_lines", cost=3),
+            ],
+            plot=[Series("training", steps, losses)],
+            logarithmic=min(losses) > 0,
+        )
+    ]
+
+
+def spikes(losses: Sequence[float]) -> list[int]:
+    """Which losses stand far above those of the steps around them."""
+    floor = SPIKE_FLOOR * median(losses[:FEWEST_STEPS])
+    found = []
+    for place, loss in enumerate(losses):
+        usual, deviation = around(losses, place)
+        if loss > SPIKE_TIMES * usual and loss - usual > max(SPIKE_DEVIATIONS * deviation, floor):
+            found.append(place)
+    return found
+
+
+def around(losses: Sequence[float], place: int) -> tuple[float, float]:
+    """The median of the losses near one, and their deviation from it."""
+    near = [*losses[max(place - NEAR, 0) : place], *losses[place + 1 : place + 1 + NEAR]]
+    middle = statistics.median(near)
+    return middle, NORMAL * statistics.median(abs(loss - middle) for loss in near)
+
+
+def lines_of(chart: Chart, steps: Sequence[int]) -> tuple[list[str], bool]:
+    """Where the examples came from that all these steps have in common, or else those of the first of them."""
+    batches = [list(chart.origins(step)) for step in steps]
+    if not batches or not batches[0]:
+        return [], False
+    counts: Mapping[str, int] = {line: sum(line in batch for batch in batches) for line in dict.fromkeys(batches[0])}
+    most = max(counts.values())
+    if len(batches) > 1 and most > 1:
+        return [line for line, count in counts.items() if count == most], True
+    return list(counts), False
+
+
+def padding_dominates(chart: Chart) -> Sequence[Finding]:
+    """More than half of what the network reads is padding: cells that are computed and mean nothing."""
+    steps = [int(line["step"]) for line in chart.steps]
+    shares = [number(line["padding"]) for line in chart.steps]
+    if not shares or not (share := statistics.fmean(shares)) > PADDED:
+        return []
+    tokens = chart.training.get("batch_tokens")
+    smaller = max(int(tokens) // 4, 16) if tokens else 0
+    longest = chart.config.get("data", {}).get("max_characters")
+    cures = []
+    if tokens and smaller < int(tokens):
+        cures.append(Cure("smaller_batches", {"training.batch_tokens": smaller}, values={"tokens": smaller}))
+    if longest:
+        cures.append(Cure("shorter_texts", {"data.max_characters": max(int(longest) // 2, 1)}, 3, {"now": longest}))
+    return [
+        Finding(
+            "padding_dominates",
+            number=share,
+            threshold=PADDED,
+            sure=0.95,
+            step=steps[0],
+            values={"percent": f"{100 * share:.0f}", "limit": f"{100 * PADDED:.0f}"},
+            cures=cures,
+            plot=[Series("padding", steps, shares)],
+            drawn=True,
+        )
+    ]
+
+
+def slow_data(chart: Chart) -> Sequence[Finding]:
+    """The network waits: most of a step goes into making its batch ready."""
+    told = [line for line in chart.steps if "loading" in line]
+    if len(told) < FEWEST_STEPS:
+        return []
+    steps, shares = [int(line["step"]) for line in told], [number(line["loading"]) for line in told]
+    share = median(shares)
+    seconds = number(chart.steps[-1]["seconds"]) / max(len(chart.steps), 1) * share
+    if share <= LOADING or seconds < LOADING_SECONDS:
+        return []
+    augmented = chart.config.get("augmentation")
+    plain = isinstance(augmented, Mapping) and any(
+        value not in (0, 0.0, "none", "black", "edge") for value in augmented.values()
+    )
+    return [
+        Finding(
+            "slow_data",
+            number=share,
+            threshold=LOADING,
+            sure=0.9,
+            step=steps[0],
+            values={"percent": f"{100 * share:.0f}", "milliseconds": f"{1000 * seconds:.0f}"},
+            cures=[
+                *([Cure("without_augmentation", {"augmentation.preset": "none"}, 3)] if plain else []),
+                Cure("prepare_once", cost=3),
+            ],
+            plot=[Series("loading", steps, shares)],
+            drawn=True,
+        )
+    ]

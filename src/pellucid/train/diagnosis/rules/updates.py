@@ -1,0 +1,17 @@
+"""How large a training's updates are beside its weights: the measure of a learning rate."""
+
+import math
+
+from pellucid.train.diagnosis.chart import Chart, median, share_of
+
+
+def update_shares(chart: Chart) -> list[tuple[int, float, str]]:
+    """At each look: how large the update was beside the weights (the layers' median), and in which layer largest."""
+    layers = chart.layers()
+    found = []
+    for look in chart.statistics:
+        shares = {layer: share_of(look, layer, "update") for layer in layers}
+        known = {layer: share for layer, share in shares.items() if math.isfinite(share)}
+        if known:
+            found.append((int(look["step"]), median(known.values()), max(known, key=known.__getitem__)))
+    return found
