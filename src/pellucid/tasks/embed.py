@@ -200,6 +200,9 @@ class EmbedTask(Task):
         near, far = odds[targets[:, 0]], odds[targets[:, 1:]]
         return -F.logsigmoid(near) - F.logsigmoid(-far).sum(-1)
 
+    def prose(self, side: SideName) -> str:
+        return "\n".join(self.data.scenes[side])
+
     def share(self, share: float) -> "EmbedTask":
         part = copy.copy(self)
         scenes = self.data.scenes["train"]

@@ -247,6 +247,9 @@ class LanguageTask(Task):
         """By how often each token stands in the training text."""
         return unigram_nats(self.ids, self.pieces.size)[targets].sum(1)
 
+    def prose(self, side: SideName) -> str:
+        return str(getattr(self.data.sides, side))
+
     def share(self, share: float) -> "LanguageTask":
         part = copy.copy(self)
         part.ids = self.ids[: max(round(share * len(self.ids)), self.config.model.context + 2)]

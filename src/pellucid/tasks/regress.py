@@ -259,6 +259,9 @@ class RegressTask:
     def padding_learned(self, model: nn.Module, sample: Sample) -> float | None:
         return None
 
+    def prose(self, side: SideName) -> str:
+        return ""
+
     def padded(self, batch: Batch) -> Batch | None:
         return None
 

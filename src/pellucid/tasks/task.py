@@ -185,6 +185,10 @@ class Task(Protocol):
         """The pairs of texts of a side, if its examples are such; to find those that stand on two sides."""
         return ()
 
+    def prose(self, side: SideName) -> str:
+        """The running text of a side, if its examples are stretches of one; to find what stands on two sides."""
+        return ""
+
     def padded(self, batch: Batch) -> Batch | None:
         """The same batch with more padding, which must change nothing; None where nothing is padded."""
         return None

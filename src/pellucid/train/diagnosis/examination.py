@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pellucid.tasks.task import Batch, Sample, SideName, Task
 from pellucid.train.diagnosis.labels import Suspect, mismatched, outlying, suspicious
 from pellucid.train.diagnosis.references import Reference, best_guess, class_guess, flat, others, reference
-from pellucid.train.diagnosis.twins import near_rows, near_texts
+from pellucid.train.diagnosis.twins import near_rows, near_texts, seen_again
 
 if TYPE_CHECKING:
     from pellucid.run import Run
@@ -97,6 +97,7 @@ class Examination:
     looked_at: int = 0  # training examples among which the suspects were found
     twins: Sequence[tuple[str, str]] = ()  # where the held-out one stood, and where the one in training
     looked_for_twins: int = 0
+    seen: float = 0.0  # share of a held-out text's long runs of words that stand in the training text
     shifted: Sequence[tuple[int, float, float]] = ()  # input, standard errors and deviations that its mean is off
     padding: tuple[float, float] | None = None  # the loss of a batch, and of the same with more padding
     filled: float | None = None  # how many times likelier than by chance padding is behind the end
@@ -141,6 +142,7 @@ def _examine(run: "Run", task: Task) -> Examination | None:
         suspected_among(wide),
         twins,
         looked,
+        seen_again(task.prose("dev") + "\n" + task.prose("test"), task.prose("train")),
         shifts(wide, held),
         padding_of(task, model),
         task.padding_learned(last or model, held),

@@ -8,16 +8,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from pellucid.run import Run
 from pellucid.tasks.task import Task
 from pellucid.train.diagnosis.examination import MOST, Examination, Learned, examined, held_out_of
-
-if TYPE_CHECKING:
-    from pellucid.train.loop import Trainer
+from pellucid.train.loop import Trainer
 
 SHARES = (0.25, 0.5)
 
@@ -37,7 +35,7 @@ def with_learning_curve(
             watcher({"kind": "share", "share": share})
             part = task.share(share)
             again = Run.create(Path(folder) / f"{share}", part)
-            trainer_of(again, part, watcher).train()
+            Trainer(again, part, watcher).train()
             train, held_out = part.sample("train", MOST), held_out_of(task)
             if train is None or held_out is None:
                 return examination  # a task that has no examples to show was not examined either
@@ -50,9 +48,3 @@ def with_learning_curve(
 def trained_on(run: Run) -> int:
     """How many training examples the run had."""
     return next((int(line["train"]) for line in run.metrics() if line["kind"] == "data"), 0)
-
-
-def trainer_of(run: Run, task: Task, watcher: Callable[[Mapping[str, Any]], None]) -> "Trainer":
-    from pellucid.train.loop import Trainer
-
-    return Trainer(run, task, watcher)

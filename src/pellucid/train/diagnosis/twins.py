@@ -16,6 +16,9 @@ NEAR = 0.05  # of the distance that training examples have to their nearest neig
 SAMPLED = 512  # training rows that say how far apart neighbours are
 BY_CHANCE = 0.01  # so many equal rows would be expected by chance: fewer values than that say nothing
 ONE_BY_ONE = 0.98  # share of different values from which a column only numbers its rows
+RUN = 24  # words or characters in a row
+SPACED = 20  # characters to a word: more are no words but a script without spaces
+MOST_READ = 100_000  # characters of a held-out text
 NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 
@@ -74,6 +77,19 @@ def near_texts(train: Sequence[tuple[str, str]], held_out: Sequence[tuple[str, s
     known = {letters(pair): number for number, pair in reversed(list(enumerate(train)))}
     found = ((number, known.get(letters(pair))) for number, pair in enumerate(held_out))
     return [Twin(number, other) for number, other in found if other is not None]
+
+
+def seen_again(held_out: str, train: str) -> float:
+    """The share of the held-out text's long runs of words that stand in the training text; of Chinese of characters.
+
+    Short runs come again in any text of one author; runs of two dozen words only where it was copied.
+    """
+    words, known = held_out[:MOST_READ].split(), train.split()
+    if len(words) * SPACED < len(held_out[:MOST_READ]):
+        words, known = list("".join(words)), list("".join(known))
+    asked = {hash(tuple(words[i : i + RUN])) for i in range(len(words) - RUN + 1)}
+    found = {one for i in range(len(known) - RUN + 1) if (one := hash(tuple(known[i : i + RUN]))) in asked}
+    return len(found) / len(asked) if asked else 0.0
 
 
 def letters(pair: tuple[str, str]) -> tuple[str, str]:

@@ -181,16 +181,18 @@ def label_noise(chart: Chart) -> Sequence[Finding]:
             step=chart.last,
             values={"percent": f"{100 * share:.0f}", "count": len(found.suspects), "looked": looked},
             lines=told,
-            cures=[*([] if kind == "mispaired" else cures), Cure("look_at_lines", cost=3)],
+            cures=[Cure("look_at_lines"), *([] if kind == "mispaired" else cures)],
         )
     ]
 
 
 def leakage(chart: Chart) -> Sequence[Finding]:
     """Held-out examples stand in training as well: what is scored has been seen."""
-    found, seen = chart.examination, float(chart.data.get("seen_before") or 0.0)
-    share = len(found.twins) / max(found.looked_for_twins, 1) if found is not None else 0.0
-    if found is not None and len(found.twins) >= TWINS and share >= TWIN_SHARE:
+    found = chart.examination
+    if found is None:
+        return []
+    share, seen = len(found.twins) / max(found.looked_for_twins, 1), found.seen
+    if len(found.twins) >= TWINS and share >= TWIN_SHARE:
         return [
             Finding(
                 "leakage",
