@@ -63,11 +63,17 @@ def read_table(files: Sequence[str | Path], delimiter: str | None = None) -> Tab
     """
     if not files:
         raise DataError("no file was given", mend="Name a table, such as houses.csv.")
-    whole: Table | None = None
-    for path in (path for name in files for path in paths_of(str(name))):
-        table = _read_parquet(path) if path.suffix == ".parquet" else _read_text(path, delimiter)
-        whole = table if whole is None else _joined(whole, table, path)
-    assert whole is not None, "paths_of gives at least one path for a name"
+    paths = [path for name in files for path in paths_of(str(name))]
+    return whole_table(
+        [_read_parquet(path) if path.suffix == ".parquet" else _read_text(path, delimiter) for path in paths], paths
+    )
+
+
+def whole_table(tables: Sequence[Table], names: Sequence[str | Path]) -> Table:
+    """Tables one under another; `names` are where they come from. Raises DataError if their columns differ."""
+    whole, *others = tables
+    for table, name in zip(others, names[1:], strict=True):
+        whole = joined(whole, table, Path(name))
     return whole
 
 
@@ -216,7 +222,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _joined(whole: Table, more: Table, path: Path) -> Table:
+def joined(whole: Table, more: Table, path: Path) -> Table:
     """`more` under `whole`, its columns in the order of `whole`."""
     missing = [name for name in whole.names if name not in more.names]
     extra = [name for name in more.names if name not in whole.names]

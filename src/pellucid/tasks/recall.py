@@ -101,7 +101,7 @@ class RecallTask(Task):
         right = float((logits.argmax(dim=-1) == asked).float().mean())
         return Evaluation(loss, {"accuracy": right}, headline=right)
 
-    def test(self, model: nn.Module) -> dict[str, Any]:
+    def test(self, model: nn.Module, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         return dict(self.evaluate(model).scores)
 
     def describe(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A task joins a source of examples, a model family, a loss and metrics. The train
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -114,8 +114,12 @@ class Task(Protocol):
         """The model's loss and scores on the development examples."""
         ...
 
-    def test(self, model: nn.Module) -> dict[str, Any]:
+    def test(self, model: nn.Module, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         """Scores on the examples held out to the end, beside baselines: the `test` line of metrics.jsonl."""
+        ...
+
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        """The same on other examples, read as the run reads its own. Raises DataError if that cannot be."""
         ...
 
     def describe(self) -> dict[str, Any]:
