@@ -15,6 +15,7 @@ from pellucid.cli import (
     data_check,
     demo,
     demo_memory,
+    doctor,
     evaluate,
     export,
     generate,
@@ -64,6 +65,7 @@ app.command("neighbours")(neighbours.neighbours)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("report")(report.report)
+app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)
 data_app.command("check")(data_check.check)
 app.add_typer(data_app, name="data")
