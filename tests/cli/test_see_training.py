@@ -38,7 +38,7 @@ def test_the_arithmetic_ends_in_the_new_weight(pellucid: Command) -> None:
     assert told["on"] == "batch"
     assert told["over"] is True
     assert told["step"] == 13
-    assert len(told["why"]["pushes"]) == told["pairs"]
+    assert len(told["why"]["pushes"]) == told["examples"]
 
 
 def test_exact_arithmetic_gives_the_value_when_it_is_evaluated(pellucid: Command) -> None:
@@ -50,7 +50,7 @@ def test_exact_arithmetic_gives_the_value_when_it_is_evaluated(pellucid: Command
 def test_the_places_of_one_pair_are_named_by_the_token_wanted_there(pellucid: Command) -> None:
     told = json.loads(pellucid("see", RUN, "Save the file", "--target", "保存文件", *WHY, "--json").out)
     names = [push["name"] for push in told["why"]["pushes"]]
-    assert told["on"] == "pair"
+    assert told["on"] == "one"
     assert names[0].startswith("position 0, where ")
     assert names[-1] == f"position {len(names) - 1}, where <|end|> should come"
 

@@ -242,6 +242,15 @@ class LanguageTask(Task):
         """The state that the next batch goes on with, and where."""
         return {} if self._after is None else {"starts": self._after.starts, "state": self._after.state}
 
+    def carried_by_one(self, carried: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The rows of all workers in the order of the batch: the first of each, the second of each ..."""
+        if len(carried) == 1 or not all(carried):
+            return dict(carried[0])
+        rows = sum(len(one["starts"]) for one in carried)
+        order = torch.cat([torch.arange(rank, rows, len(carried)) for rank in range(len(carried))]).argsort()
+        starts = torch.cat([one["starts"] for one in carried])[order]
+        return {"starts": starts, "state": torch.cat([one["state"] for one in carried], dim=2)[:, :, order]}
+
     def carry(self, tensors: Mapping[str, Tensor]) -> None:
         self._before = None
         self._after = Carried(tensors["starts"], tensors["state"]) if tensors else None

@@ -31,7 +31,7 @@ from pellucid.models.side_by_side import SideBySide
 from pellucid.tasks.descent import Path, Weight, surface
 from pellucid.tasks.fit import scores
 from pellucid.tasks.least_squares import LeastSquares, least_squares
-from pellucid.tasks.task import Batch, Evaluation, Losses
+from pellucid.tasks.task import Batch, Evaluation, Losses, Task
 
 COLUMNS = "columns.json"
 SAMPLES = {"sample:diabetes": (diabetes_table, TARGET)}  # tables to begin with, and what is predicted in them
@@ -110,7 +110,7 @@ class RegressConfig(RunConfig):
     )
 
 
-class RegressTask:
+class RegressTask(Task):
     """The Task protocol for regression, built from a config and, when a run already has one, its schema."""
 
     item = "example"
@@ -232,7 +232,7 @@ class RegressTask:
             each = [error(self.config, output, targets) for output in outputs.unbind(dim=1)]
             return Losses(dict(zip(names, each, strict=True)), count=len(targets))
         losses = Losses({self.config.loss: error(self.config, outputs[:, 0], targets)}, count=len(targets))
-        if model.training:
+        if model.training and self.path.weights:
             self.path.note(model, losses.total)
         return losses
 
@@ -328,6 +328,12 @@ class RegressTask:
 
     def carried(self) -> dict[str, Tensor]:
         return self.path.state() if self.path.weights else {}
+
+    def apart(self) -> "RegressTask":
+        """Without a path that the passes would be noted in."""
+        there = copy.copy(self)
+        there.path = Path([])
+        return there
 
     def carry(self, carried: Mapping[str, Tensor]) -> None:
         self.path.put_back(carried)
