@@ -1,78 +1,19 @@
 """`pellucid evaluate` of every task: the report's scores again, and the same of other files."""
 
 import json
-import os
-import random
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pellucid.cli.main import main
 from pellucid.run import Run
-from tests.cli.conftest import PAIRS, Command, lines
-
-COMMON = [f"and{letter}" for letter in "abcdefghij"]
-TOPICS = [[f"{topic}{letter}" for letter in "abcdefgh"] for topic in ("king", "ship", "love", "gold")]
-
-
-def scenes(seed: int) -> str:
-    """Scenes of one topic each, so that their words are related."""
-    draw = random.Random(seed)
-    lines = ([" ".join(draw.choices(TOPICS[n % 4] + COMMON, k=8)) for _ in range(20)] for n in range(40))
-    return "\n".join(f"ACT {n}\n\n" + "\n".join(scene) + "\n" for n, scene in enumerate(lines))
-
-
-TRAININGS = {
-    "regress": ["houses.csv", "--target", "price", "--depth", "1", "--width", "4", "--steps", "30"],
-    "classify": ["flowers.csv", "--target", "kind", "--steps", "30"],
-    "pictures": ["digits.npz", "--steps", "4", "--set", "model.cnn.channels=[4]"],
-    "language": ["text.txt", "--cell", "rnn", "--steps", "6", "--set", "model.width=16", "--set", "model.layers=1"],
-    "embed": ["text.txt", "--steps", "6", "--set", "model.dimension=8"],
-}
-TASK = {name: "classify" if name == "pictures" else name for name in TRAININGS}
-
-
-def write_data(folder: Path, seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    area, rooms = draw.uniform(30, 200, 80), draw.integers(1, 7, 80)
-    price = 2000 * area + 9000 * rooms + draw.normal(0, 5000, 80)
-    rows = [f"{a:.1f},{r},{p:.0f}" for a, r, p in zip(area, rooms, price, strict=True)]
-    (folder / "houses.csv").write_text("\n".join(["area,rooms,price", *rows]) + "\n")
-    kinds = [("red", "blue")[n % 2] for n in range(80)]
-    rows = [f"{draw.normal((k == 'red') * 2):.4f},{draw.normal():.4f},{k}" for k in kinds]
-    (folder / "flowers.csv").write_text("\n".join(["long,wide,kind", *rows]) + "\n")
-    np.savez(folder / "digits.npz", images=draw.integers(0, 256, (60, 8, 8), dtype=np.uint8), labels=np.arange(60) % 3)
-    (folder / "text.txt").write_text(scenes(seed))
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A small run of every task, trained by the command."""
-    place = tmp_path_factory.mktemp("evaluated")
-    (place / "other").mkdir()
-    write_data(place, 1)
-    write_data(place / "other", 2)
-    before, arguments = Path.cwd(), sys.argv
-    os.chdir(place)
-    try:
-        for name, told in TRAININGS.items():
-            sys.argv = ["pellucid", "train", TASK[name], *told, "--threads", "1", "--name", name]
-            with pytest.raises(SystemExit) as stop:
-                main()
-            assert not stop.value.code, name
-        yield place
-    finally:
-        os.chdir(before)
-        sys.argv = arguments
+from tests.cli.conftest import PAIRS, TRAININGS, Command, lines
 
 
 @pytest.fixture(autouse=True)
-def _inside(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(runs)
+def _inside(every_task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(every_task)
 
 
 def reported(name: str) -> dict[str, object]:
