@@ -17,6 +17,7 @@ from pellucid.errors import ConfigError
 
 if TYPE_CHECKING:
     from pellucid.data.check.fault import Checked, Fault
+    from pellucid.data.check.whole import Kind
 
 PLACES = 3  # shown of a kind of fault; the JSON has more
 
@@ -51,11 +52,9 @@ def check(
     """
     from pellucid.data.check.whole import check_files
 
-    if kind not in (None, "table", "images", "text", "pairs"):
-        raise ConfigError(f"--as is {kind!r}: no such kind of data", mend="Use table, images, text or pairs.")
     found = check_files(
         files,
-        kind,  # type: ignore[arg-type]
+        checked_kind(kind),
         target=target,
         delimiter=delimiter,
         languages=(source, to),
@@ -70,6 +69,13 @@ def check(
             _print(one)
     if total:
         raise typer.Exit(1)
+
+
+def checked_kind(kind: str | None) -> "Kind | None":
+    """Raises ConfigError if there is no such kind of data."""
+    if kind not in (None, "table", "images", "text", "pairs"):
+        raise ConfigError(f"--as is {kind!r}: no such kind of data", mend="Use table, images, text or pairs.")
+    return kind  # type: ignore[return-value]
 
 
 def _print(one: "Checked") -> None:

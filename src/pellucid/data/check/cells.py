@@ -112,7 +112,7 @@ def _check_rows(rows: "Rows", findings: Findings, target: str | None) -> None:
         if place is None or len(row) < 2:
             continue
         other = inputs.setdefault((*whole[:place], *whole[place + 1 :]), number)
-        if other != number:
+        if other != number and not (is_missing(row[place]) or is_missing(rows.cells[other][place])):
             findings.add(
                 "contradiction",
                 file=rows.path,

@@ -4,6 +4,7 @@ What is read in spite of faults goes on to the checks of values (cells.py) and o
 """
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -106,11 +107,11 @@ def _text(path: Path, findings: Findings, delimiter: str | None) -> Rows | None:
             cells.append([cell.strip() for cell in row])
             numbers.append(number)
             continue
-        written, usual = lines[number - 1][1], DELIMITERS.get(delimiter, repr(delimiter))
+        written, usual = lines[number - 1][1], json.dumps(delimiter)
         other = _other_delimiter(written, delimiter, len(names))
         facts: dict[str, Any] = {"file": path, "line": number, "text": written, "delimiter": usual}
         if other:
-            findings.add("mixed-delimiters", other=DELIMITERS[other], **facts)
+            findings.add("mixed-delimiters", other=json.dumps(other), **facts)
         else:
             findings.add("column-count", expected=len(names), found=len(row), **facts)
     if not cells:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.data.check.fault import Findings
 from pellucid.data.columns import is_missing
-from pellucid.data.schema import NUMBER
+from pellucid.data.schema import DECIMAL_COMMA, MOSTLY, NUMBER
 
 if TYPE_CHECKING:
     from pellucid.data.check.tables import Rows
 
 FEWEST = 20  # rows from which it is no accident that a column tells the target
 OFTEN = 5  # rows a value, on the average, from which it is no accident that each has but one class
-MOST_CLASSES = 20  # different numbers of a target; more are measured, and no classes
+MOST_CLASSES = 20  # different numbers of a target; more, or less than OFTEN rows each, are measured, and no classes
 FEWEST_OF_CLASS = 3  # one for each side
 RARE = 20  # times more frequent than the rarest class, from where on a network hardly sees that one
 TOGETHER = 1 - 1e-9  # correlation of two columns that are one in other units
@@ -31,7 +31,9 @@ def check_target(rows: "Rows", findings: Findings, target: str | None) -> None:
     place = rows.names.index(target)
     known = [row for row in rows.cells if not is_missing(row[place])]
     answers = [row[place] for row in known]
-    measured = all(NUMBER.fullmatch(cell) for cell in answers) and len(set(answers)) > MOST_CLASSES
+    numbers = sum(bool(NUMBER.fullmatch(cell) or DECIMAL_COMMA.fullmatch(cell)) for cell in answers)
+    many = len(set(answers)) > min(MOST_CLASSES, len(answers) / OFTEN)
+    measured = numbers > MOSTLY * len(answers) and many
     if not measured:
         first: dict[str, int] = {}
         for number, row in enumerate(rows.cells):
@@ -80,6 +82,7 @@ def _told(rows: "Rows", cells: Sequence[str], answers: Sequence[str], measured: 
         return None
     numeric = all(NUMBER.fullmatch(cell) for cell in cells)
     if measured:
+        numeric = numeric and all(NUMBER.fullmatch(answer) for answer in answers)
         return "target-determined" if numeric and _same_order(cells, answers) else None
     told: dict[str, set[str]] = defaultdict(set)
     for cell, answer in zip(cells, answers, strict=True):

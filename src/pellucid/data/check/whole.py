@@ -69,7 +69,7 @@ def check_files(
 
 def _checked(name: str, kind: Kind, findings: Findings, target: str | None, delimiter: str | None) -> Checked:
     if kind == "table":
-        if _is_made(name):
+        if is_made(name):
             table, usual = made_table(name)
             size = check_read_table(table, findings, target or usual)
         else:
@@ -115,7 +115,8 @@ def made_table(name: str) -> tuple[Table, str]:
     return read_sample_table(name), TABLES.get(name.removeprefix("sample:"), "")
 
 
-def _is_made(name: str) -> bool:
+def is_made(name: str) -> bool:
+    """Whether a name is of a sample or a curve rather than of a file."""
     return name.startswith("sample:") or is_curve(name)
 
 
