@@ -1,6 +1,7 @@
 """Texts: every kind of fault planted into a clean one is found in its file and at its line, and nothing else is."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,10 @@ def test_every_kind_is_said_in_both_languages_with_the_same_facts() -> None:
             {field for _, field, _, _ in string.Formatter().parse(told[key])} - {None} for told in (english, chinese)
         ]
         assert facts[0] == facts[1], key
+
+
+@pytest.mark.parametrize("page", ["docs/data-check.md", "docs/zh/data-check.md"])
+def test_every_kind_is_named_on_the_page_about_them(page: str) -> None:
+    text = (Path(__file__).parents[3] / page).read_text(encoding="utf-8")
+    rows = [line.split("|")[2] for line in text.splitlines() if line.startswith("|") and "`" in line]
+    assert sorted(re.findall(r"`([a-z-]+)`", " ".join(rows))) == sorted(kinds())
