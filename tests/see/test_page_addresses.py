@@ -7,14 +7,12 @@ import torch
 from playwright.sync_api import Browser, Page
 from torch import nn
 
+from pellucid.run import Run
 from pellucid.see.address import AddressError
 from pellucid.see.capture import capture
-from pellucid.see.decode import decode, trace_of_decoding
-from pellucid.see.html import write_page
 from pellucid.see.trace import Trace
 from tests.cli.conftest import Command, pellucid
 from tests.see.test_page import EXPLAIN, Opened, at, random_cells
-from tests.see.test_translation import made
 
 __all__ = ["pellucid"]
 pytestmark = pytest.mark.page
@@ -22,12 +20,11 @@ CROSS = "decoder.0.cross_attention"
 
 
 @pytest.fixture(scope="module")
-def translation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trace, Path]:
-    folder = tmp_path_factory.mktemp("addresses")
-    run = made(folder / "en-zh")
-    trace = trace_of_decoding(run, decode(run, "Save %s files", method="beam", beam=3))
-    trace.save(folder / "pass.safetensors")
-    return trace, write_page(trace, folder / "page.html", title="runs/en-zh")
+def translation(decoded: tuple[Run, Trace, Path]) -> tuple[Trace, Path]:
+    """The trace and its page, which stands beside the trace saved."""
+    _, trace, page = decoded
+    trace.save(page.with_name("pass.safetensors"))
+    return trace, page
 
 
 def fragment(page: Page) -> str:
