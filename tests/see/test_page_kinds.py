@@ -217,12 +217,10 @@ def test_the_panel_of_a_chosen_number_stays_as_it_is_while_others_are_pointed_at
         value = page.locator("aside .value").inner_text()
         page.evaluate("() => { document.querySelector('aside .value').mine = true }")
         canvas = page.locator("figure[data-step='first'] canvas").nth(1)
-        box = canvas.bounding_box()
-        assert box
-        page.mouse.move(box["x"] + 100, box["y"] + 90)
+        canvas.hover(position={"x": 100, "y": 90})
         page.wait_for_function("before => document.querySelector('aside .value').textContent !== before", arg=value)
         page.evaluate("() => { document.querySelector('aside .value').mine = 'pointed at' }")
-        page.mouse.move(box["x"] + 102, box["y"] + 91)  # within the same cell
+        canvas.hover(position={"x": 102, "y": 91})  # within the same cell
         page.wait_for_timeout(50)
         assert page.evaluate("() => document.querySelector('aside .value').mine") == "pointed at"
         page.mouse.move(2, 2)

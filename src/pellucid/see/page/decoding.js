@@ -189,7 +189,7 @@ function tree(source, state, draw, room) {
     own.forEach(lay);
     at.set(node.number, at.get(own[0].number));
   })(nodes.find(node => node.parent === null));
-  const gap = room < (columns.length + 1) * (WIDE + GAPX) ? GAPX / 2 : GAPX, wide = Math.max(NARROW, Math.min(WIDE, Math.floor(room / (columns.length + 1)) - gap));
+  const gap = room < (columns.length + 1) * (WIDE + GAPX) ? GAPX / 2 : GAPX, wide = Math.max(NARROW, Math.min(WIDE, Math.floor((room - 8) / (columns.length + 1)) - gap));
   const x = node => (node.position + 1) * (wide + gap), y = node => at.get(node.number) * (TALL + GAPY) + 4, wires = [], boxes = [];
   for (const node of nodes) {
     const on = node.parent === null || best.has(node.number), label = node.parent === null ? t("decoding.begin") : node.text;
