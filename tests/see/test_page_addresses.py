@@ -72,6 +72,9 @@ def test_what_the_command_line_prints_of_200_addresses_is_what_the_page_says(
         f"{CROSS}.weights&head=1,3",
         f"{CROSS}.output&show=head:3&position=1",
         f"{CROSS}.weights&scale=one",
+        f"{CROSS}.output&rows={CROSS}.output:size:2&columns={CROSS}.output:1",
+        f"{CROSS}.query&rows={CROSS}.query:3",
+        "embedding.weight&window=embedding.weight:4:2",
         "encoder.0.feed_forward.wide&tour=6",
         "/map&layer=1",
         "/map&backward",
@@ -92,6 +95,28 @@ def test_a_view_is_brought_back_by_its_address(browser: Browser, translation: tu
     with Opened(browser, translation[1], where) as page:  # as a friend opens it who was sent the address
         settled(page)
         assert (seen(page), fragment(page)) == (before, where)
+
+
+def test_how_a_reader_sorts_and_filters_a_matrix_stands_in_the_address(
+    browser: Browser, translation: tuple[Trace, Path]
+) -> None:
+    name = "encoder.0.self_attention.query.weight"
+    with Opened(browser, translation[1], f"#{name}") as page:
+        figure = page.locator(f"figure[data-step='{name}']")
+        figure.locator(".orders summary").click()
+        figure.locator("[data-filter]").fill("3")
+        page.keyboard.press("Enter")
+        page.wait_for_function("name => decodeURI(location.hash).includes(`&rows=${name}:size:3`)", arg=name)
+        rows = figure.evaluate("one => one.figure.rowOrder")
+        figure.locator("canvas").nth(1).click(position={"x": 60, "y": 30})  # a number of it
+        page.wait_for_function("() => pellucid.address.endsWith(']')")
+        settled(page)
+        assert f"&rows={name}:size:3" in fragment(page)
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        assert figure.evaluate("one => one.figure.rowOrder") == rows
+        norms = translation[0][name].value.norm(dim=1)
+        assert rows == norms.topk(3).indices.tolist()
 
 
 def test_a_slice_that_is_chosen_on_the_page_has_the_address_that_python_reads(
