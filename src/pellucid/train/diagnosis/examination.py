@@ -110,7 +110,7 @@ class Examination:
 
 def examine(run: "Run", task: Task | None = None) -> Examination | None:
     """Look at a run's weights and data; None if its task has no examples to show. Random state is left as it was."""
-    task = task or run.task
+    task = (task or run.task).apart()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return _examine(run, task)
@@ -347,14 +347,12 @@ def stepping_modes(run: "Run", task: Task) -> Modes | None:
     if len(recorded) < 2 or len(batches) < 2:
         return None
     losses: dict[bool, list[float]] = {True: [], False: []}
-    remembered = task.carried()
     for mode in (True, False):
         for batch in batches:
             task.carry({})
             copied = copy.deepcopy(model).train(mode)
             with torch.no_grad():
                 losses[mode].append(float(task.loss(copied, batch).total))
-    task.carry(remembered)
     return modes(losses, sum(recorded) / len(recorded), whole=True)
 
 
