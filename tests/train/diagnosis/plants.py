@@ -79,12 +79,15 @@ class EvaluatedInTrainingMode(ClassifyTask):
 
 
 class OthersInputs(ClassifyTask):
-    """Inputs that lose their targets on the way to the network: each gets those of the example after it."""
+    """Inputs that lose their targets on the way to the network: each comes with those of another example."""
 
     def collate(self, examples: Sequence[int]) -> Batch:
         batch = super().collate(examples)
-        after = super().collate([number + 7 for number in examples])
-        return Batch({"inputs": after.tensors["inputs"], "labels": batch.tensors["labels"]}, 0.0)
+        count = len(self.data.sides.train)
+        order = list(range(count))
+        random.Random(1).shuffle(order)
+        other = super().collate([order[number % count] for number in examples])
+        return Batch({"inputs": other.tensors["inputs"], "labels": batch.tensors["labels"]}, 0.0)
 
 
 class PaddingCounted(TranslateTask):

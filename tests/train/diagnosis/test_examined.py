@@ -86,7 +86,7 @@ def test_a_large_network_on_few_rows_overfits_and_dropout_makes_it_better(tmp_pa
     again = trained(cured(task, found, make), tmp_path / "again")
     after = [line["loss"] for line in again.metrics() if line["kind"] == "evaluation"]
     assert after[-1] < 0.95 * losses[-1]
-    assert "overfitting" not in diagnosed(again)
+    assert diagnosed(again).get("overfitting", {"number": 0.0})["number"] < found["number"]
 
 
 def test_examples_known_by_heart_are_named(tmp_path: Path) -> None:
@@ -246,8 +246,8 @@ def test_a_line_through_a_wave_is_too_little(tmp_path: Path) -> None:
 
 def test_inputs_of_other_examples_are_found(tmp_path: Path) -> None:
     path = written_rows(tmp_path / "digits.csv", *(part[:500] for part in known("digits")))
-    sections: dict[str, Any] = {"model": {"mlp": {"width": 256, "dropout": 0.0}}, "training": {"steps": 400}}
-    run = trained(rows_task(path, OthersInputs, **sections), tmp_path / "run")
+    network = {"mlp": {"width": 256, "depth": 2, "dropout": 0.0}}
+    run = trained(rows_task(path, OthersInputs, model=network, training={"steps": 400}), tmp_path / "run")
     assert "unused" in diagnosed(run)
 
 
@@ -285,11 +285,11 @@ def test_text_that_was_copied_to_both_sides_is_found(tmp_path: Path) -> None:
 
 
 def test_the_learning_curve_says_whether_more_data_would_help(tmp_path: Path) -> None:
-    few = curve(tmp_path, training={"steps": 200})
-    run = trained(few, tmp_path / "few")
+    path = written_rows(tmp_path / "digits.csv", *(part[:400] for part in known("digits")))
+    run = trained(rows_task(path), tmp_path / "few")
     before = sorted(path.name for path in run.path.iterdir())
     found = {one["illness"]: one for one in diagnose_fully(run, learning_curve=True)["findings"]}
-    assert found["too_little_data"]["plot"][0]["steps"] == [100, 200, 400]
+    assert found["too_little_data"]["plot"][0]["steps"] == [70, 140, 280]
     assert sorted(path.name for path in run.path.iterdir()) == sorted({*before, "diagnosis.json"})
     enough = trained(regress("curve:line", training={"steps": 300}), tmp_path / "enough")
     assert diagnose_fully(enough, learning_curve=True)["findings"] == []

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pellucid.train.diagnosis.references import best_guess, neighbours_mean, ridge_left_out
+from pellucid.train.diagnosis.references import best_guess, neighbours_median, ridge, ridge_left_out
 
 CLEAR = 0.2  # by which another class must be more probable than the given one
 OUTLYING = 6.0  # robust standard deviations: of normal errors 2 in a billion are beyond
@@ -75,17 +75,25 @@ def outlying(
 ) -> list[Suspect]:
     """Numbers further from what the others say of them than errors are: |e| > 6 robust standard deviations."""
     y = targets[:, None].float()
-    guesses = [neighbours_mean(x, y, x, without_self=True), ridge_left_out(x, y)]
+    straight = ridge_left_out(x, y)
+    usual = deviations(y - straight)[:, 0] <= OUTLYING
+    straight[~usual] = ridge(x[usual], y[usual], x[~usual])
+    straight[usual] = ridge_left_out(x[usual], y[usual])
+    guesses = [neighbours_median(x, y), straight]
     guess = min(guesses, key=lambda one: float((one - y).abs().median()))
-    errors = (y - guess)[:, 0]
-    deviation = SIGMA * float((errors - errors.median()).abs().median())
-    far = (errors.abs() / max(deviation, 1e-9)) if deviation else torch.zeros_like(errors)
+    far = deviations(y - guess)[:, 0]
     ordered = far.argsort(descending=True)
     return [
         Suspect(number, origin(number), f"{targets[number]:.3g}", f"{guess[number, 0]:.3g}", float(far[number]))
         for number in ordered.tolist()
         if float(far[number]) > OUTLYING
     ]
+
+
+def deviations(errors: Tensor) -> Tensor:
+    """How many robust standard deviations each error is from 0; none where more than half are equal."""
+    deviation = SIGMA * float((errors - errors.median()).abs().median())
+    return errors.abs() / deviation if deviation > 0 else torch.zeros_like(errors)
 
 
 def mismatched(gains: Float[Tensor, " example"], origin: Callable[[int], str]) -> list[Suspect]:

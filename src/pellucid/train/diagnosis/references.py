@@ -99,6 +99,13 @@ def neighbours_mean(x: Tensor, y: Tensor, asked: Tensor, without_self: bool = Fa
     return y[distances.topk(count, largest=False).indices].mean(1)
 
 
+def neighbours_median(x: Tensor, y: Tensor) -> Tensor:
+    """The median of the nearest other examples' targets, which one of them that is far out does not move."""
+    distances = torch.cdist(x, x).fill_diagonal_(torch.inf)
+    count = max(min(NEIGHBOURS, len(x) // 8), 1)
+    return y[distances.topk(count, largest=False).indices].median(1).values
+
+
 def ridge(x: Tensor, y: Tensor, asked: Tensor) -> Tensor:
     """y = [x 1] w with  (X^T X + r I) w = X^T y  (Hoerl & Kennard, 1970)."""
     wide, lifted = widened(x), regularized(widened(x))

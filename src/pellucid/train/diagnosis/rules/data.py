@@ -49,17 +49,22 @@ def used(found: Examination) -> float:
     return max(errors_apart(found_gains), *some) if some else errors_apart(found_gains)
 
 
+def belong_apart(found: Examination) -> bool:
+    """Whether neither the network nor what needs no training gets anything out of the inputs."""
+    without = related(found)
+    enough = len(found.swapped) >= UNRELATED_SEEN and without is not None
+    return enough and (without or 0.0) <= UNRELATED_ERRORS and used(found) <= UNUSED_ERRORS
+
+
 def unrelated(chart: Chart) -> Sequence[Finding]:
     """The inputs do not tell the targets: with others' inputs the loss is as low as with the right ones.
 
     Neither the network nor what needs no training gets anything out of them on the held-out side.
     """
     found = chart.examination
-    if found is None or len(found.swapped) < UNRELATED_SEEN:
+    if found is None or not belong_apart(found):
         return []
-    without, within = related(found), used(found)
-    if without is None or without > UNRELATED_ERRORS or within > UNUSED_ERRORS:
-        return []
+    without, within = related(found) or 0.0, used(found)
     return [
         Finding(
             "unrelated",
@@ -86,7 +91,7 @@ def unused(chart: Chart) -> Sequence[Finding]:
     if without is None or without < SURELY or within > UNUSED_ERRORS:
         return []
     still = float(gains(found).abs().max()) < UNUSED_STILL * found.held_out.guess
-    heart = found.last is not None and found.last[0].mean < (1 - UNUSED_LEARNED) * found.last[0].guess
+    heart = chart.loss_around(chart.last) < (1 - UNUSED_LEARNED) * found.train.guess
     if not still and not heart:
         return []  # it has learned nothing at all, which is underfitting
     return [
@@ -149,10 +154,7 @@ def class_imbalance(chart: Chart) -> Sequence[Finding]:
 def label_noise(chart: Chart) -> Sequence[Finding]:
     """Training examples are called what all others say they are not; `lines` names them, the surest first."""
     found = chart.examination
-    if found is None or not found.suspects:
-        return []
-    without = related(found)
-    if without is not None and without <= UNRELATED_ERRORS:
+    if found is None or not found.suspects or (found.classes and belong_apart(found)):
         return []  # where nothing tells the targets, none of them is wrong
     looked = found.looked_at
     share = len(found.suspects) / max(looked, 1)

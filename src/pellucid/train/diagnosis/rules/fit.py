@@ -25,6 +25,7 @@ from pellucid.train.diagnosis.thresholds import (
     SURELY,
     UNDERFIT_FALLING,
     UNDERFIT_GUESS,
+    UNDERFIT_KNOWN,
     UNDERFIT_WORSE,
 )
 
@@ -144,7 +145,7 @@ def distribution(train: Examined, held_out: Examined) -> tuple[Series, Series]:
 def underfitting(chart: Chart) -> Sequence[Finding]:
     """Both losses are high and close: what needs no training does better, or guessing without inputs as well."""
     found = chart.examination
-    if found is None:
+    if found is None or chart.loss_around(chart.last) < UNDERFIT_KNOWN * found.train.mean:
         return []
     guess, items = found.held_out.guess, found.held_out.items.clamp(min=1)
     if not guess > 0 or not (math.isfinite(found.train.mean) and math.isfinite(found.held_out.mean)):
@@ -155,7 +156,8 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
     if found.reference is not None:
         known = float(found.reference.losses.sum() / found.held_out.items.sum())
         told = errors_apart((found.held_out.uninformed - found.reference.losses) / items) > SURELY
-        if errors_apart((found.held_out.losses - found.reference.losses) / items) > SURELY:
+        plain = chart.config.get("class_weights", "none") == "none"  # else it minimizes another loss
+        if plain and errors_apart((found.held_out.losses - found.reference.losses) / items) > SURELY:
             worse = min(found.held_out.mean, found.train.mean) - known
             name = found.reference.name
     nothing = min(found.held_out.mean, found.train.mean) > UNDERFIT_GUESS * guess and told
