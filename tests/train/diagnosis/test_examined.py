@@ -25,7 +25,7 @@ from tests.train.diagnosis.plants import (
     rows_task,
     written_rows,
 )
-from tests.train.diagnosis.trainings import TASKS, curve, language, merged, settled, trained, translator
+from tests.train.diagnosis.trainings import TASKS, curve, language, merged, settled, trained, translator, waves
 
 
 def regress(files: str, **sections: Any) -> RegressTask:
@@ -285,11 +285,11 @@ def test_text_that_was_copied_to_both_sides_is_found(tmp_path: Path) -> None:
 
 
 def test_the_learning_curve_says_whether_more_data_would_help(tmp_path: Path) -> None:
-    path = written_rows(tmp_path / "digits.csv", *(part[:400] for part in known("digits")))
-    run = trained(rows_task(path), tmp_path / "few")
+    few = curve(tmp_path, data={"files": [str(waves(tmp_path, rows=200))]})
+    run = trained(few, tmp_path / "few")
     before = sorted(path.name for path in run.path.iterdir())
     found = {one["illness"]: one for one in diagnose_fully(run, learning_curve=True)["findings"]}
-    assert found["too_little_data"]["plot"][0]["steps"] == [70, 140, 280]
+    assert found["too_little_data"]["plot"][0]["steps"] == [35, 70, 140]
     assert sorted(path.name for path in run.path.iterdir()) == sorted({*before, "diagnosis.json"})
     enough = trained(regress("curve:line", training={"steps": 300}), tmp_path / "enough")
     assert diagnose_fully(enough, learning_curve=True)["findings"] == []
