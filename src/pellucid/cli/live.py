@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from pellucid.cli.console import duration, err, millions, out, print_json
 from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
+from pellucid.words import spoken
 
 Event = Mapping[str, Any]
 REFRESH = 20  # steps between two updates of the text beside the bar, so that it can be read
@@ -33,6 +34,7 @@ class Live:
         self.tested: Event | None = None
         self._score = ""
         self._loss = self._rate = 0.0
+        self._step_shown = 0
         self._bar: Progress | None = None
 
     def show(self, event: Event) -> None:
@@ -85,6 +87,7 @@ class Live:
         self._bar.start()
 
     def _step(self, event: Event) -> None:
+        self._step_shown = event["step"]
         first = not self._loss
         self._loss = event["loss"] if first else SMOOTH * self._loss + (1 - SMOOTH) * event["loss"]
         rate = event["tokens_per_second"]
@@ -107,6 +110,13 @@ class Live:
         self._score = self.outcome.score_text(event["scores"])
         if not self.json:
             self.outcome.evaluation(event)
+
+    def _finding(self, event: Event) -> None:
+        """What the doctor sees while it trains, once."""
+        said = event["said"][spoken()]
+        sure = say("doctor.sure", percent=f"{100 * event['sure']:.0f}")
+        step = self._step_shown if event["step"] is None else event["step"]
+        self._say("doctor.live", step=f"{step:,}", title=said["title"], sure=sure)
 
     def _warning(self, event: Event) -> None:
         err.print(f"{say('warning')} {event['text']}", markup=False)

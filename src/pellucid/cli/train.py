@@ -21,6 +21,7 @@ from pellucid.cli.options import (
 )
 from pellucid.cli.words import say
 from pellucid.errors import ConfigError
+from pellucid.words import spoken
 
 if TYPE_CHECKING:
     from pellucid.config import RunConfig
@@ -137,3 +138,15 @@ def finish(live: Live, run: "Run") -> None:
         return
     out.print()
     live.outcome.print_outcome(run, live.tested)
+    tell_findings(run)
+
+
+def tell_findings(run: "Run") -> None:
+    """One line on what the doctor found, if it found anything."""
+    from pellucid.train.diagnosis.diagnose import diagnosis_in
+
+    found = diagnosis_in(run)
+    titles = [finding["said"][spoken()]["title"] for finding in found["findings"]] if found else []
+    if titles:
+        out.print()
+        out.print(say("doctor.found", titles="; ".join(titles), run=run.path), markup=False)

@@ -13,8 +13,10 @@ from typing import Any
 
 from pellucid.files import write_text
 from pellucid.see.look import embedded, look
+from pellucid.see.report.diagnosis import diagnosis, words_of
 from pellucid.see.report.elements import Body, Section, composed, copied, heading, named_values, paragraph
 from pellucid.see.report.facts import Facts, gather
+from pellucid.see.report.layers import layers
 from pellucid.see.report.parts import part_of
 from pellucid.see.report.plots import Plot, each_and_smoothed, lines, loss, of_steps
 from pellucid.see.report.words import both_of, words
@@ -35,7 +37,8 @@ def write_report(folder: Path) -> Path:
 
 def page(facts: Facts, sections: Sequence[Section]) -> str:
     """The whole page, from the sections that have something to show."""
-    both = both_of(facts.task)
+    own = words_of(facts)
+    both = both_of(facts.task, own)
     there = [section for section in sections if section.body]
     plots = [piece for section in there for piece in section.body if isinstance(piece, Plot)]
     links = "".join(
@@ -52,7 +55,7 @@ def page(facts: Facts, sections: Sequence[Section]) -> str:
         "plots": {plot.name: {"traces": plot.traces, "layout": plot.layout, "steps": plot.steps} for plot in plots},
         "step": first_shown(facts),
         "last": facts.steps[-1]["step"] if facts.steps else 0,
-        "words": {language: words(facts.task, language) for language in LANGUAGES},
+        "words": {language: {**words(facts.task, language), **own[language]} for language in LANGUAGES},
     }
     return f"""<!doctype html>
 <html lang="en">
@@ -83,8 +86,10 @@ def sections(facts: Facts) -> list[Section]:
     part = part_of(facts)
     return [
         Section("verdict", part.verdict(facts) if facts.test is not None else unscored(facts)),
+        Section("diagnosis", diagnosis(facts)),
         *part.sections(facts),
         Section("curves", curves(facts, part.curves(facts))),
+        Section("layers", layers(facts)),
         Section("data", [] if facts.data is None else shown(part.data(facts))),
         Section("setup", setup(facts)),
         Section("next", next_steps(facts, part.next_steps(facts))),
