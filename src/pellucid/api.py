@@ -99,6 +99,7 @@ def _train(
         "threads": plan.training.threads,
         "workers": workers.size,
         "matmul": plan.matrix_rates,
+        **({"recorded": plan.recorded.told()} if plan.recorded else {}),
     }
     watcher(planned)
     workers.first(lambda: run.append_metrics([about, planned]))

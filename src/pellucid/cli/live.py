@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from pellucid.cli.console import duration, err, millions, out, print_json
+from pellucid.cli.console import duration, err, millions, out, print_json, size_of
 from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
 from pellucid.words import spoken
@@ -34,7 +34,8 @@ class Live:
         self.tested: Event | None = None
         self._score = ""
         self._loss = self._rate = 0.0
-        self._step_shown = 0
+        self._step_shown = self._kept = self._kept_bytes = 0
+        self._kept_seconds = 0.0
         self._bar: Progress | None = None
 
     def show(self, event: Event) -> None:
@@ -68,6 +69,10 @@ class Live:
             threads=event["threads"],
             workers=event["workers"],
         )
+        if "recorded" in event:
+            told = event["recorded"]
+            every = say("train.recording_every", every=f"{told['every']:,}") if told["every"] else ""
+            self._say("train.recording", count=told["snapshots"], every=every, size=size_of(told["bytes"]))
 
     def start(self, steps: int) -> None:
         """Open the bar."""
@@ -111,6 +116,11 @@ class Live:
         if not self.json:
             self.outcome.evaluation(event)
 
+    def _recorded(self, event: Event) -> None:
+        self._kept += len(event["steps"])
+        self._kept_bytes += event["bytes"]
+        self._kept_seconds += event["seconds"]
+
     def _finding(self, event: Event) -> None:
         """What the doctor sees while it trains, once."""
         said = event["said"][spoken()]
@@ -134,6 +144,14 @@ class Live:
             reason=say(key),
             best=f"{event['best_step']:,}",
         )
+        if self._kept:
+            self._say(
+                "train.recorded",
+                count=self._kept,
+                size=size_of(self._kept_bytes),
+                seconds=f"{self._kept_seconds:.1f}",
+                share=f"{100 * self._kept_seconds / max(event['seconds'], 1e-9):.1f}",
+            )
 
     def _test(self, event: Event) -> None:
         self.tested = event

@@ -14,10 +14,12 @@ from pellucid.cli.options import (
     DropoutShare,
     JsonEvents,
     LearningRate,
+    Record,
     RunsFolder,
     Settings,
     Steps,
     Threads,
+    recorded,
 )
 from pellucid.cli.words import say
 from pellucid.errors import ConfigError
@@ -50,6 +52,7 @@ def translate(
     batch_tokens: Annotated[int | None, typer.Option(help="Target tokens in a batch.")] = None,
     learning_rate: LearningRate = None,
     dropout: DropoutShare = None,
+    record: Record = None,
     device: Device = None,
     threads: Threads = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the columns of a table.")] = None,
@@ -68,6 +71,7 @@ def translate(
             "steps": steps,
             "tokens": tokens,
             "seed": seed,
+            "record": recorded(record),
             "batch_tokens": batch_tokens,
             "learning_rate": learning_rate,
             "device": device,

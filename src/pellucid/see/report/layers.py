@@ -25,7 +25,8 @@ def ratio(told: Told) -> float | None:
 
 def silent(told: Told) -> float | None:
     """The share of an activation that no longer answers: zeros of a relu, what is flat of all others."""
-    return told.get("zeros", told.get("flat"))
+    found: float | None = told.get("zeros", told.get("flat"))
+    return found
 
 
 COLUMNS: dict[str, Callable[[Told], float | None]] = {
