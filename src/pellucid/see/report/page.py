@@ -19,6 +19,7 @@ from pellucid.see.report.facts import Facts, gather
 from pellucid.see.report.layers import layers
 from pellucid.see.report.parts import part_of
 from pellucid.see.report.plots import Plot, each_and_smoothed, lines, loss, of_steps
+from pellucid.see.report.recorded import recorded
 from pellucid.see.report.words import both_of, words
 from pellucid.words import LANGUAGES
 
@@ -31,7 +32,7 @@ def write_report(folder: Path) -> Path:
     """Write `report.html` into a run folder, finished or not; returns its path. Raises RunError if it is none."""
     path = folder / "report.html"
     facts = gather(folder)
-    write_text(path, page(facts, sections(facts)))
+    write_text(path, page(facts, sections(facts, recorded(facts, folder))))
     return path
 
 
@@ -81,7 +82,7 @@ def page(facts: Facts, sections: Sequence[Section]) -> str:
 """
 
 
-def sections(facts: Facts) -> list[Section]:
+def sections(facts: Facts, looked_back: Body = ()) -> list[Section]:
     """All of a report, in the order in which it is read. Raises RunError if the run's task is none of ours."""
     part = part_of(facts)
     return [
@@ -90,6 +91,7 @@ def sections(facts: Facts) -> list[Section]:
         *part.sections(facts),
         Section("curves", curves(facts, part.curves(facts))),
         Section("layers", layers(facts)),
+        Section("recorded", looked_back),
         Section("data", [] if facts.data is None else shown(part.data(facts))),
         Section("setup", setup(facts)),
         Section("next", next_steps(facts, part.next_steps(facts))),
