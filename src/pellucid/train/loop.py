@@ -6,7 +6,7 @@ It may be stopped or killed at any moment: what it saves is enough to go on to b
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -14,13 +14,12 @@ from torch import nn
 
 from pellucid.errors import RunError, TrainingError
 from pellucid.run import Run
-from pellucid.tasks.task import Batch, Task
-from pellucid.train.clipping import clip_gradients
+from pellucid.tasks.task import Task
+from pellucid.train.learner import Learner, batches_from
 from pellucid.train.memory import give_freed_memory_back
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.plan import prepare_device
-from pellucid.train.precision import autocast
 from pellucid.train.schedule import learning_rate
 from pellucid.train.state import Counters, MovingAverage, carried_of, carried_state, pack, random_state, unpack
 
@@ -59,16 +58,17 @@ class Trainer:
         self._unwritten: list[Event] = []
         self._last_save = self._save_seconds = 0.0
         self._resume()
-        self.objective = workers.objective(task, self.model)
+        self.learner = Learner(task, self.model, self.optimizer, self.average, workers, self.config.precision)
+        self.objective = self.learner.objective
 
     def train(self) -> None:
         """Train to the last step, or until stopping early or being asked to stop; saves before it returns."""
-        config, counters, workers = self.config, self.counters, self.workers
+        config, counters, workers, learner = self.config, self.counters, self.workers, self.learner
         steps = config.steps
         assert steps is not None, "make_plan settles the steps"
         began = self.clock() - counters.seconds
         reason = self._reason_to_end(steps)
-        batches = self._batches()
+        batches = batches_from(self.task, workers, self.device, counters)
         while reason is None:
             started = self.clock()
             step = counters.step + 1
@@ -78,22 +78,16 @@ class Trainer:
             loss = tokens = padding = 0.0
             for more in reversed(range(config.accumulate)):
                 batch, counts = next(batches)
-                with workers.keeping(self.objective, more > 0):
-                    with autocast(config.precision, self.device):
-                        losses = self.objective(batch)
-                    count = losses.count * counts
-                    weight = workers.weight(count) / config.accumulate
-                    (losses.total * (weight * workers.size)).backward()  # the gradients' mean is taken, not their sum
-                loss += losses.total.item() * weight
+                mean, count, weight = learner.backward(batch, counts, more > 0)
+                loss += mean * weight
                 tokens += count
                 padding += batch.padding * weight
             loss, tokens, padding = workers.sum(loss, tokens, padding)
-            norm = clip_gradients(self.model.parameters(), config.clip)
+            norm = learner.clip()
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise self._diverged(step, loss, norm)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self.average.update(self.model, step)
+            learner.update(step)
+            learner.clear()
             counters.step, counters.tokens = step, counters.tokens + int(tokens)
             counters.seconds = self.clock() - began
             self._note(
@@ -123,21 +117,6 @@ class Trainer:
         )
         self._save(with_end=True)
         give_freed_memory_back()
-
-    def _batches(self) -> Iterator[tuple[Batch, bool]]:
-        """This worker's shares of the batches from where the counters stand, epoch after epoch, and whether they count.
-
-        The counters are kept in step.
-        """
-        counters = self.counters
-        while True:
-            epoch = self.task.epoch(counters.epoch)
-            for examples in epoch[counters.position :]:
-                share, counts = self.workers.share(examples)
-                batch = self.task.collate(share).to(self.device)
-                counters.position += 1
-                yield batch, counts
-            counters.epoch, counters.position = counters.epoch + 1, 0
 
     def _reason_to_end(self, steps: int) -> str | None:
         counters = self.counters

@@ -4,10 +4,9 @@ All of it is found before the first step and written to config.toml, so that the
 without a clock: the schedule depends on steps, never on time.
 """
 
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,13 +15,13 @@ from pellucid.config import TrainingConfig, parse_budget
 from pellucid.errors import ConfigError
 from pellucid.models.parameters import count_parameters
 from pellucid.tasks.task import Task
-from pellucid.train.clipping import clip_gradients
+from pellucid.train.learner import Learner, batches_from
 from pellucid.train.memory import keep_freed_memory
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
-from pellucid.train.precision import autocast, faster, finish, matrix_rates
+from pellucid.train.precision import faster, finish, matrix_rates
 from pellucid.train.schedule import rate_for_width
-from pellucid.train.state import MovingAverage
+from pellucid.train.state import Counters, MovingAverage
 
 DEFAULT_BUDGET = "10m"
 TRIAL_SECONDS, TRIAL_STEPS = 4.0, 40  # of measuring; whichever ends first
@@ -122,34 +121,22 @@ def _trial(
     device: torch.device,
 ) -> tuple[float, float]:
     """Mean seconds and mean items (tokens) of one batch, forward, backward and update included."""
-    objective = workers.objective(task, model)
     optimizer, average = make_optimizer(model, task.training, precision), MovingAverage(model, task.training.average)
-    began, batches, tokens = clock(), 0, 0.0
-    for number, examples in enumerate(_repeated(task)):
+    learner = Learner(task, model, optimizer, average, workers, precision)
+    began, done, tokens = clock(), 0, 0.0
+    for number, (batch, counts) in enumerate(batches_from(task, workers, device, Counters())):
         if number == 2:  # the first two warm the caches up
             finish(device)
-            began, batches, tokens = clock(), 0, 0.0
-        if workers.any(batches > 0 and (clock() - began > TRIAL_SECONDS or batches >= TRIAL_STEPS)):
+            began, done, tokens = clock(), 0, 0.0
+        if workers.any(done > 0 and (clock() - began > TRIAL_SECONDS or done >= TRIAL_STEPS)):
             break
-        share, counts = workers.share(examples)
-        batch = task.collate(share).to(device)
-        with autocast(precision, device):
-            losses = objective(batch)
-        count = losses.count * counts
-        (losses.total * (workers.weight(count) * workers.size)).backward()
-        clip_gradients(model.parameters(), task.training.clip)
-        optimizer.step()
-        optimizer.zero_grad()
-        average.update(model, number)
-        batches, tokens = batches + 1, tokens + count
+        _, count, _ = learner.backward(batch, counts, more=False)
+        learner.clip()
+        learner.update(number)
+        learner.clear()
+        done, tokens = done + 1, tokens + count
     finish(device)
-    return (clock() - began) / batches, workers.sum(tokens)[0] / batches
-
-
-def _repeated(task: Task) -> Iterator[Sequence[int]]:
-    """Epoch after epoch: a small table has few batches."""
-    for number in itertools.count():
-        yield from task.epoch(number)
+    return (clock() - began) / done, workers.sum(tokens)[0] / done
 
 
 def _evaluate_every(steps: int, step_seconds: float) -> int:
