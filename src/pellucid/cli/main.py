@@ -14,6 +14,7 @@ from pellucid.cli import (
     data,
     demo,
     demo_memory,
+    doctor,
     evaluate,
     export,
     generate,
@@ -63,6 +64,7 @@ app.command("neighbours")(neighbours.neighbours)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("report")(report.report)
+app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)
 app.add_typer(data_app, name="data")
 corpus_app.command("interface-strings")(corpus.interface_strings)

@@ -7,6 +7,7 @@ without a clock: the schedule depends on steps, never on time.
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,7 @@ from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.precision import faster, finish, matrix_rates
 from pellucid.train.schedule import rate_for_width
 from pellucid.train.state import Counters, MovingAverage
+from pellucid.train.watching import Watching, watch_every
 
 DEFAULT_BUDGET = "10m"
 TRIAL_SECONDS, TRIAL_STEPS = 4.0, 40  # of measuring; whichever ends first
@@ -83,7 +85,7 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, worker
             measured = matrix_rates(_rows(task, workers), width, device)
             rates = workers.first(lambda: measured)
         precision = faster(rates) if training.precision == "auto" else training.precision
-        seconds, tokens = _trial(task, model, precision, clock, workers, device)
+        seconds, tokens, look = _trial(task, model, precision, clock, workers, device)
         task.carry({})
     steps = training.steps
     items = getattr(training, training.ITEMS) if training.ITEMS else None
@@ -101,6 +103,7 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, worker
         precision=precision,
         threads=torch.get_num_threads(),
         evaluate_every=training.evaluate_every or _evaluate_every(steps, step_seconds),
+        watch=watch_every(steps, step_seconds, look) if training.watch is None else training.watch,
     )
     plan = Plan(settled, count_parameters(model), tokens / seconds, {name: round(r) for name, r in rates.items()})
     return workers.first(lambda: plan)
@@ -119,24 +122,40 @@ def _trial(
     clock: Callable[[], float],
     workers: Workers,
     device: torch.device,
-) -> tuple[float, float]:
-    """Mean seconds and mean items (tokens) of one batch, forward, backward and update included."""
+) -> tuple[float, float, float]:
+    """Mean seconds and mean items (tokens) of one batch, forward, backward and update included; seconds of a look."""
     optimizer, average = make_optimizer(model, task.training, precision), MovingAverage(model, task.training.average)
     learner = Learner(task, model, optimizer, average, workers, precision)
-    began, done, tokens = clock(), 0, 0.0
-    for number, (batch, counts) in enumerate(batches_from(task, workers, device, Counters())):
-        if number == 2:  # the first two warm the caches up
-            finish(device)
-            began, done, tokens = clock(), 0, 0.0
-        if workers.any(done > 0 and (clock() - began > TRIAL_SECONDS or done >= TRIAL_STEPS)):
-            break
-        _, count, _ = learner.backward(batch, counts, more=False)
+    watching = Watching(model, every=1, steps=1)
+    batches = enumerate(batches_from(task, workers, device, Counters()))
+
+    def batch_of(looking: bool = False) -> float:
+        number, (batch, counts) = next(batches)
+        with watching.listening() if looking else nullcontext():
+            _, count, _ = learner.backward(batch, counts, more=False)
+        if looking:
+            watching.slopes()
         learner.clip()
         learner.update(number)
         learner.clear()
-        done, tokens = done + 1, tokens + count
+        if looking:
+            watching.told()
+        return float(count)
+
+    for _ in range(2):  # these warm the caches up
+        batch_of()
     finish(device)
-    return (clock() - began) / done, workers.sum(tokens)[0] / done
+    began, done, tokens = clock(), 0, 0.0
+    while not workers.any(done > 0 and (clock() - began > TRIAL_SECONDS or done >= TRIAL_STEPS)):
+        done, tokens = done + 1, tokens + batch_of()
+    finish(device)
+    seconds = (clock() - began) / done
+    batch_of(looking=True)
+    began = clock()
+    batch_of(looking=True)
+    finish(device)
+    look = max(clock() - began - seconds, 0.0)
+    return seconds, workers.sum(tokens)[0] / done, look
 
 
 def _evaluate_every(steps: int, step_seconds: float) -> int:
