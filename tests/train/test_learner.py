@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import TrainingError
+from pellucid.models.language import LanguageModelConfig, build_language_model
 from pellucid.run import Run
 from pellucid.tasks.classify import ClassifyConfig, ClassifyTask
 from pellucid.tasks.regress import RegressConfig, RegressTask
@@ -176,6 +177,15 @@ def test_batches_cut_at_once_are_those_collated_one_by_one(
         for one, other in zip(cut, collated, strict=True):
             assert one.tensors.keys() == other.tensors.keys()
             assert all(torch.equal(one.tensors[name], other.tensors[name]) for name in one.tensors)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "gpt"])
+def test_every_weight_of_a_language_model_has_a_gradient_as_flat_memory_takes_for_granted(cell: str) -> None:
+    config = LanguageModelConfig.parse({"cell": cell, "width": 16, "layers": 2, "context": 8})
+    model = build_language_model(config, 11)
+    logits = model(torch.zeros(2, 8, dtype=torch.long))
+    (logits[0] if isinstance(logits, tuple) else logits).sum().backward()
+    assert [name for name, one in model.named_parameters() if one.grad is None] == []
 
 
 def test_a_training_cut_in_the_middle_of_an_epoch_resumes_to_the_same_bits(tmp_path: Path) -> None:
