@@ -22,7 +22,7 @@ def cut_batches(rows: Mapping[str, Tensor], order: Tensor, batch: int, first: in
     start = first - first % together
     while start * batch < len(order):
         chosen = order[start * batch : (start + together) * batch]
-        pieces = [torch.split(tensor[chosen], batch) for tensor in rows.values()]
+        pieces = [torch.split(tensor.index_select(0, chosen), batch) for tensor in rows.values()]
         for number, tensors in enumerate(zip(*pieces, strict=True), start):
             if number >= first:
                 yield dict(zip(rows, tensors, strict=True))

@@ -28,7 +28,8 @@ from pellucid.train.watching import Watching, places_of
 Event = Mapping[str, Any]
 Watcher = Callable[[Event], None]
 SAVING_SHARE = 0.05  # of the time that may go into saving states
-LINES_KEPT = 20  # step lines written to disk together
+LINES_KEPT, MOST_KEPT = 20, 1000  # step lines written to disk together, at least and at most
+WRITING_PAUSE = 0.5  # seconds between two such writings: opening a file takes as long as some steps of a small network
 
 
 class Trainer:
@@ -58,7 +59,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, self.config, self.config.precision)
         self.counters = Counters()
         self._unwritten: list[Event] = []
-        self._last_save = self._save_seconds = 0.0
+        self._last_save = self._save_seconds = self._last_write = 0.0
         self.watching = Watching(self.model, self.config.watch or 0, self.config.steps or 0)
         self._resume()
         self.learner = Learner(task, self.model, self.optimizer, self.average, workers, self.config.precision)
@@ -168,12 +169,14 @@ class Trainer:
         """Tell the watcher, and keep the line for metrics.jsonl; lines go to disk some at a time, the last alone."""
         self._unwritten.append(event)
         self.watcher(event)
-        if len(self._unwritten) >= LINES_KEPT and event["kind"] != "end":
+        kept = len(self._unwritten)
+        due = kept >= MOST_KEPT or (kept >= LINES_KEPT and self.clock() - self._last_write > WRITING_PAUSE)
+        if due and event["kind"] != "end":
             self._write_metrics()
 
     def _write_metrics(self) -> None:
         self.counters.metrics_bytes = self.workers.first(lambda: self.run.append_metrics(self._unwritten))
-        self._unwritten = []
+        self._unwritten, self._last_write = [], self.clock()
 
     def _time_to_save(self) -> bool:
         """Every `save_every` seconds, but never more than a small share of the time."""
