@@ -10,7 +10,9 @@ import typer
 
 from pellucid import __version__
 from pellucid.cli import (
+    compare,
     corpus,
+    cure,
     data,
     demo,
     demo_memory,
@@ -63,6 +65,8 @@ app.command("neighbours")(neighbours.neighbours)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("report")(report.report)
+app.command("cure")(cure.cure)
+app.command("compare")(compare.compare)
 data_app.command("show")(data.show)
 app.add_typer(data_app, name="data")
 corpus_app.command("interface-strings")(corpus.interface_strings)

@@ -35,7 +35,13 @@ def write_report(folder: Path) -> Path:
 
 def page(facts: Facts, sections: Sequence[Section]) -> str:
     """The whole page, from the sections that have something to show."""
-    both = both_of(facts.task)
+    last = facts.steps[-1]["step"] if facts.steps else 0
+    return framed(facts.task, facts.name, facts.run, sections, step=first_shown(facts), last=last)
+
+
+def framed(said: str, name: str, where: str, sections: Sequence[Section], *, step: int, last: int) -> str:
+    """A page in the report's look, its words those of `said`; plots over steps go to `last`, and `step` is chosen."""
+    both = both_of(said)
     there = [section for section in sections if section.body]
     plots = [piece for section in there for piece in section.body if isinstance(piece, Plot)]
     links = "".join(
@@ -48,22 +54,22 @@ def page(facts: Facts, sections: Sequence[Section]) -> str:
         for section in there
     )
     facts_shown = {
-        "name": facts.name,
+        "name": name,
         "plots": {plot.name: {"traces": plot.traces, "layout": plot.layout, "steps": plot.steps} for plot in plots},
-        "step": first_shown(facts),
-        "last": facts.steps[-1]["step"] if facts.steps else 0,
-        "words": {language: words(facts.task, language) for language in LANGUAGES},
+        "step": step,
+        "last": last,
+        "words": {language: words(said, language) for language in LANGUAGES},
     }
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>{escape(facts.name)} · Pellucid</title>
+<title>{escape(name)} · Pellucid</title>
 <link rel="icon" href="data:,">
 <style>{look()}{_file("page.css")}</style>
 <body class="report">
-<header><h1>Pellucid<span class="unseen">: {both("title")}</span></h1><span class="where">{escape(facts.run)}</span>
+<header><h1>Pellucid<span class="unseen">: {both("title")}</span></h1><span class="where">{escape(where)}</span>
 <span class="right"><button id="language" type="button">{LANGUAGE_BUTTON}</button></span></header>
 <div class="places">
 <nav aria-labelledby="title-sections"><div><h2 id="title-sections">{both("sections")}</h2>
