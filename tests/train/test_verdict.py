@@ -90,7 +90,8 @@ def test_a_change_that_raises_the_score_alike_with_every_seed_helped() -> None:
     effect = verdict_of(scores(80, 82, 81), scores(84.9, 87.1, 86))
     assert (effect.verdict, effect.reason, effect.method) == ("helped", "above", "paired")
     assert effect.differences == pytest.approx({1: 4.9, 2: 5.1, 3: 5.0})
-    assert effect.low is not None and effect.low > 0
+    assert effect.low is not None
+    assert effect.low > 0
 
 
 def test_the_same_numbers_are_worse_where_less_is_better() -> None:
@@ -107,7 +108,8 @@ def test_pairing_sees_what_the_spread_of_seeds_would_hide() -> None:
 def test_a_difference_that_seeds_make_as_well_is_within_noise() -> None:
     effect = verdict_of(scores(80, 82, 81), scores(84, 80, 83))
     assert (effect.verdict, effect.reason) == ("noise", "both")
-    assert effect.low is not None and effect.high is not None
+    assert effect.low is not None
+    assert effect.high is not None
     assert effect.low < 0 < effect.high
 
 
@@ -156,7 +158,8 @@ def test_of_several_comparisons_each_interval_is_wider() -> None:
     before, after = scores(80, 82, 81), scores(84.5, 87.5, 86)
     one, four = verdict_of(before, after), verdict_of(before, after, comparisons=4)
     assert four.level == pytest.approx(0.9875)
-    assert one.high is not None and four.high is not None
+    assert one.high is not None
+    assert four.high is not None
     assert four.high > one.high
 
 

@@ -201,6 +201,8 @@ def field_of(config: RunConfig, name: str) -> str:
     if name in fields:
         return _permitted(name)
     called = [field for field in fields if field.endswith(f".{name}")]
+    for field in REFUSED.keys() & set(called):
+        return _permitted(field)
     open_to_change = [field for field in called if _refusal(field) is None]
     if len(open_to_change) == 1:
         return open_to_change[0]
