@@ -184,7 +184,7 @@ def compare(runs: Sequence[Run | str | Path], page: str | Path | None = None) ->
             continue
         paths = runs_in(Path(one)) if Path(one).is_dir() else []
         opened += [Run.open(path) for path in paths or [Path(one)]]
-    found = compared_runs(opened, " / ".join(dict.fromkeys(run.name for run in opened)))
+    found = compared_runs(opened)
     if page is not None:
         try:
             write_text(Path(page), comparison_page(found.json()))

@@ -389,6 +389,15 @@ def test_cures_of_another_run_that_had_the_name_are_not_taken_for_this_ones(run:
     assert "wine.cures" in error.value.mend
 
 
+def test_no_seed_that_was_trained_before_can_be_left_out(run: Path) -> None:
+    pellucid.cure(run, "clip=0.1", seeds="1,2,7")
+    events: list[Event] = []
+    found = pellucid.cure(run, "clip=0.1", seeds=1, watcher=events.append)
+    assert found is not None
+    assert list(found.effects[0].differences) == [1, 2, 7]
+    assert not [event for event in events if event["kind"] == "step"]
+
+
 def test_one_seed_gets_no_verdict(run: Path) -> None:
     found = pellucid.cure(run, "learning_rate=1e-5", seeds=1)
     assert found is not None

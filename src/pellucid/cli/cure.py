@@ -15,7 +15,7 @@ from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
 
 Event = Mapping[str, Any]
-OVER = ("original", "done", "failed")  # states of a training that is not made again
+OVER = ("original", "done", "failed")  # of train/cure.py: states of a training that is not made again
 
 
 def cure(

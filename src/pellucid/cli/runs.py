@@ -55,7 +55,7 @@ def runs(
     out.print(table)
     for run in found:
         if run["cures"]:
-            said = ", ".join(
+            said = "; ".join(
                 say("runs.cure", what=one["what"], verdict=say(f"verdict.{one['verdict']}")) for one in run["cures"]
             )
             out.print(say("runs.cures", folder=f"{run['path']}{CURES}", cures=said), style="dim", markup=False)

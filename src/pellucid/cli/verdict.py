@@ -10,17 +10,18 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from pellucid.cli.console import one_line, out
 from pellucid.cli.words import say
 from pellucid.see.report.comparison import (
-    about_cure,
     about_gap,
     figure,
     group_name,
     number,
+    remarks,
     sentences,
     setting,
     signed,
@@ -56,11 +57,7 @@ def print_verdict(told: Told) -> None:
     for head, *rest in sentences(told):
         out.print(Text(_sentence(*head), style="bold"))
         _print_sentences(rest)
-    if told["cured"]:
-        _print_sentences(about_cure(told))
-    if len(told["effects"]) > 1:
-        level = f"{100 * told['effects'][0]['level']:.3g}"
-        _print_sentences([("several", {"count": str(len(told["effects"])), "level": level})])
+    _print_sentences(remarks(told))
     out.print()
 
 
@@ -134,17 +131,21 @@ def print_curves(told: Told) -> None:
 
 
 def print_settings(told: Told) -> None:
-    """The fields in which the groups are not alike; a row a field."""
+    """Of each group but the first, the fields in which it is not like that one."""
     if not told["differing"]:
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(_word("field"), overflow="fold")
-    for place in range(len(told["groups"])):
-        table.add_column(escape(_label(told, place)), justify="right", overflow="fold")
-    for name, values in told["differing"].items():
-        limit = max(out.width // (len(values) + 2), 8)
-        table.add_row(escape(name), *(escape(one_line(setting(value), limit)) for value in values))
-    out.print(table)
+    out.print(say("compare.differs", first=_label(told, 0)), markup=False)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(overflow="fold", max_width=LABEL)
+    table.add_column(overflow="fold")
+    for place in range(1, len(told["groups"])):
+        changed = [
+            f"{name} {_setting(values[0])} → {_setting(values[place])}"
+            for name, values in told["differing"].items()
+            if values[place] != values[0]
+        ]
+        table.add_row(escape(_label(told, place)), escape("; ".join(changed)))
+    out.print(Padding(table, (0, 0, 0, 2)))
     out.print()
 
 
@@ -183,6 +184,10 @@ def value_at(curve: Points, step: float) -> float:
         return before[1]
     share = (step - before[0]) / (after[0] - before[0])
     return before[1] + min(max(share, 0.0), 1.0) * (after[1] - before[1])
+
+
+def _setting(value: Any) -> str:
+    return one_line(setting(value), out.width // 3)
 
 
 def _score(told: Told, one: Told) -> str:

@@ -16,7 +16,7 @@ from pellucid.config import Config
 from pellucid.errors import RunError
 from pellucid.run import Run
 from pellucid.tasks.headline import Headline, headline_of
-from pellucid.train.verdict import Effect, Scores, Verdict, deviation_of, judged
+from pellucid.train.verdict import FEWEST, Effect, Scores, Verdict, deviation_of, judged
 
 SEED = "training.seed"
 # How a training is computed, or how it was told how long to be: none of these changes what is learned.
@@ -24,6 +24,7 @@ ASIDE = {"training.budget", "training.epochs", "training.tokens", "training.save
 ASIDE |= {"training.device", "data.files", "data.fingerprint"}
 # Of the data, what changes the network's reading and not which examples are held out (data/rows.py hashes whole rows).
 READING = {"data.leave_out", "data.left_out", "data.categorical"}
+NAMED = 3  # groups by which a comparison is called
 POINTS = 100  # of a training's loss curve, each the mean of a stretch of steps
 
 Point = tuple[int, float]
@@ -177,7 +178,7 @@ def training_of(run: Run) -> Training:
     )
 
 
-def compare(runs: Sequence[Run], name: str = "comparison") -> Comparison:
+def compare(runs: Sequence[Run]) -> Comparison:
     """Any runs, those that differ in nothing but the seed together; each group beside the first one's.
 
     Raises RunError for fewer than two runs, or for one that says nothing of itself.
@@ -186,6 +187,8 @@ def compare(runs: Sequence[Run], name: str = "comparison") -> Comparison:
     if len(trainings) < 2:
         raise RunError("one run alone has nothing to be compared with", mend="Name two or more.")
     groups = grouped(trainings)
+    names = [group.name for group in groups]
+    name = " / ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
     return compared(name, groups, refusal_of(trainings))
 
 
@@ -197,7 +200,7 @@ def compared(name: str, groups: Sequence[Group], refusal: Refusal | None, cured:
     effects: list[Effect] = []
     gaps: list[Effect] = []
     if refusal is None:
-        count = max(len(others), 1)
+        count = max(sum(len(other.scores) >= FEWEST for other in others), 1)
         for other in others:
             effects.append(judged(first.scores, other.scores, higher=headline.higher, step=step, comparisons=count))
             gaps.append(judged(first.gaps, other.gaps, higher=False, step=0.0, comparisons=count))
@@ -219,7 +222,12 @@ def grouped(trainings: Sequence[Training]) -> list[Group]:
         together = found.setdefault(key, [])
         if training.seed not in {one.seed for one in together}:
             together.append(training)
-    return [Group(together[0].name, together) for together in found.values()]
+    return [Group(_called(together[0]), together) for together in found.values()]
+
+
+def _called(training: Training) -> str:
+    """A cure's folders end in their seed, which does not tell a group."""
+    return training.name.removesuffix(f"-seed-{training.seed}")
 
 
 def refusal_of(trainings: Sequence[Training]) -> Refusal | None:

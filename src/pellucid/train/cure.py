@@ -44,6 +44,7 @@ REFUSED = {
 HELD_OUT = "decides which examples there are or are held out; scores on others cannot be compared"
 
 State = Literal["original", "done", "failed", "begun", "new"]
+OVER = ("original", "done", "failed")  # is not trained again
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class Wanted:
     @property
     def is_there(self) -> bool:
         return (self.folder / "config.toml").exists()
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
 
     @property
     def steps_done(self) -> int:
@@ -142,15 +147,27 @@ def plan_cure(run: Run, asked: Mapping[str, Any], seeds: int | Sequence[int] = 3
     folder = path.with_name(path.name + FOLDER)
     finished = run.status == "finished" and any(line["kind"] == "test" for line in run.metrics())
     untreated = _again(config)
-    trainings = []
-    for seed in chosen:
+
+    def pair(seed: int) -> list[Wanted]:
         original = finished and seed == config.training.seed
-        place = run.path if original else folder / f"{UNTREATED}-seed-{seed}"
-        trainings.append(Wanted(place, with_seed(untreated, seed), seed, treated=False, original=original))
-        place = folder / f"{file_name(what)}-seed-{seed}"
-        trainings.append(Wanted(place, with_seed(treated, seed), seed, treated=True))
+        without = run.path if original else folder / f"{UNTREATED}-seed-{seed}"
+        return [
+            Wanted(without, with_seed(untreated, seed), seed, treated=False, original=original),
+            Wanted(folder / f"{file_name(what)}-seed-{seed}", with_seed(treated, seed), seed, treated=True),
+        ]
+
+    # Pairs that were made for an earlier call count too: who leaves some out can choose what the verdict is.
+    there = [seed for seed in _seeds_in(folder, file_name(what)) if all(one.is_over for one in pair(seed))]
+    chosen = sorted({*chosen, *there})
+    trainings = [one for seed in chosen for one in pair(seed)]
     cured = Cured(run=str(run.path), what=what, changes=settled, adapted=adapted)
     return Cure(run, folder, cured, chosen, trainings)
+
+
+def _seeds_in(folder: Path, name: str) -> list[int]:
+    """Of which seeds there are trainings of that name."""
+    ends = (place.name.removeprefix(f"{name}-seed-") for place in folder.glob("*-seed-*"))
+    return [int(end) for end in ends if end.isdecimal()]
 
 
 # What is asked for

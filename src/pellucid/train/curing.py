@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from pellucid.errors import TrainingError
 from pellucid.files import UNFINISHED
 from pellucid.run import Run
-from pellucid.train.cure import Cure, Wanted
+from pellucid.train.cure import OVER, Cure, Wanted
 from pellucid.train.loop import Event, Watcher
 
 
@@ -77,7 +77,7 @@ def _is_made(
     def watch(event: Event) -> None:
         watcher({**event, "run": told["run"]})
 
-    if told["state"] not in ("new", "begun"):
+    if told["state"] in OVER:
         return True
     _prepare(planned, wanted)
     try:

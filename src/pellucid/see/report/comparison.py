@@ -17,9 +17,9 @@ from pellucid.see.report.words import both_of
 both = both_of("compare")
 Told = Mapping[str, Any]
 Said = tuple[str, dict[str, str]]  # a word of the page, and its values
-COLOURS: tuple[Colour, ...] = ("quiet", "share", "pos", "neg", "ink")
-DASHES = ("solid", "dash", "dot")  # of the first five groups, the next five, and all after them
+COLOURS: tuple[Colour, ...] = ("quiet", "share", "neg", "pos", "ink")
 SEED = "training.seed"
+NARROW = 3  # groups whose scores find room in half the page
 COARSE = 1 / 3  # of a difference: a score that moves in larger steps is said to
 LEAST = 0.05  # below which the test by signs alone would do
 
@@ -43,7 +43,10 @@ def comparison_page(told: Told) -> str:
 
 
 def sentences(told: Told) -> list[list[Said]]:
-    """The verdict on each group beside the first: what it is, then why, as words with their values."""
+    """The verdict on each group beside the first: what it is, then why, as words with their values.
+
+    Of a cure, how far the reasons reach is said as well; of several groups once for all (`remarks`).
+    """
     if told["refusal"]:
         refusal = told["refusal"]
         return [[("refused", {}), (f"refused.{refusal['reason']}", dict(refusal["values"]))]]
@@ -53,7 +56,23 @@ def sentences(told: Told) -> list[list[Said]]:
         kind = "cure" if told["cured"] else "group"
         what = told["cured"]["what"] if told["cured"] else group["name"]
         head = (f"{kind}.{effect['verdict']}", {"what": what, "first": told["groups"][0]["name"]})
-        said.append([head, *reasons(told, effect)])
+        why = reasons(told, effect)
+        said.append([head, *(why if told["cured"] else why[:1])])
+    return said
+
+
+def remarks(told: Told) -> list[Said]:
+    """What holds for all of a comparison: how long a cure's trainings are, how far several verdicts reach."""
+    if told["cured"]:
+        return about_cure(told)
+    known = [effect for effect in told["effects"] if effect["mean"] is not None]
+    said: list[Said] = []
+    if len(known) > 1:
+        said.append(("several", {"count": str(len(known)), "level": f"{100 * known[0]['level']:.4g}"}))
+    if any(effect["least"] is not None and effect["least"] > LEAST for effect in known):
+        said.append(("remark.few", {}))
+    if any(effect["method"] == "paired" and len(set(effect["seeds"])) > 1 for effect in known):
+        said.append(("remark.common", {}))
     return said
 
 
@@ -72,7 +91,7 @@ def reasons(told: Told, effect: Told) -> list[Said]:
         "low": signed(told, effect["low"]),
         "high": signed(told, effect["high"]),
         "worth": number(told, effect["worth"]),
-        "level": f"{100 * effect['level']:.3g}",
+        "level": f"{100 * effect['level']:.4g}",
         "seeds": str(len(effect["differences"])),
     }
     said = [(f"reason.{effect['reason']}", values)]
@@ -136,7 +155,7 @@ def sign(value: float) -> str:
 
 
 def probability(value: float) -> str:
-    return f"{value:.2g}"
+    return f"{value:.3g}"
 
 
 def setting(value: Any) -> str:
@@ -157,13 +176,7 @@ def verdict(told: Told) -> Body:
         head, *rest = (both(key, **values) for key, values in said)
         body.append(f'<p class="verdict"><b>{head}</b></p>')
         body += [paragraph(text) for text in rest]
-    if told["cured"]:
-        body += [paragraph(both(key, **values)) for key, values in about_cure(told)]
-    if len(told["effects"]) > 1:
-        body.append(
-            paragraph(both("several", count=len(told["effects"]), level=f"{100 * told['effects'][0]['level']:.3g}"))
-        )
-    return body
+    return [*body, *(paragraph(both(key, **values)) for key, values in remarks(told))]
 
 
 def scores(told: Told) -> Body:
@@ -259,7 +272,7 @@ def _score_plot(told: Told) -> Plot:
         "yaxis": {"title": {"text": word(f"score.{told['score']['name']}")}},
         "hovermode": "closest",
     }
-    return Plot("scores", traces, layout, height=340)
+    return Plot("scores", traces, layout, height=340, wide=len(places) > NARROW)
 
 
 def curves(told: Told) -> Body:
@@ -374,7 +387,8 @@ def _colour(place: int) -> Colour:
 
 
 def _dash(place: int) -> str:
-    return DASHES[min(place // len(COLOURS), len(DASHES) - 1)]
+    """The first group, which all are held against, is dashed; those that have to share a colour are dotted."""
+    return "dash" if not place else "solid" if place < len(COLOURS) else "dot"
 
 
 def _key(place: int) -> str:
