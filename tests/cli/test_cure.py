@@ -188,3 +188,4 @@ def test_between_two_points_a_curve_is_straight_and_of_several_the_mean() -> Non
     assert value_at([(0, 1.0), (10, 3.0)], 2.5) == 1.5
     assert (value_at([(2, 1.0), (4, 3.0)], 0), value_at([(2, 1.0), (4, 3.0)], 9)) == (1.0, 3.0)
     assert mean_curve([[(1, 1.0), (2, 2.0)], [(2, 4.0), (3, 5.0)], []]) == [(2, 3.0)]
+    assert mean_curve([[(0, 0.0), (4, 4.0)], [(0, 2.0), (1, 2.0), (6, 2.0)]]) == [(0, 1.0), (1, 1.5), (4, 3.0)]

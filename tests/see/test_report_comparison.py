@@ -97,7 +97,7 @@ REASONS = ("above", "below", "small", "both", "same", "few", "failed", "all_fail
 
 @pytest.mark.parametrize("reason", REASONS)
 @pytest.mark.parametrize(
-    "cured", [None, {"what": "clip=1", "run": "runs/a", "changes": {"training.clip": 1}, "adapted": {}}]
+    "cured", [None, {"what": "clip=1", "run": "runs/a", "changes": {"training.clip": 1}, "adapted": {}, "steps": 9}]
 )
 def test_every_reason_has_a_sentence(told: dict[str, Any], reason: str, cured: dict[str, Any] | None) -> None:
     numberless = reason in ("few", "failed", "all_failed", "some_failed")

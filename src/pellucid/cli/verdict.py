@@ -150,12 +150,13 @@ def print_settings(told: Told) -> None:
 
 
 def mean_curve(curves: Sequence[Points]) -> list[tuple[int, float]]:
-    """The mean over several curves at the steps that all of them have."""
-    known = [dict(curve) for curve in curves if curve]
+    """The mean over several curves, from where all have begun to where the first one ends."""
+    known = [curve for curve in curves if curve]
     if not known:
         return []
-    common = sorted(set.intersection(*(set(curve) for curve in known)))
-    return [(step, math.fsum(curve[step] for curve in known) / len(known)) for step in common]
+    begin, end = max(curve[0][0] for curve in known), min(curve[-1][0] for curve in known)
+    steps = sorted({step for curve in known for step, _ in curve if begin <= step <= end})
+    return [(step, math.fsum(value_at(curve, step) for curve in known) / len(known)) for step in steps]
 
 
 def sparkline(curve: Points, width: int, last: int, low: float, high: float) -> str:

@@ -85,12 +85,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Cured:
-    """What a cure changed: the fields asked for, and those that had to follow so that as many examples are seen."""
+    """What a cure changed: the fields asked for, and those that had to follow so that as many examples are seen.
+
+    `steps` are those of the run: no training of it is longer, unless they are what was changed.
+    """
 
     run: str
     what: str
     changes: Mapping[str, Any]
     adapted: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

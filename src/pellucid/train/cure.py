@@ -160,7 +160,7 @@ def plan_cure(run: Run, asked: Mapping[str, Any], seeds: int | Sequence[int] = 3
     there = [seed for seed in _seeds_in(folder, file_name(what)) if all(one.is_over for one in pair(seed))]
     chosen = sorted({*chosen, *there})
     trainings = [one for seed in chosen for one in pair(seed)]
-    cured = Cured(run=str(run.path), what=what, changes=settled, adapted=adapted)
+    cured = Cured(run=str(run.path), what=what, changes=settled, adapted=adapted, steps=config.training.steps)
     return Cure(run, folder, cured, chosen, trainings)
 
 

@@ -108,16 +108,15 @@ def reasons(told: Told, effect: Told) -> list[Said]:
 
 
 def about_cure(told: Told) -> list[Said]:
-    """How long the trainings are, and what the gap between the two losses did."""
+    """How long the trainings are, and why."""
     cured, said = told["cured"], []
-    longest = max((one["steps"] for one in told["groups"][0]["trainings"]), default=0)
     if cured["adapted"]:
         changes = ", ".join(f"{name} {old} → {new}" for name, (old, new) in cured["adapted"].items())
         said.append(("length.adapted", {"changes": changes}))
     elif "training.steps" in cured["changes"]:
         said.append(("length.changed", {}))
     else:
-        said.append(("length.same", {"steps": f"{longest:,}"}))
+        said.append(("length.same", {"steps": f"{cured['steps']:,}"}))
     return said
 
 
