@@ -35,6 +35,7 @@ from pellucid.train.comparison import Comparison, compared, refusal_of, runs_in
 from pellucid.train.comparison import compare as compared_runs
 from pellucid.train.cure import parse_changes, parse_seeds, plan_cure
 from pellucid.train.curing import carried_out
+from pellucid.train.diagnosis.diagnose import Attending, diagnose
 from pellucid.train.loop import Event, Trainer, Watcher
 from pellucid.train.parallel import Workers, joined, started_together
 from pellucid.train.plan import make_plan
@@ -282,8 +283,10 @@ def free_folder(parent: Path, name: str) -> Path:
 def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], bool], workers: Workers) -> Run:
     with run.locked() if workers.is_first else nullcontext():
         if workers.first(lambda: run.status != "finished"):
-            Trainer(run, task, watcher, should_stop, workers=workers).train()
+            attending = Attending(run, watcher) if workers.is_first else watcher
+            Trainer(run, task, attending, should_stop, workers=workers).train()
         workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
+    workers.first(lambda: diagnose(run))
     workers.first(lambda: write_report(run.path))
     return run
 

@@ -91,6 +91,11 @@ class TrainingConfig(Config):
     evaluate_every: int | None = Field(None, ge=1, description="steps between evaluations; chosen when not given")
     patience: int = Field(8, ge=1, description="evaluations without improvement before training stops early")
     save_every: float = Field(20.0, gt=0, description="seconds between resumable states, besides evaluations")
+    watch: int | None = Field(
+        None,
+        ge=0,
+        description="steps between statistics of every layer, for the doctor; 0: none; chosen when not given",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: measured at the start")
     threads: int | None = Field(
         None, ge=1, description="CPU threads of each worker; all cores, shared out among the workers, when not given"

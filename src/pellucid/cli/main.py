@@ -16,6 +16,7 @@ from pellucid.cli import (
     data,
     demo,
     demo_memory,
+    doctor,
     evaluate,
     export,
     generate,
@@ -67,6 +68,7 @@ app.command("resume")(resume.resume)
 app.command("report")(report.report)
 app.command("cure")(cure.cure)
 app.command("compare")(compare.compare)
+app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)
 app.add_typer(data_app, name="data")
 corpus_app.command("interface-strings")(corpus.interface_strings)

@@ -21,7 +21,7 @@ from pellucid.train.verdict import FEWEST, Effect, Scores, Verdict, deviation_of
 SEED = "training.seed"
 # How a training is computed, or how it was told how long to be: none of these changes what is learned.
 ASIDE = {"training.budget", "training.epochs", "training.tokens", "training.save_every", "training.threads"}
-ASIDE |= {"training.device", "data.files", "data.fingerprint"}
+ASIDE |= {"training.device", "training.watch", "data.files", "data.fingerprint"}
 # Of the data, what changes the network's reading and not which examples are held out (data/rows.py hashes whole rows).
 READING = {"data.leave_out", "data.left_out", "data.categorical"}
 NAMED = 3  # groups by which a comparison is called

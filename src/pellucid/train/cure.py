@@ -40,6 +40,7 @@ REFUSED = {
     "training.threads": "says how a training is computed, not what is learned",
     "training.device": "says how a training is computed, not what is learned",
     "training.save_every": "says how a training is saved, not what is learned",
+    "training.watch": "says what of a training is noted, not what is learned",
 }
 HELD_OUT = "decides which examples there are or are held out; scores on others cannot be compared"
 
