@@ -14,6 +14,7 @@ from pellucid.cli import (
     corpus,
     cure,
     data,
+    data_check,
     demo,
     demo_memory,
     doctor,
@@ -70,6 +71,7 @@ app.command("cure")(cure.cure)
 app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)
+data_app.command("check")(data_check.check)
 app.add_typer(data_app, name="data")
 corpus_app.command("interface-strings")(corpus.interface_strings)
 app.add_typer(corpus_app, name="corpus")

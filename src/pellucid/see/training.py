@@ -21,6 +21,7 @@ from pellucid.see.update import twin_of
 if TYPE_CHECKING:
     from pellucid.see.flow import Flow
     from pellucid.see.moves_page import Names
+    from pellucid.see.subjects import Rows
     from pellucid.see.why import Why
 
 CLIP_EPSILON = 1e-6  # of nn.utils.clip_grad_norm_
@@ -32,7 +33,8 @@ class TrainingStep:
 
     `clip` is the largest norm allowed, None without clipping; `scaled` says that the loop skips a step whose gradients
     are not finite, as a GradScaler does. `agreement` is the largest difference between the gradients shown and those
-    that reached the optimizer, where a replay was held against them.
+    that reached the optimizer, where a replay was held against them. `rows` tell what those of each batch
+    are called, of a run's training.
     """
 
     traces: Sequence[Trace]
@@ -42,6 +44,7 @@ class TrainingStep:
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     number: int | None = None
     agreement: float | None = None
+    rows: Sequence["Rows"] = ()
 
     def __post_init__(self) -> None:
         self.parameters = self.parameters or self.traces[0].parameters
