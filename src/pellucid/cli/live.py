@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -167,8 +167,14 @@ class Live:
             out.print(say(key, **values), markup=False)
 
 
+class Closing(Protocol):
+    """Whatever has something open on the screen."""
+
+    def close(self) -> None: ...
+
+
 @contextmanager
-def stopped_by_ctrl_c(live: Live) -> Iterator[Callable[[], bool]]:
+def stopped_by_ctrl_c(live: Closing) -> Iterator[Callable[[], bool]]:
     """Whether Ctrl-C was pressed: once lets the step finish and saves, twice stops at once."""
     pressed = False
 

@@ -38,8 +38,26 @@ def write_report(folder: Path) -> Path:
 
 def page(facts: Facts, sections: Sequence[Section]) -> str:
     """The whole page, from the sections that have something to show."""
+    last = facts.steps[-1]["step"] if facts.steps else 0
     own = words_of(facts)
-    both = both_of(facts.task, own)
+    return framed(facts.task, facts.name, facts.run, sections, step=first_shown(facts), last=last, own=own)
+
+
+def framed(
+    said: str,
+    name: str,
+    where: str,
+    sections: Sequence[Section],
+    *,
+    step: int,
+    last: int,
+    own: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
+    """A page in the report's look, its words those of `said` and, by language, its `own`.
+
+    Plots over steps go to `last`, and `step` is chosen.
+    """
+    both = both_of(said, own)
     there = [section for section in sections if section.body]
     plots = [piece for section in there for piece in section.body if isinstance(piece, Plot)]
     links = "".join(
@@ -52,22 +70,22 @@ def page(facts: Facts, sections: Sequence[Section]) -> str:
         for section in there
     )
     facts_shown = {
-        "name": facts.name,
+        "name": name,
         "plots": {plot.name: {"traces": plot.traces, "layout": plot.layout, "steps": plot.steps} for plot in plots},
-        "step": first_shown(facts),
-        "last": facts.steps[-1]["step"] if facts.steps else 0,
-        "words": {language: {**words(facts.task, language), **own[language]} for language in LANGUAGES},
+        "step": step,
+        "last": last,
+        "words": {language: {**words(said, language), **(own or {}).get(language, {})} for language in LANGUAGES},
     }
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>{escape(facts.name)} · Pellucid</title>
+<title>{escape(name)} · Pellucid</title>
 <link rel="icon" href="data:,">
 <style>{look()}{_file("page.css")}</style>
 <body class="report">
-<header><h1>Pellucid<span class="unseen">: {both("title")}</span></h1><span class="where">{escape(facts.run)}</span>
+<header><h1>Pellucid<span class="unseen">: {both("title")}</span></h1><span class="where">{escape(where)}</span>
 <span class="right"><button id="language" type="button">{LANGUAGE_BUTTON}</button></span></header>
 <div class="places">
 <nav aria-labelledby="title-sections"><div><h2 id="title-sections">{both("sections")}</h2>
