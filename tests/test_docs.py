@@ -31,6 +31,7 @@ PAGES_IN_BOTH = (
     "embed",
     "data-check",
     "several-processes",
+    "compare",
 )
 TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in PAGES_IN_BOTH]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -10,7 +10,9 @@ import typer
 
 from pellucid import __version__
 from pellucid.cli import (
+    compare,
     corpus,
+    cure,
     data,
     data_check,
     demo,
@@ -65,6 +67,8 @@ app.command("neighbours")(neighbours.neighbours)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("report")(report.report)
+app.command("cure")(cure.cure)
+app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)
 data_app.command("check")(data_check.check)

@@ -11,9 +11,11 @@ from pellucid.cli.options import (
     DropoutShare,
     JsonEvents,
     LearningRate,
+    Record,
     RunsFolder,
     Settings,
     Threads,
+    recorded,
 )
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
@@ -51,6 +53,7 @@ def classify(
     runs: RunsFolder = RUNS,
     config: ConfigFile = None,
     set_: Settings = None,
+    record: Record = None,
     device: Device = None,
     threads: Threads = None,
     json: JsonEvents = False,
@@ -79,6 +82,7 @@ def classify(
             "batch": batch,
             "learning_rate": learning_rate,
             "seed": seed,
+            "record": recorded(record),
             "device": device,
             "threads": threads,
         },

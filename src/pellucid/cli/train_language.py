@@ -11,10 +11,12 @@ from pellucid.cli.options import (
     DropoutShare,
     JsonEvents,
     LearningRate,
+    Record,
     RunsFolder,
     Settings,
     Steps,
     Threads,
+    recorded,
 )
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
@@ -41,6 +43,7 @@ def language(
     batch: Annotated[int | None, typer.Option(help="Stretches of text in a batch.")] = None,
     learning_rate: LearningRate = None,
     dropout: DropoutShare = None,
+    record: Record = None,
     device: Device = None,
     threads: Threads = None,
     json: JsonEvents = False,
@@ -57,6 +60,7 @@ def language(
             "budget": budget,
             "steps": steps,
             "seed": seed,
+            "record": recorded(record),
             "batch": batch,
             "learning_rate": learning_rate,
             "device": device,

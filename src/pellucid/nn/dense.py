@@ -37,6 +37,7 @@ class Dense(nn.Module):
             raise ValueError(f"activation={activation!r} is none of {', '.join(ACTIVATIONS)}")
         if residual and inputs != outputs:
             raise ValueError(f"a residual needs equal widths, not inputs={inputs} and outputs={outputs}")
+        self.name = activation
         self.activation = ACTIVATIONS[activation]
         self.residual = residual
         self.linear = nn.Linear(inputs, outputs)

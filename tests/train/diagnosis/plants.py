@@ -1,7 +1,7 @@
 """Data and tasks with an illness planted in them, and what stands where it was planted."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,9 @@ class EvaluatedInTrainingMode(ClassifyTask):
 
 class OthersInputs(ClassifyTask):
     """Inputs that lose their targets on the way to the network: each comes with those of another example."""
+
+    def batches(self, number: int, first: int = 0) -> Iterable[Batch]:
+        return (self.collate(examples) for examples in self.epoch(number)[first:])
 
     def collate(self, examples: Sequence[int]) -> Batch:
         batch = super().collate(examples)

@@ -55,6 +55,15 @@ def diagnose_fully(
     return diagnose(run, examination)
 
 
+def diagnosis_in(run: Run) -> dict[str, Any] | None:
+    """What was last found of a run, as plain data; None if nobody has looked."""
+    try:
+        found: dict[str, Any] = json.loads((run.path / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
 class Attending:
     """A watcher of a training that hands every event on, and after each evaluation, and when a
     training breaks off, tells what is newly found.
