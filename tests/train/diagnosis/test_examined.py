@@ -11,7 +11,7 @@ from pellucid.tasks.classify import ClassifyConfig, ClassifyTask
 from pellucid.tasks.regress import RegressConfig, RegressTask
 from pellucid.tasks.translate import TranslateConfig, TranslateTask
 from pellucid.train.diagnosis import diagnose_fully
-from tests.train.diagnosis.plants import (
+from tests.train.diagnosis.examined_plants import (
     EvaluatedInTrainingMode,
     InEvaluationMode,
     OthersInputs,
@@ -285,11 +285,11 @@ def test_text_that_was_copied_to_both_sides_is_found(tmp_path: Path) -> None:
 
 
 def test_the_learning_curve_says_whether_more_data_would_help(tmp_path: Path) -> None:
-    few = curve(tmp_path, data={"files": [str(waves(tmp_path, rows=200))]})
+    few = curve(tmp_path, data={"files": [str(waves(tmp_path, rows=300))]})
     run = trained(few, tmp_path / "few")
     before = sorted(path.name for path in run.path.iterdir())
     found = {one["illness"]: one for one in diagnose_fully(run, learning_curve=True)["findings"]}
-    assert found["too_little_data"]["plot"][0]["steps"] == [35, 70, 140]
+    assert found["too_little_data"]["plot"][0]["steps"] == [52, 105, 210]
     assert sorted(path.name for path in run.path.iterdir()) == sorted({*before, "diagnosis.json"})
     enough = trained(regress("curve:line", training={"steps": 300}), tmp_path / "enough")
     assert diagnose_fully(enough, learning_curve=True)["findings"] == []
