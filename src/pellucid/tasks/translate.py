@@ -201,8 +201,10 @@ class TranslateTask(Task):
         return pair.origin or f"{pair.source} = {pair.target}"
 
     def sample(self, side: SideName, most: int) -> Sample | None:
+        """Half as many as asked for, as each is many tokens; from short to long, so that little is padded."""
+        most = max(most // 2, 1)
         if side == "train":
-            numbers = some(len(self.examples), most)
+            numbers = sorted(some(len(self.examples), most), key=lambda number: int(self.lengths[number, 1]))
             tensors = self.collate(numbers).tensors
             return Sample(tensors["source"], tensors["target"], lambda place: self.origin(numbers[place]))
         known = [(example, target) for example in getattr(self.data.splits, side) for target in example.references]
@@ -211,18 +213,20 @@ class TranslateTask(Task):
         packed = self._encoded([Pair(example.source, target) for example, target in chosen], fitting)
         if not len(packed):
             return None
-        tensors = collated(packed, range(len(packed))).tensors
+        order = packed.target.lengths.argsort(stable=True).tolist()
+        tensors = collated(packed, order).tensors
         where = [f"{example.source} = {target}" for example, target in chosen]
-        origins = [chosen[number][0].origin or where[number] for number in fitting]
+        origins = [chosen[fitting[place]][0].origin or where[fitting[place]] for place in order]
         return Sample(tensors["source"], tensors["target"], origins.__getitem__)
 
     def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         translator = cast(Translator, model)
-        asked = targets[:, 1:]
+        inputs, targets = (rows[:, : int((rows != PAD).sum(1).max())] for rows in (inputs, targets))
+        asked, words = targets[:, 1:], targets[:, 1:] != PAD
         states = translator.decode(targets[:, :-1], translator.encode(inputs))
-        logits = F.linear(states.float(), translator.embedding.weight.float())
-        words = (asked != PAD).float()
-        nats = F.cross_entropy(logits.transpose(1, 2), asked, reduction="none") * words
+        logits = F.linear(states[words].float(), translator.embedding.weight.float())
+        nats = torch.zeros(asked.shape, device=logits.device)
+        nats[words] = F.cross_entropy(logits, asked[words], reduction="none")
         return nats.sum(1), words.sum(1)
 
     def uninformed(self, targets: Tensor) -> Tensor:

@@ -133,8 +133,8 @@ def test_equal_rows_of_few_values_come_by_chance() -> None:
 
 
 def test_sentences_are_twins_by_their_letters_on_both_sides() -> None:
-    train = [("Open the file.", "打开文件。"), ("Close it", "关闭"), ("%1", "%1")]
-    held_out = [("open the FILE", "打开文件"), ("Open the file.", "关闭"), ("%2", "%2")]
+    train = [("Open the file.", "打开文件。"), ("Close it", "关闭"), ("Sound 1", "声音 1")]
+    held_out = [("open the FILE", "打开文件"), ("Open the file.", "关闭"), ("Sound", "声音")]
     assert near_texts(train, held_out) == [Twin(0, 0)]
 
 
