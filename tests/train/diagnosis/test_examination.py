@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from pellucid.run import Run
 from pellucid.tasks.task import Task
-from pellucid.train.diagnosis import diagnose_fully
+from pellucid.train.diagnosis import diagnose, diagnose_fully
 from pellucid.train.diagnosis.examination import Examination, examine
 from tests.train.diagnosis.trainings import TASKS, trained
 
@@ -20,7 +20,7 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[
 
     def make(name: str) -> tuple[Run, Task, Examination]:
         if name not in made:
-            task = TASKS[name](folder, training={"steps": 24})
+            task = TASKS[name](folder)
             run = trained(task, folder / name)
             found = examine(run, task)
             assert found is not None
@@ -28,6 +28,14 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[
         return made[name]
 
     return make
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_healthy_trainings_of_all_tasks_have_nothing_found(
+    examined: Callable[[str], tuple[Run, Task, Examination]], name: str
+) -> None:
+    run, _, found = examined(name)
+    assert [finding["said"]["en"] for finding in diagnose(run, found)["findings"]] == []
 
 
 @pytest.mark.parametrize("name", ["table", "images", "curve", "translator"])

@@ -26,6 +26,7 @@ from pellucid.train.diagnosis.thresholds import (
     UNDERFIT_FALLING,
     UNDERFIT_GUESS,
     UNDERFIT_KNOWN,
+    UNDERFIT_LEARNING,
     UNDERFIT_WORSE,
 )
 
@@ -152,15 +153,17 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
         return []
     trained, losses = chart.losses()
     steps, held_out = chart.held_out()
+    # What training noted may be lower where the best weights are an average that lags behind; never is it too low.
+    lowest = min(found.held_out.mean, found.train.mean, chart.loss_around(chart.last))
     worse, name, told = 0.0, "guess", False
     if found.reference is not None:
         known = float(found.reference.losses.sum() / found.held_out.items.sum())
         told = errors_apart((found.held_out.uninformed - found.reference.losses) / items) > SURELY
         plain = chart.config.get("class_weights", "none") == "none"  # else it minimizes another loss
         if plain and errors_apart((found.held_out.losses - found.reference.losses) / items) > SURELY:
-            worse = min(found.held_out.mean, found.train.mean) - known
+            worse = lowest - known
             name = found.reference.name
-    nothing = min(found.held_out.mean, found.train.mean) > UNDERFIT_GUESS * guess and told
+    nothing = told and lowest > UNDERFIT_GUESS * guess and not learning(losses)
     if worse < UNDERFIT_WORSE * guess and not nothing:
         return []
     name = name if worse >= UNDERFIT_WORSE * guess else "guess"
@@ -184,6 +187,15 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
             drawn=True,
         )
     ]
+
+
+def learning(losses: Sequence[float]) -> bool:
+    """Whether the loss is lower in the last sixth of the training than in the sixth before its middle."""
+    part = len(losses) // 6
+    if not part:
+        return False
+    middle = losses[len(losses) // 2 - part : len(losses) // 2]
+    return sum(losses[-part:]) < (1 - UNDERFIT_LEARNING) * sum(middle)
 
 
 def name_of(reference: str) -> str:
