@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,8 +30,10 @@ from pellucid.tasks.task import Batch, Task
 from pellucid.tasks.translate import translation_loss
 from pellucid.train.loop import Event, Trainer, Watcher
 from pellucid.train.parallel import Workers, joined
-from pellucid.train.plan import make_plan
+from pellucid.train.plan import make_plan, prepare_device
 from pellucid.train.precision import autocast
+from pellucid.train.rate_finder import HIGHEST, LOWEST, STEPS, RateCurve
+from pellucid.train.rate_finder import find_rate as _find_rate
 from pellucid.train.standing import next_batches, standing
 
 USES = {
@@ -69,9 +72,7 @@ def _train(
     should_stop: Callable[[], bool],
     workers: Workers,
 ) -> Run:
-    if not isinstance(config, RunConfig):
-        values = read_toml(Path(config))
-        config = config_class(values.get("task", "translate")).parse(values, where=str(config))
+    config = _read(config)
     if config.training.budget is not None:
         parse_budget(config.training.budget)
     if workers.first(lambda: run_folder is not None and Path(run_folder).exists() and any(Path(run_folder).iterdir())):
@@ -120,6 +121,42 @@ def resume(
             raise RunError(f"{path}: this training is finished", mend=USES[run.config.task].format(run=path))
         _agree(workers, run.task)
         return _go_on(run, run.task, watcher if workers.is_first else _unseen, should_stop, workers)
+
+
+def find_rate(
+    of: RunConfig | Run | str | Path, *, lowest: float = LOWEST, highest: float = HIGHEST, steps: int = STEPS
+) -> RateCurve:
+    """Try learning rates on a copy of a training and say which suits: see train/rate_finder.py.
+
+    `of` is a config or its TOML file, tried from the first weights, or a run or its folder, tried from its last saved
+    state. Nothing is written, and nothing that was there is changed. Raises as `train`.
+    """
+    if isinstance(of, str | Path) and Path(of).is_dir():
+        of = Run.open(of)
+    threads = torch.get_num_threads()
+    limits: dict[str, Any] = {"lowest": lowest, "highest": highest, "steps": steps}
+    try:
+        if not isinstance(of, Run):
+            config = task_class(_read(of).task).proposed(_read(of))
+            task_class(config.task).fetch(config)
+            task = task_class(config.task).open(config)
+            prepare_device(config.training)
+            return _find_rate(task, **limits)
+        device = prepare_device(of.config.training)
+        if not of.has_state:
+            return _find_rate(of.task, **limits)
+        stands = standing(of, of.kind.network(of.config, of.path).to(device))
+        return _find_rate(of.task, stands.model, stands.optimizer, stands.counters, **limits)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _read(config: RunConfig | str | Path) -> RunConfig:
+    """A config as it is, or of a TOML file."""
+    if isinstance(config, RunConfig):
+        return config
+    values = read_toml(Path(config))
+    return config_class(values.get("task", "translate")).parse(values, where=str(config))
 
 
 def open_run(path: str | Path) -> Run:

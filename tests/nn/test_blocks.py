@@ -26,7 +26,7 @@ def copy_feed_forward(ours: FeedForward, theirs: nn.TransformerEncoderLayer | nn
 
 @pytest.mark.parametrize("pre_norm", [True, False])
 def test_encoder_block_equals_pytorchs_layer(pre_norm: bool) -> None:
-    ours = EncoderBlock(16, 4, 32, pre_norm=pre_norm)
+    ours = EncoderBlock(16, 4, 32, norm="pre" if pre_norm else "post")
     theirs = nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True, norm_first=pre_norm)
     for norm in (ours.self_attention_residual.norm, ours.feed_forward_residual.norm):
         nn.init.normal_(norm.weight)
@@ -41,7 +41,7 @@ def test_encoder_block_equals_pytorchs_layer(pre_norm: bool) -> None:
 
 @pytest.mark.parametrize("pre_norm", [True, False])
 def test_decoder_block_equals_pytorchs_layer(pre_norm: bool) -> None:
-    ours = DecoderBlock(16, 2, 24, pre_norm=pre_norm)
+    ours = DecoderBlock(16, 2, 24, norm="pre" if pre_norm else "post")
     theirs = nn.TransformerDecoderLayer(16, 2, 24, dropout=0.0, batch_first=True, norm_first=pre_norm)
     copy_attention(ours.self_attention, theirs.self_attn)
     copy_attention(ours.cross_attention, theirs.multihead_attn)

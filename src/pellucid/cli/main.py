@@ -16,6 +16,7 @@ from pellucid.cli import (
     demo_memory,
     evaluate,
     export,
+    find_rate,
     generate,
     neighbours,
     report,
@@ -62,6 +63,7 @@ app.command("export")(export.export)
 app.command("neighbours")(neighbours.neighbours)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
+app.command("find-rate")(find_rate.find_rate)
 app.command("report")(report.report)
 data_app.command("show")(data.show)
 app.add_typer(data_app, name="data")
