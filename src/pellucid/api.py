@@ -19,11 +19,12 @@ from pellucid.config import RunConfig, parse_budget, read_toml
 from pellucid.errors import DataError, RunError
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.exported import FORMATS, FormatName, Quantization
+from pellucid.models.parameters import weight_matrices
 from pellucid.models.translator import Translator
 from pellucid.run import Run
 from pellucid.see.report import write_report
 from pellucid.see.tokens import labels_of
-from pellucid.see.training import TrainingStep, capture_step
+from pellucid.see.training import Penalty, TrainingStep, capture_step
 from pellucid.see.translation import batch_of, sentence_of
 from pellucid.tasks.kinds import config_class, task_class
 from pellucid.tasks.task import Batch, Task
@@ -202,7 +203,14 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
             model,
             objective,
             [tuple(batch.to(device).tensors[side] for side in ("source", "target")) for batch in batches],
-            clip=training.clip,
+            clip=training.clip or None,
+            clip_value=training.clip_value or None,
+            penalty=Penalty(
+                training.l1,
+                training.l2,
+                training.l1_method == "proximal",
+                frozenset(weight_matrices(model) if training.l1 or training.l2 else ()),
+            ),
             optimizer=stands.optimizer,
             training_step=stands.counters.step + 1,
             labels=labels,

@@ -1,5 +1,6 @@
 """`pellucid find-rate`: which learning rate suits a training, tried out on a copy of it."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +67,9 @@ def show_rates(curve: "RateCurve", json: bool) -> None:
     table.add_column(say("rates.loss"), justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     places = [round(i * (len(curve.rates) - 1) / (ROWS - 1)) for i in range(ROWS)]
-    nearest = min(places, key=lambda i: abs(curve.rates[i] / curve.suggested - 1)) if curve.suggested else None
+    nearest = (
+        min(places, key=lambda i: abs(math.log(curve.rates[i] / (curve.suggested or 1)))) if curve.suggested else None
+    )
     lowest = curve.rates.index(curve.least)
     lowest = min(places, key=lambda i: abs(i - lowest))
     for i in dict.fromkeys(places):
@@ -81,15 +84,7 @@ def show_rates(curve: "RateCurve", json: bool) -> None:
     if curve.suggested is None:
         out.print(say("rates.none"), markup=False)
     else:
-        out.print(
-            say(
-                "rates.found",
-                rate=f"{curve.suggested:g}",
-                least=f"{curve.least:.2g}",
-                steepest=f"{curve.steepest:.2g}",
-            ),
-            markup=False,
-        )
+        out.print(say("rates.found", rate=f"{curve.suggested:g}", least=f"{curve.least:.2g}"), markup=False)
         out.print(say("rates.set", rate=f"{curve.suggested:g}"), markup=False)
     if curve.noise is not None:
         show_noise(curve.noise)

@@ -28,6 +28,7 @@ STEPS = 100
 SMOOTHING = 0.9  # of the loss: an average over about ten steps
 BREAKS_OUT = 4.0  # times the least smoothed loss (Gugger, 2018)
 FALLS = 0.02  # share of the loss by which it must fall for a rate to be told
+WINDOW = 10  # steps over which the loss's fall is taken
 WARMING = 10  # steps whose smoothed loss is of too few numbers
 BELOW = 10.0  # how far below the rate of the least loss, where the loss is about to rise, is safe (Howard & Gugger)
 NOISE_BATCHES = 16
@@ -148,8 +149,8 @@ class Trial:
             losses.append(loss)
             smoothed.append(now)
         least = min(range(len(smoothed)), key=smoothed.__getitem__)
-        falls = [smoothed[i] - smoothed[i - 1] for i in range(1, least + 1)]
-        steepest = 1 + min(range(len(falls)), key=falls.__getitem__) if falls else 0
+        falls = {i - WINDOW // 2: smoothed[i] - smoothed[i - WINDOW] for i in range(WINDOW + 1, least + 1)}
+        steepest = min(falls, key=falls.__getitem__) if falls else least
         fell = smoothed[least] < (1 - FALLS) * max(smoothed[: least + 1])
         suggested = float(f"{rates[least] / BELOW:.2g}") if fell else None
         return RateCurve(rates, losses, smoothed, suggested, rates[least], rates[steepest], broke_out, noise)
