@@ -69,9 +69,18 @@ def take_step(
     optimizer.step()
     optimizer.zero_grad()
     if penalty.proximal and penalty.l1:
+        group = optimizer.param_groups[0]
         with torch.no_grad():
             for name in penalty.names:
-                weight, amount = named[name], optimizer.param_groups[0]["lr"] * penalty.l1
+                weight, state = named[name], optimizer.state[named[name]]
+                scale: Tensor | float = 1.0 - group.get("momentum", 0.0)
+                if "exp_avg_sq" in state:
+                    scale = (state["exp_avg_sq"] / (1 - group["betas"][1] ** float(state["step"]))).sqrt() + group[
+                        "eps"
+                    ]
+                elif "square_avg" in state:
+                    scale = state["square_avg"].sqrt() + group["eps"]
+                amount = group["lr"] * penalty.l1 / scale
                 weight.copy_(weight.sign() * (weight.abs() - amount).clamp(min=0))
 
 

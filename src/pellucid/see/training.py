@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from pellucid.nn.proximal import scale_of, shrunk
 from pellucid.see.trace import Trace, TraceError
-from pellucid.see.update import stepped, twin_of
+from pellucid.see.update import stepped_twin, twin_of
 
 if TYPE_CHECKING:
     from pellucid.see.flow import Flow
@@ -31,7 +31,8 @@ CLIP_EPSILON = 1e-6  # of nn.utils.clip_grad_norm_
 class Penalty:
     """l1 sum |w| + l2 / 2 sum w^2 over the parameters named, which a loop adds to its loss outside of what is captured.
 
-    With `proximal` l1 adds nothing to the gradients: after the step each weight is moved towards 0 by lr l1.
+    With `proximal` l1 adds nothing to the gradients: after the step each weight is moved towards 0 by lr l1, divided by
+    what the optimizer divides its gradient by (nn/proximal.py).
     """
 
     l1: float = 0.0
@@ -139,16 +140,20 @@ class TrainingStep:
             return "clipped"
         return "limited" if self.clip_value is not None else "penalized" if self.penalty.adds_to(name) else "grad"
 
-    def shrunk(self, name: str, moved: Tensor, rate: float) -> Tensor:
-        """What the proximal step of l1 makes of a parameter that the optimizer has moved at this learning rate."""
-        return F.softshrink(moved, rate * self.penalty.l1) if self.penalty.shrinks(name) else moved
-
     def after(self, optimizer: torch.optim.Optimizer, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What PyTorch's own step, and the proximal one after it, make of these parameters; they stay as they were."""
         clipped = self.clipped()
-        found = stepped(optimizer, {one: clipped[name] for name, one in live.items()})
-        rates = {id(one): float(group["lr"]) for group in optimizer.param_groups for one in group["params"]}
-        return {name: self.shrunk(name, found[one], rates[id(one)]) for name, one in live.items()}
+        twin, twins = stepped_twin(optimizer, {one: clipped[name] for name, one in live.items()})
+        groups = {id(one): group for group in twin.param_groups for one in group["params"]}
+        found = {}
+        for name, one in live.items():
+            moved = twins[one].detach()
+            if self.penalty.shrinks(name):
+                group = groups[id(twins[one])]
+                amount = float(group["lr"]) * self.penalty.l1 / scale_of(twin.state.get(twins[one], {}), group)
+                moved = shrunk(moved, amount)
+            found[name] = moved
+        return found
 
     def why_moved(
         self, parameter: str, optimizer: torch.optim.Optimizer | None = None, by: Sequence[int] = (0,)

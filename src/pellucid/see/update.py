@@ -128,7 +128,7 @@ def update_lines(
         lines = list(arithmetic.rmsprop(gradient) if rule.kind == "RMSprop" else arithmetic.adam(gradient))
     if shrinking is not None:
         moved = replace(lines[-1], name="moved")
-        lines[-1:] = [moved, arithmetic.shrunk(arithmetic.cell(moved), shrinking)]
+        lines[-1:] = [moved, arithmetic.shrunk(arithmetic.cell(moved), shrinking, lines)]
     return lines
 
 
@@ -296,14 +296,31 @@ class Arithmetic:
         moved = Difference(self.weight, Product([self.number("lr"), pull]))
         yield Line("new", f"w = w - lr {symbol}", rf"w \leftarrow w - \eta {symbol}", moved)
 
-    def shrunk(self, moved: Cell, penalty: float) -> Line:
-        """The proximal step of l1: sign(w) max(|w| - lr l1, 0), written without a sign."""
-        amount, zero = Product([self.number("lr"), Number(penalty)]), Number(0.0)
+    def shrunk(self, moved: Cell, penalty: float, lines: Sequence[Line]) -> Line:
+        """The proximal step of l1, sign(w) max(|w| - lr l1 / s, 0), written without a sign.
+
+        s is what the optimizer divides by: sqrt(v^) + eps of Adam, sqrt(v) + eps of RMSProp, 1 - mu with momentum.
+        """
+        made = {line.name: self.cell(line) for line in lines}
+        amount: Expression = Product([self.number("lr"), Number(penalty)])
+        text, latex = "lr l1", r"\eta \lambda_1"
+        square: Expression | None = made.get("exp_avg_sq_hat", made.get("square_avg"))
+        if square is not None:
+            text, latex = f"{text} / s", rf"{latex} / s"
+            if "grad_avg" in made:
+                square = Difference(square, Product([made["grad_avg"], made["grad_avg"]]))
+            amount = Quotient(amount, Sum([Function("sqrt", [square]), self.number("eps")]))
+        if self.rule.settings.get("momentum") and self.rule.kind != "Muon":
+            text, latex = text.removesuffix(" / s") + " / s", latex.removesuffix(" / s") + " / s"
+            kept: Expression = Difference(ONE, self.number("momentum"))
+            if self.rule.settings.get("dampening"):
+                kept = Quotient(kept, Difference(ONE, self.number("dampening")))
+            amount = Quotient(amount, kept)
+        zero = Number(0.0)
         above = Function("max", [Difference(moved, amount), zero])
         under = Function("min", [Sum([moved, amount]), zero])
-        text = "w = max(w - lr l1, 0) + min(w + lr l1, 0)"
-        latex = r"w \leftarrow \max(w - \eta \lambda_1, 0) + \min(w + \eta \lambda_1, 0)"
-        return Line("new", text, latex, Sum([above, under]))
+        told = f"w = max(w - {text}, 0) + min(w + {text}, 0)"
+        return Line("new", told, rf"w \leftarrow \max(w - {latex}, 0) + \min(w + {latex}, 0)", Sum([above, under]))
 
     def muon(self, gradient: Cell, whole: Tensor) -> Iterator[Line]:
         """m <- mu m + (1 - mu) g;  d = mu m + (1 - mu) g;  o = orthogonal(d);  w <- w (1 - lr wd) - lr s o.
@@ -407,10 +424,12 @@ def twin_of(
     return found, twins
 
 
-def stepped(optimizer: torch.optim.Optimizer, gradients: Mapping[Tensor, Tensor]) -> dict[Tensor, Tensor]:
-    """What the optimizer's own step makes of these parameters; it and they stay as they were."""
+def stepped_twin(
+    optimizer: torch.optim.Optimizer, gradients: Mapping[Tensor, Tensor]
+) -> tuple[torch.optim.Optimizer, dict[Tensor, Tensor]]:
+    """A copy that has made its own step with these gradients, and what that made of the parameters, by those given."""
     twin, twins = twin_of(optimizer, list(gradients))
     for one, gradient in gradients.items():
         twins[one].grad = gradient.detach().clone().to(one.dtype)
     twin.step()
-    return {one: twin_.detach() for one, twin_ in twins.items()}
+    return twin, twins

@@ -96,7 +96,7 @@ class Trainer:
             if not (math.isfinite(loss + penalty) and math.isfinite(norm)):
                 raise self._diverged(step, loss, norm)
             self.optimizer.step()
-            self.penalties.shrink(rate)
+            self.penalties.shrink(self.optimizer)
             self.optimizer.zero_grad()
             self.average.update(self.model, step)
             counters.step, counters.tokens = step, counters.tokens + int(tokens)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pellucid.config import TrainingConfig
 from pellucid.models.parameters import weight_matrices
+from pellucid.nn.proximal import scale_of, shrunk
 
 
 class Penalties:
@@ -19,14 +20,16 @@ class Penalties:
     Of l2 the gradient is l2 w: every weight shrinks in proportion to itself, and none becomes 0. Of l1 it is
     l1 sign(w): every weight shrinks alike. A subgradient steps over 0 and back; the proximal step stops there:
 
-        w <- sign(w) max(|w| - lr l1, 0)    after the optimizer's step
+        w <- sign(w) max(|w| - lr l1 / s, 0)    after the optimizer's step
 
-    which is exact for plain gradient descent, and for other optimizers what decoupled weight decay is to l2: the same
-    shrinking whatever the size of a weight's gradients was. Penalized are the weights that models/parameters.py names:
-    matrices of linear, convolutional and recurrent layers, neither biases nor norms nor embeddings (but for word
-    vectors, which have nothing else).
+    where s is what the optimizer divides the gradient of each number by (nn/proximal.py): 1 for plain descent, 1 - mu
+    with momentum, sqrt(v) + e for Adam, AdamW and RMSProp. So all of these end where the loss with its penalty is
+    least. Muon has no such number: its matrices are shrunk by lr l1, beside updates of about 0.2 lr.
+
+    Penalized are the weights that models/parameters.py names: matrices of linear, convolutional and recurrent layers,
+    neither biases nor norms nor embeddings (but for word vectors, which have nothing else).
     Sources: Hoerl & Kennard, 1970 (l2); Tibshirani, "Regression Shrinkage and Selection via the Lasso", 1996; Zou &
-    Hastie, 2005 (both); Beck & Teboulle, 2009 (the proximal step).
+    Hastie, 2005 (both); Beck & Teboulle, 2009 (the proximal step); Yun et al., 2021 (with an adaptive optimizer).
     """
 
     def __init__(self, model: nn.Module, training: TrainingConfig) -> None:
@@ -76,11 +79,16 @@ class Penalties:
             torch._foreach_add_(gradients, torch._foreach_sign(weights), alpha=self.subgradient)
 
     @torch.no_grad()
-    def shrink(self, rate: float) -> None:
-        """The proximal step of l1, behind the optimizer's step at this learning rate."""
-        if self.threshold and self:
-            for weight in self.weights.values():
-                weight.copy_(torch.nn.functional.softshrink(weight, rate * self.threshold))
+    def shrink(self, optimizer: torch.optim.Optimizer) -> None:
+        """The proximal step of l1, behind the optimizer's step."""
+        if not self.threshold or not self:
+            return
+        mine = {id(weight) for weight in self.weights.values()}
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                if id(weight) in mine:
+                    amount = group["lr"] * self.threshold / scale_of(optimizer.state.get(weight, {}), group)
+                    weight.copy_(shrunk(weight, amount))
 
     def sparse(self, averaged: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Averaged weights, 0 where l1 has just made the weight itself 0: an average of the past never is."""

@@ -142,7 +142,7 @@ def _trial(
         penalties.add_gradients()
         limit_gradients(model.parameters(), task.training)
         optimizer.step()
-        penalties.shrink(0.0)
+        penalties.shrink(optimizer)
         optimizer.zero_grad()
         average.update(model, number)
         batches, tokens = batches + 1, tokens + count

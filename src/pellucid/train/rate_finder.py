@@ -100,8 +100,8 @@ def find_rate(
     carried = {name: value.clone() for name, value in task.carried().items()}
     with torch.random.fork_rng():
         try:
+            torch.manual_seed(config.seed)
             if model is None:
-                torch.manual_seed(config.seed)
                 model = task.build_model().to(config.device)
             trial = Trial(apart, copy.deepcopy(model).train(), optimizer, counters or Counters(), precision)
             noise = trial.noise_scale(noise_batches) if noise_batches > 1 else None
@@ -142,7 +142,7 @@ class Trial:
             loss = self.step(batches, rate)
             mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
             now = mean / (1 - SMOOTHING ** (number + 1))
-            broke_out = not math.isfinite(now) or (number >= WARMING and now > BREAKS_OUT * min(smoothed))
+            broke_out = not math.isfinite(now) or (number >= WARMING and _above(now, min(smoothed)))
             if broke_out:
                 break
             rates.append(rate)
@@ -165,7 +165,7 @@ class Trial:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
-        self.penalties.shrink(rate)
+        self.penalties.shrink(self.optimizer)
         self.optimizer.zero_grad()
         return loss
 
@@ -202,6 +202,10 @@ class Trial:
             for examples in self.task.epoch(epoch)[position:]:
                 yield self.task.collate(examples).to(self.device)
             position = 0
+
+
+def _above(loss: float, least: float) -> bool:
+    return loss - least > (BREAKS_OUT - 1) * abs(least)
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
