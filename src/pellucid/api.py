@@ -137,17 +137,18 @@ def find_rate(
     threads = torch.get_num_threads()
     limits: dict[str, Any] = {"lowest": lowest, "highest": highest, "steps": steps}
     try:
-        if not isinstance(of, Run):
-            config = task_class(_read(of).task).proposed(_read(of))
-            task_class(config.task).fetch(config)
-            task = task_class(config.task).open(config)
-            prepare_device(config.training)
-            return _find_rate(task, **limits)
-        device = prepare_device(of.config.training)
-        if not of.has_state:
-            return _find_rate(of.task, **limits)
-        stands = standing(of, of.kind.network(of.config, of.path).to(device))
-        return _find_rate(of.task, stands.model, stands.optimizer, stands.counters, **limits)
+        with torch.random.fork_rng():
+            if not isinstance(of, Run):
+                config = task_class(_read(of).task).proposed(_read(of))
+                task_class(config.task).fetch(config)
+                task = task_class(config.task).open(config)
+                prepare_device(config.training)
+                return _find_rate(task, **limits)
+            device = prepare_device(of.config.training)
+            if not of.has_state:
+                return _find_rate(of.task, **limits)
+            stands = standing(of, of.kind.network(of.config, of.path).to(device))
+            return _find_rate(of.task, stands.model, stands.optimizer, stands.counters, **limits)
     finally:
         torch.set_num_threads(threads)
 

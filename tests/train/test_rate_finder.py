@@ -48,7 +48,7 @@ class Bowl:
         weight: Tensor = model.weight  # type: ignore[assignment]
         noise = self.deviation * batch.tensors["noise"].mean()
         return Losses(
-            {"bowl": (self.curvature / 2 * weight.square() + noise * weight).sum()}, len(batch.tensors["noise"])
+            {"bowl": 0.5 + (self.curvature / 2 * weight.square() + noise * weight).sum()}, len(batch.tensors["noise"])
         )
 
     def carried(self) -> dict[str, Tensor]:
@@ -69,12 +69,14 @@ def digest(run: Path) -> str:
 
 
 def test_in_a_bowl_the_loss_breaks_out_past_two_over_the_curvature() -> None:
-    curve = find_rate(Bowl(), steps=200)  # type: ignore[arg-type]
+    noisy = Bowl()
+    noisy.deviation = 0.3
+    curve = find_rate(noisy, steps=200)  # type: ignore[arg-type]
+    diverges = 2 / Bowl.curvature
     assert curve.broke_out
+    assert diverges < curve.rates[-1] < 4 * diverges
     assert curve.suggested is not None
-    assert 0.05 < curve.suggested * 10 <= curve.rates[-1]
-    assert 2 / Bowl.curvature < curve.rates[-1] < 4 * 2 / Bowl.curvature
-    assert curve.suggested < curve.least < 2 / Bowl.curvature * 2
+    assert curve.suggested < curve.least < 1.5 * diverges
     assert curve.rates[0] < curve.steepest <= curve.least
 
 
@@ -84,11 +86,11 @@ def test_where_no_rate_helps_none_is_suggested() -> None:
     assert find_rate(flat, steps=30).suggested is None  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("deviation", [20.0, 100.0])
+@pytest.mark.parametrize("deviation", [10.0, 40.0])
 def test_the_noise_scale_is_the_variance_over_the_square_of_the_true_gradient(deviation: float) -> None:
     noisy = Bowl()
     noisy.deviation = deviation
-    noise = find_rate(noisy, steps=11, noise_batches=100).noise  # type: ignore[arg-type]
+    noise = find_rate(noisy, steps=11, noise_batches=600).noise  # type: ignore[arg-type]
     assert noise is not None
     assert noise.batch == Bowl.rows
     gradient = Bowl.curvature * 3.0
