@@ -29,6 +29,7 @@ from pellucid.see.translation import batch_of, sentence_of
 from pellucid.tasks.kinds import config_class, task_class
 from pellucid.tasks.task import Batch, Task
 from pellucid.tasks.translate import translation_loss
+from pellucid.train.diagnosis.diagnose import Attending, diagnose
 from pellucid.train.loop import Event, Trainer, Watcher
 from pellucid.train.parallel import Workers, joined
 from pellucid.train.plan import make_plan, prepare_device
@@ -262,8 +263,10 @@ def free_folder(parent: Path, name: str) -> Path:
 def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], bool], workers: Workers) -> Run:
     with run.locked() if workers.is_first else nullcontext():
         if workers.first(lambda: run.status != "finished"):
-            Trainer(run, task, watcher, should_stop, workers=workers).train()
+            attending = Attending(run, watcher) if workers.is_first else watcher
+            Trainer(run, task, attending, should_stop, workers=workers).train()
         workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
+    workers.first(lambda: diagnose(run))
     workers.first(lambda: write_report(run.path))
     return run
 

@@ -126,6 +126,11 @@ class TrainingConfig(Config):
         8, ge=0, description="evaluations without a new best on the development side before training stops; 0: off"
     )
     save_every: float = Field(20.0, gt=0, description="seconds between resumable states, besides evaluations")
+    watch: int | None = Field(
+        None,
+        ge=0,
+        description="steps between statistics of every layer, for the doctor; 0: none; chosen when not given",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: measured at the start")
     threads: int | None = Field(
         None, ge=1, description="CPU threads of each worker; all cores, shared out among the workers, when not given"

@@ -202,8 +202,8 @@ def commanded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_command_makes_one_whole_run_and_prints_once(commanded: Path) -> None:
     events = [json.loads(line) for line in (commanded / "out").read_text(encoding="utf-8").splitlines()]
-    assert [event["kind"] for event in events if event["kind"] != "evaluation"] == [
-        *("data", "plan"),
+    assert [event["kind"] for event in events if event["kind"] not in ("evaluation", "statistics")] == [
+        *("data", "plan", "network"),
         *["step"] * 4,
         *("end", "test"),
     ]

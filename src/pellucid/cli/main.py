@@ -14,6 +14,7 @@ from pellucid.cli import (
     data,
     demo,
     demo_memory,
+    doctor,
     evaluate,
     export,
     find_rate,
@@ -65,6 +66,7 @@ app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("find-rate")(find_rate.find_rate)
 app.command("report")(report.report)
+app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)
 app.add_typer(data_app, name="data")
 corpus_app.command("interface-strings")(corpus.interface_strings)

@@ -7,6 +7,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from pellucid.train.plan import prepare_device
 from pellucid.train.precision import autocast
 from pellucid.train.schedule import learning_rate
 from pellucid.train.state import Counters, MovingAverage, carried_of, carried_state, pack, random_state, unpack
+from pellucid.train.watching import Watching, places_of
 
 Event = Mapping[str, Any]
 Watcher = Callable[[Event], None]
@@ -60,6 +62,7 @@ class Trainer:
         self.counters = Counters()
         self._unwritten: list[Event] = []
         self._last_save = self._save_seconds = 0.0
+        self.watching = Watching(self.model, self.config.watch or 0, self.config.steps or 0)
         self._resume()
         self.objective = workers.objective(task, self.model)
 
@@ -77,11 +80,13 @@ class Trainer:
             rate = learning_rate(step, steps, config, counters.cuts)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
+            watched = self.watching.due(step)
             loss = tokens = padding = 0.0
             for more in reversed(range(config.accumulate)):
                 batch, counts = next(batches)
                 with workers.keeping(self.objective, more > 0):
-                    with autocast(config.precision, self.device):
+                    looking = self.watching.listening() if watched else nullcontext()
+                    with autocast(config.precision, self.device), looking:
                         losses = self.objective(batch)
                     count = losses.count * counts
                     weight = workers.weight(count) / config.accumulate
@@ -90,6 +95,8 @@ class Trainer:
                 tokens += count
                 padding += batch.padding * weight
             loss, tokens, padding = workers.sum(loss, tokens, padding)
+            if watched:
+                self.watching.slopes()
             penalty = self.penalties.value()
             self.penalties.add_gradients()
             norm = limit_gradients(self.model.parameters(), config)
@@ -113,6 +120,8 @@ class Trainer:
                 padding=round(padding, 4),
                 tokens_per_second=round(tokens / max(self.clock() - started, 1e-9)),
             )
+            if watched:
+                self._note(kind="statistics", step=step, places=self.watching.told())
             if step % config.evaluate_every == 0 or step == steps:  # type: ignore[operator]
                 self._evaluate()
                 counters.seconds = self.clock() - began
@@ -221,6 +230,8 @@ class Trainer:
     def _resume(self) -> None:
         workers = self.workers
         if not workers.first(lambda: self.run.has_state):
+            if self.config.watch:
+                self._note(kind="network", places=places_of(self.model))
             self._save()
             return
         saved = self.run.load_state()

@@ -8,6 +8,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,7 @@ from pellucid.train.penalties import Penalties
 from pellucid.train.precision import autocast, faster, finish, matrix_rates
 from pellucid.train.schedule import rate_for_width
 from pellucid.train.state import MovingAverage
+from pellucid.train.watching import Watching, watch_every
 
 DEFAULT_BUDGET = "10m"
 TRIAL_SECONDS, TRIAL_STEPS = 4.0, 40  # of measuring; whichever ends first
@@ -85,7 +87,7 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, worker
             measured = matrix_rates(_rows(task, workers), width, device)
             rates = workers.first(lambda: measured)
         precision = faster(rates) if training.precision == "auto" else training.precision
-        seconds, tokens = _trial(task, model, precision, clock, workers, device)
+        seconds, tokens, look = _trial(task, model, precision, clock, workers, device)
         task.carry({})
     steps = training.steps
     items = getattr(training, training.ITEMS) if training.ITEMS else None
@@ -103,6 +105,7 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, worker
         precision=precision,
         threads=torch.get_num_threads(),
         evaluate_every=training.evaluate_every or _evaluate_every(steps, step_seconds),
+        watch=watch_every(steps, step_seconds, look) if training.watch is None else training.watch,
     )
     plan = Plan(settled, count_parameters(model), tokens / seconds, {name: round(r) for name, r in rates.items()})
     return workers.first(lambda: plan)
@@ -121,33 +124,48 @@ def _trial(
     clock: Callable[[], float],
     workers: Workers,
     device: torch.device,
-) -> tuple[float, float]:
-    """Mean seconds and mean items (tokens) of one batch, forward, backward and update included."""
+) -> tuple[float, float, float]:
+    """Mean seconds and mean items (tokens) of one batch, forward, backward and update included; seconds of a look."""
     objective = workers.objective(task, model)
     optimizer, average = make_optimizer(model, task.training, precision), MovingAverage(model, task.training.average)
     penalties = Penalties(model, task.training)
-    began, batches, tokens = clock(), 0, 0.0
-    for number, examples in enumerate(_repeated(task)):
-        if number == 2:  # the first two warm the caches up
-            finish(device)
-            began, batches, tokens = clock(), 0, 0.0
-        if workers.any(batches > 0 and (clock() - began > TRIAL_SECONDS or batches >= TRIAL_STEPS)):
-            break
+    watching = Watching(model, every=1, steps=1)
+    repeated = enumerate(_repeated(task))
+
+    def batch_of(looking: bool = False) -> float:
+        number, examples = next(repeated)
         share, counts = workers.share(examples)
         batch = task.collate(share).to(device)
-        with autocast(precision, device):
+        with autocast(precision, device), watching.listening() if looking else nullcontext():
             losses = objective(batch)
         count = losses.count * counts
         (losses.total * (workers.weight(count) * workers.size)).backward()
+        if looking:
+            watching.slopes()
         penalties.add_gradients()
         limit_gradients(model.parameters(), task.training)
         optimizer.step()
         penalties.shrink(optimizer)
         optimizer.zero_grad()
         average.update(model, number)
-        batches, tokens = batches + 1, tokens + count
+        if looking:
+            watching.told()
+        return float(count)
+
+    for _ in range(2):  # these warm the caches up
+        batch_of()
     finish(device)
-    return (clock() - began) / batches, workers.sum(tokens)[0] / batches
+    began, batches, tokens = clock(), 0, 0.0
+    while not workers.any(batches > 0 and (clock() - began > TRIAL_SECONDS or batches >= TRIAL_STEPS)):
+        batches, tokens = batches + 1, tokens + batch_of()
+    finish(device)
+    seconds = (clock() - began) / batches
+    batch_of(looking=True)
+    began = clock()
+    batch_of(looking=True)
+    finish(device)
+    look = max(clock() - began - seconds, 0.0)
+    return seconds, workers.sum(tokens)[0] / batches, look
 
 
 def _repeated(task: Task) -> Iterator[Sequence[int]]:

@@ -1,0 +1,58 @@
+"""All rules on one run: while it trains, and afterwards."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pellucid.files import write_text
+from pellucid.run import Run
+from pellucid.train.diagnosis.chart import Chart, Line, chart_of
+from pellucid.train.diagnosis.examination import Examination
+from pellucid.train.diagnosis.finding import Finding
+from pellucid.train.diagnosis.rules import RULES
+
+FILE = "diagnosis.json"
+
+
+def findings_of(chart: Chart) -> list[Finding]:
+    """What all rules find, the surest first."""
+    found = [finding for rule in RULES for finding in rule(chart)]
+    return sorted(found, key=lambda finding: -finding.sure)
+
+
+def diagnose(run: Run, examination: Examination | None = None) -> dict[str, Any]:
+    """Diagnose a run by its metrics and, if it was examined, by that; keeps it in the run as diagnosis.json."""
+    chart = chart_of(run.config.model_dump(mode="json"), run.metrics())
+    chart.examination = examination
+    named = str(run.path)
+    found = {
+        "run": named,
+        "step": chart.last,
+        "examined": examination is not None,
+        "findings": [finding.json(named) for finding in findings_of(chart)],
+    }
+    write_text(run.path / FILE, json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    return found
+
+
+class Attending:
+    """A watcher of a training that hands every event on, and after each evaluation tells what is newly found.
+
+    Its own events have the kind "finding" and the finding as plain data. `before` are the lines of a training that
+    goes on; what they show was told then.
+    """
+
+    def __init__(self, run: Run, watcher: Callable[[Mapping[str, Any]], None]) -> None:
+        self.run, self.watcher = run, watcher
+        self.chart = chart_of(run.config.model_dump(mode="json"), run.metrics())
+        self._told = {(one.illness, one.place) for one in findings_of(self.chart)}
+
+    def __call__(self, event: Line) -> None:
+        self.watcher(event)
+        self.chart.add(event)
+        if event["kind"] != "evaluation":
+            return
+        for finding in findings_of(self.chart):
+            if (finding.illness, finding.place) not in self._told:
+                self._told.add((finding.illness, finding.place))
+                self.watcher({"kind": "finding", **finding.json(str(self.run.path))})

@@ -1,0 +1,107 @@
+"""Always-on statistics of a training: at some steps, what every layer puts out, weighs, is told and does.
+
+Its lines in metrics.jsonl (`kind` "statistics") are what the doctor of train/diagnosis/ reads and the report draws. It
+only looks: a training that is watched ends in the same weights, to the bit.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.train.listening import Listener, number_of
+
+SHARE = 0.02  # of the time, which leaves room for a slow machine below the 3% that are promised
+AT_LEAST = 8  # looks in a training, if they cost next to nothing
+NEXT_TO_NOTHING = 0.05  # seconds, of all those looks together
+
+
+def watch_every(steps: int, step_seconds: float, look_seconds: float) -> int:
+    """Steps between two looks: as often as a small share of the time allows, and not more than 100 in a training."""
+    allowed = math.ceil(look_seconds / (SHARE * max(step_seconds, 1e-9)))
+    if AT_LEAST * look_seconds < NEXT_TO_NOTHING:
+        allowed = min(allowed, max(steps // AT_LEAST, 1))
+    return max(allowed, steps // 100, 1)
+
+
+class Watching:
+    """Looks at the first, the last and every `every`-th step; with 0, at none.
+
+        if watching.due(step):
+            with watching.listening():  # around the forward pass
+                ...
+            watching.slopes()  # after the backward pass, before clipping
+            optimizer.step()
+            line = watching.told()
+
+    For each place (the name of a module that has parameters, or that computes an activation): `weight`, `gradient`
+    (before clipping) and `update` are norms over its parameters, `output` the root mean square of what it puts out;
+    of a relu the share of `zeros` and of `dead` units, of others the share that is `flat` (saturated).
+    """
+
+    def __init__(self, model: nn.Module, every: int, steps: int) -> None:
+        self.model, self.every, self.steps = model, every, steps
+        self._parameters = {name: one for name, one in model.named_parameters() if one.requires_grad}
+        self._listener: Listener | None = None
+        self._before: list[Tensor] = []
+        self._gradients: list[float] = []
+
+    def due(self, step: int) -> bool:
+        return self.every > 0 and (step % self.every == 0 or step in (1, self.steps))
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        self._listener = self._listener or Listener(self.model)
+        with self._listener:
+            yield
+
+    @torch.no_grad()
+    def slopes(self) -> None:
+        """Take the gradients' norms and keep the weights as they are before the update."""
+        parameters = list(self._parameters.values())
+        self._gradients = norms([torch.zeros(()) if one.grad is None else one.grad for one in parameters])
+        self._before = [one.detach().clone() for one in parameters]
+
+    @torch.no_grad()
+    def told(self) -> dict[str, dict[str, Any]]:
+        """All of the step by place, in the order of the network."""
+        after = [one.detach() for one in self._parameters.values()]
+        moved = norms(torch._foreach_sub(after, self._before))
+        weights = norms(self._before)
+        heard = self._listener.told() if self._listener else {}
+        squares: dict[str, list[float]] = {}
+        for name, *numbers in zip(self._parameters, weights, self._gradients, moved, strict=True):
+            held = squares.setdefault(name.rpartition(".")[0], [0.0, 0.0, 0.0])
+            for place, number in enumerate(numbers):
+                held[place] += number * number
+        found: dict[str, dict[str, Any]] = {}
+        for place in dict.fromkeys([*(name for name, _ in self.model.named_modules()), *squares, *heard]):
+            if place not in squares and place not in heard:
+                continue
+            told = {
+                said: number_of(math.sqrt(square)) if square >= 0 else None
+                for said, square in zip(("weight", "gradient", "update"), squares.get(place, ()), strict=False)
+            }
+            found[place] = {**told, **heard.get(place, {})}
+        self._before, self._listener = [], None
+        return found
+
+
+def places_of(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """The places with parameters: what module each is, how many parameters it holds, how many come in (fan-in)."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, module in model.named_modules():
+        own = [one for one in module.parameters(recurse=False) if one.requires_grad]
+        if own:
+            found[name] = {"type": type(module).__name__, "parameters": sum(one.numel() for one in own)}
+    return found
+
+
+def norms(tensors: Sequence[Tensor]) -> list[float]:
+    if not tensors:
+        return []
+    found: list[float] = torch.stack([one.float() for one in torch._foreach_norm(list(tensors))]).tolist()
+    return found
