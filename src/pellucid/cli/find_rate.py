@@ -36,8 +36,8 @@ def find_rate(
 ) -> None:
     """Try learning rates on a copy of a training: the loss at each, the rate that suits, the noise of its batches.
 
-    Nothing is written, and the run is not touched. `pellucid train TASK ... --find-rate` does the same for a training
-    that is about to begin.
+    Nothing is written, and the run is not touched. The option --find-rate of every training does the same for one that
+    is about to begin.
 
     Example: pellucid find-rate runs/en-zh
     """

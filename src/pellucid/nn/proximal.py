@@ -30,14 +30,14 @@ def scale_of(state: Mapping[str, Any], group: Mapping[str, Any]) -> Tensor | flo
     descent has at lr l1: a weight stays 0 as long as its gradient is below l1.
     Source: Yun, Lozano & Yang, "Adaptive Proximal Gradient Methods for Structured Neural Networks", 2021 (ProxGen).
     """
-    kept = (1 - group.get("momentum", 0.0)) / (1 - group.get("dampening", 0.0))
+    kept: float = (1 - group.get("momentum", 0.0)) / (1 - group.get("dampening", 0.0))
     if "exp_avg_sq" in state:
         square = state["max_exp_avg_sq"] if group.get("amsgrad") else state["exp_avg_sq"]
         corrected: Tensor = square / (1 - group["betas"][1] ** float(state["step"]))
-        return corrected.sqrt() + group["eps"]
+        return corrected.sqrt() + float(group["eps"])
     if "square_avg" in state:
         variance: Tensor = state["square_avg"]
         if group.get("centered"):
             variance = torch.addcmul(variance, state["grad_avg"], state["grad_avg"], value=-1)
-        return (variance.sqrt() + group["eps"]) * kept
+        return (variance.sqrt() + float(group["eps"])) * kept
     return 1.0 if "ns_steps" in group else kept
