@@ -95,6 +95,9 @@ def show_noise(noise: "NoiseScale") -> None:
     if noise.scale is None:
         out.print(say("rates.noise.unknown", batch=f"{noise.batch:,.0f}", items=items), markup=False)
         return
+    if not noise.scale:
+        out.print(say("rates.noise.none", batch=f"{noise.batch:,.0f}", items=items), markup=False)
+        return
     kind = "small" if noise.batch < noise.scale / 2 else "large" if noise.batch > noise.scale * 2 else "even"
     scale = f"{noise.scale:,.0f}" if noise.scale >= 1 else f"{noise.scale:.2g}"
     out.print(say(f"rates.noise.{kind}", scale=scale, batch=f"{noise.batch:,.0f}", items=items), markup=False)

@@ -32,6 +32,7 @@ WINDOW = 10  # steps over which the loss's fall is taken
 WARMING = 10  # steps whose smoothed loss is of too few numbers
 BELOW = 10.0  # how far below the rate of the least loss, where the loss is about to rise, is safe (Howard & Gugger)
 NOISE_BATCHES = 16
+ROUNDING = 1e-5  # share of a squared gradient by which equal ones differ in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,9 @@ class Trial:
         together, batch_items = float(mean.square().sum()), items / count
         signal = (count * together - squares) / (count - 1)
         noise = (squares - together) * batch_items * count / (count - 1)
-        return NoiseScale(max(noise, 0.0) / signal if signal > 0 else None, batch_items, self.task.item)
+        if noise < ROUNDING * squares:  # as where each batch holds all examples
+            noise = 0.0
+        return NoiseScale(noise / signal if signal > 0 else None, batch_items, self.task.item)
 
     def batches(self) -> Iterator[Batch]:
         """Those that the training takes next, epoch after epoch."""
