@@ -36,7 +36,7 @@ def go_on(run: Run, task: TranslateTask, steps: int) -> Trainer:
         {"optimizer": "rmsprop", "l1": 1e-3, "l2": 0.01, "noise": 0.2},
         {"optimizer": "adam", "l1": 0.01, "l1_method": "subgradient", "clip": 0},
         {"optimizer": "nesterov", "l1": 1e-3, "clip": 0, "clip_value": 0.02},
-        {"optimizer": "momentum", "schedule": "plateau", "evaluate_every": 1, "plateau_patience": 1, "average": 0.0},
+        {"optimizer": "momentum", "schedule": "plateau", "evaluate_every": 1, "plateau_patience": 1, "patience": 0},
     ],
     ids=str,
 )
