@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pellucid.train.rate_finder import NoiseScale, RateCurve
 
 ROWS = 22  # of the table, evenly along the logarithm of the rate
+FLAT = 0.02  # share of the loss over which bars are drawn at least: what changes less is no change
 AROUND = 30  # columns that are not the bar's
 
 
@@ -61,6 +62,7 @@ def show_rates(curve: "RateCurve", json: bool) -> None:
         print_json(curve.json())
         return
     least, largest = min(curve.smoothed), max(curve.smoothed)
+    span = max(largest - least, FLAT * abs(largest))
     width = max(out.width - AROUND, 8)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(say("rates.rate"), justify="right", no_wrap=True)
@@ -73,7 +75,7 @@ def show_rates(curve: "RateCurve", json: bool) -> None:
     lowest = curve.rates.index(curve.least)
     lowest = min(places, key=lambda i: abs(i - lowest))
     for i in dict.fromkeys(places):
-        share = (curve.smoothed[i] - least) / (largest - least) if largest > least else 0.0
+        share = (curve.smoothed[i] - least) / span if span else 0.0
         marks = [say("rates.suggested")] if i == nearest else [say("rates.least")] if i == lowest else []
         bar = Text("█" * max(round(share * (width - 14)), 1), style="cyan")
         if marks:
