@@ -16,6 +16,7 @@ from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
 
 Event = Mapping[str, Any]
+PAUSE = 0.1  # seconds of training between two moves of the bar: moving it takes as long as a small network's layer
 REFRESH = 20  # steps between two updates of the text beside the bar, so that it can be read
 SMOOTH = 0.95  # of the loss and rate shown
 
@@ -33,6 +34,7 @@ class Live:
         self.tested: Event | None = None
         self._score = ""
         self._loss = self._rate = 0.0
+        self._moves_at, self._said_at = 0.0, 0  # seconds of training, a step
         self._bar: Progress | None = None
 
     def show(self, event: Event) -> None:
@@ -91,9 +93,11 @@ class Live:
         self._rate = rate if first else SMOOTH * self._rate + (1 - SMOOTH) * rate
         if self._bar is None:
             self.start(self.steps)
-        if self._bar is not None:
+        if self._bar is not None and (first or event["seconds"] >= self._moves_at):
+            self._moves_at = event["seconds"] + PAUSE
             self._bar.update(self._task, completed=event["step"])
-            if first or event["step"] % REFRESH == 0:
+            if first or event["step"] >= self._said_at + REFRESH:
+                self._said_at = event["step"]
                 words = say(
                     "train.progress",
                     loss=f"{self._loss:.2f}",
@@ -112,6 +116,8 @@ class Live:
         err.print(f"{say('warning')} {event['text']}", markup=False)
 
     def _end(self, event: Event) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=event["step"])
         self.close()
         self.ended = event
         if event["reason"] == "interrupted":

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Literal, cast
 
@@ -21,18 +21,21 @@ from torch.nn import functional as F
 from pellucid.config import Config, ExampleTraining, RunConfig
 from pellucid.data.columns import Table, read_table
 from pellucid.data.curves import Y, curve_of, curve_table, is_curve
+from pellucid.data.cut import cut_batches
 from pellucid.data.diabetes import TARGET, diabetes_table
 from pellucid.data.noise import Marked, with_noise
-from pellucid.data.rows import Sides, row_batches, split_rows
+from pellucid.data.rows import Sides, row_batches, row_order, split_rows
 from pellucid.data.schema import Column, Meaning, Missing, Schema, fitted, places, usable_rows
 from pellucid.errors import ConfigError, DataError
 from pellucid.models.initialization import initialized
-from pellucid.models.mlp import MLP, MLPConfig
+from pellucid.models.mlp import MLP, MLPConfig, has_norms
+from pellucid.models.mlp_gradient import MLPGradient
 from pellucid.models.side_by_side import SideBySide
+from pellucid.nn.loss import with_gradient
 from pellucid.tasks.descent import Path, Weight, surface
 from pellucid.tasks.fit import scores
 from pellucid.tasks.least_squares import LeastSquares, least_squares
-from pellucid.tasks.task import Batch, Evaluation, Losses
+from pellucid.tasks.task import Batch, Evaluation, Losses, Shortcut, Task
 
 COLUMNS = "columns.json"
 SAMPLES = {"sample:diabetes": (diabetes_table, TARGET)}  # tables to begin with, and what is predicted in them
@@ -111,7 +114,7 @@ class RegressConfig(RunConfig):
     )
 
 
-class RegressTask:
+class RegressTask(Task):
     """The Task protocol for regression, built from a config and, when a run already has one, its schema."""
 
     item = "example"
@@ -243,6 +246,31 @@ class RegressTask:
         if model.training:
             self.path.note(model, losses.total)
         return losses
+
+    def batches(self, number: int, first: int = 0) -> Iterable[Batch]:
+        inputs, targets = self._whole["train"]
+        if self.training.batch >= len(inputs) or self.training.noise:  # one batch that is made once; or each by itself
+            return super().batches(number, first)
+        order = row_order(len(inputs), self.training.seed, number)
+        cut = cut_batches({"inputs": inputs, "targets": targets}, order, self.training.batch, first)
+        return (Batch(tensors, padding=0.0) for tensors in cut)
+
+    def shortcut(self, model: nn.Module) -> Shortcut | None:
+        """For a single network: its own gradients, and those of the error with respect to its outputs."""
+        if not isinstance(model, MLP) or has_norms(model) or type(self).loss is not RegressTask.loss:
+            return None
+        perceptron = MLPGradient(model)
+
+        def backward(batch: Batch, factor: float, add: bool) -> tuple[Tensor, int]:
+            targets = batch.tensors["targets"]
+            outputs = perceptron.forward(batch.tensors["inputs"])
+            loss, upstream = with_gradient(lambda y: error(self.config, y[:, 0], targets), outputs)
+            if model.training:
+                self.path.note(model, loss)
+            perceptron.backward(upstream if factor == 1 else upstream * factor, add)
+            return loss, targets.size(0)
+
+        return backward
 
     def evaluate(self, model: nn.Module) -> Evaluation:
         """The loss on the development rows and how near the predictions come; the path since the last evaluation.

@@ -3,7 +3,7 @@
 A task joins a source of examples, a model family, a loss and metrics. The trainer has no `if task == ...`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -24,7 +24,7 @@ class Losses:
     @property
     def total(self) -> Tensor:
         first, *rest = self.parts.values()
-        return sum(rest, start=first)
+        return sum(rest, start=first) if rest else first
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,17 @@ class Batch:
     padding: float
 
     def to(self, device: torch.device) -> "Batch":
+        for tensor in self.tensors.values():
+            if tensor.device != device:
+                break
+        else:
+            return self
         return Batch({name: tensor.to(device) for name, tensor in self.tensors.items()}, self.padding)
+
+
+# Puts the gradients of the loss times the number into each .grad, or with True adds them to what is there; gives the
+# loss, without the factor, and its count.
+Shortcut = Callable[[Batch, float, bool], tuple[Tensor, int]]
 
 
 class Task(Protocol):
@@ -106,9 +116,23 @@ class Task(Protocol):
         """The tensors of these training examples."""
         ...
 
+    def batches(self, number: int, first: int = 0) -> Iterable[Batch]:
+        """The tensors of the batches of `epoch(number)`, from batch `first` on, as `collate` makes them one by one.
+
+        A task whose examples are rows of tensors may cut many batches at once (data/cut.py).
+        """
+        return (self.collate(examples) for examples in self.epoch(number)[first:])
+
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """The loss that training minimizes."""
         ...
+
+    def shortcut(self, model: nn.Module) -> Shortcut | None:
+        """A shorter way than autograd's to the loss and its gradients, if this network has one.
+
+        Asked for when each parameter has its .grad; must give the numbers that `loss` and autograd would.
+        """
+        return None
 
     def evaluate(self, model: nn.Module) -> Evaluation:
         """The model's loss and scores on the development examples."""
