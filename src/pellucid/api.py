@@ -8,6 +8,7 @@ print(run.translate(["Save changes before closing?"]))
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,12 @@ from pellucid.errors import DataError, RunError
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.exported import FORMATS, FormatName, Quantization
 from pellucid.models.parameters import weight_matrices
-from pellucid.models.translator import Translator
 from pellucid.run import Run
 from pellucid.see.report import write_report
-from pellucid.see.tokens import labels_of
+from pellucid.see.subjects import labels_of, rows_of_examples, rows_of_text
 from pellucid.see.training import Penalty, TrainingStep, capture_step
-from pellucid.see.translation import batch_of, sentence_of
 from pellucid.tasks.kinds import config_class, task_class
 from pellucid.tasks.task import Batch, Task
-from pellucid.tasks.translate import translation_loss
 from pellucid.train.diagnosis.diagnose import Attending, diagnose
 from pellucid.train.loop import Event, Trainer, Watcher
 from pellucid.train.parallel import Workers, joined
@@ -170,33 +168,32 @@ def open_run(path: str | Path) -> Run:
 def next_step(run: Run, text: str | None = None, target: str | None = None) -> TrainingStep:
     """The optimizer step that a run's training takes next from its last saved state, opened; the run is not touched.
 
-    Without `text` it is of the batches that come next, with the dropout that is drawn for them: what `resume` does.
-    With it, the step that this one pair would make if it were the whole batch; without `target`, with the run's own
-    translation. Of a finished training it is one step more, at the rate of its last. Raises RunError if no state was
-    saved, DataError if the data has changed, TraceError if a text is empty or too long.
+    Without `text` it is of the batches that come next, with the dropout and whatever else is drawn for them: what
+    `resume` does. With it, the step that this one input would make if it were the whole batch: a sentence (without
+    `target`, with the run's own translation), a text, a word and its neighbour, a held-out row or picture by its
+    number. Of a finished training it is one step more, at the rate of its last. Raises RunError if no state was saved,
+    DataError if the data has changed, TraceError if a text is empty or too long.
     """
-    run.expect("translate")
-    config = run.config
-    training = config.training
+    training = run.config.training
     device = torch.device(training.device if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng():
-        model = Translator(config.model, run.tokenizer.size).to(device)
+        model = run.kind.network(run.config, run.path).to(device)
     stands = standing(run, model)
-    labels, about = {"embedding.weight": labels_of(run.tokenizer)}, {"run": run.name}
+    task = run.task.apart()
+    task.carry(task.carried_by_one(stands.carried))
     if text is None:
-        batches = next_batches(run.task, stands.counters, training.accumulate)
+        found = next_batches(task, stands.counters, training.accumulate)
+        rows = [rows_of_examples(task, run.task_name, batch, examples) for examples, batch in found]
     else:
-        sentence = sentence_of(run, text, target)
-        batches = [batch_of(sentence)]
-        about |= {"source": sentence.source, "target": sentence.target}
-        for side, ids in batches[0].tensors.items():
-            labels[side] = [labels["embedding.weight"][token] for token in ids[0].tolist()]
+        rows = [rows_of_text(run, text, target)]
+    names = list(rows[0].batch.tensors)
 
-    def objective(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def objective(*tensors: torch.Tensor) -> torch.Tensor:
         with autocast(training.precision, device):
-            batch = Batch({"source": source, "target": target}, padding=0.0)
-            return translation_loss(model, batch, config.label_smoothing).total
+            loss: torch.Tensor = task.loss(model, Batch(dict(zip(names, tensors, strict=True)), padding=0.0)).total
+            return loss
 
+    objective.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_ONLY) for name in names])  # type: ignore[attr-defined]
     with torch.random.fork_rng():
         torch.set_rng_state(stands.randomness["random.cpu"])
         if "random.cuda" in stands.randomness:
@@ -204,7 +201,7 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
         step = capture_step(
             model,
             objective,
-            [tuple(batch.to(device).tensors[side] for side in ("source", "target")) for batch in batches],
+            [tuple(one.batch.to(device).tensors.values()) for one in rows],
             clip=training.clip or None,
             clip_value=training.clip_value or None,
             penalty=Penalty(
@@ -215,10 +212,11 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
             ),
             optimizer=stands.optimizer,
             training_step=stands.counters.step + 1,
-            labels=labels,
+            labels=labels_of(run),
         )
-    for trace in step.traces:
-        trace.about = dict(about)
+    for trace, one in zip(step.traces, rows, strict=True):
+        trace.about = {"run": run.name, **one.about}
+    step.rows = rows
     return step
 
 

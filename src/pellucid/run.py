@@ -104,9 +104,8 @@ class Run:
     def expect(self, *tasks: str) -> None:
         """Raises RunError unless the run's network is for one of these tasks."""
         if self.task_name not in tasks:
-            wanted = " or ".join(tasks)
             raise RunError(
-                f"{self.path}: is a run of {self.task_name}, and this needs one of {wanted}",
+                f"{self.path}: is a run of {self.task_name}, and this needs a run of {' or '.join(tasks)}",
                 mend="`pellucid runs` lists the runs there are, and what each is for.",
             )
 
@@ -215,18 +214,24 @@ class Run:
         return found
 
     def evaluate(self, side: Literal["test", "dev"] = "test", **decoding: Any) -> dict[str, Any]:
-        """Scores of the model, the copied source and the translation memory on a held-out side."""
-        self.expect("translate")
-        self.task.config = self.task.config.changed(decoding=self.config.decoding.changed(**decoding).model_dump())
-        return self.task.test(self.model, side)  # type: ignore[no-any-return]
+        """Scores of the model on a held-out side beside its task's baselines, as in the report.
+
+        `decoding`, of a translator only, overrides fields of DecodingConfig.
+        """
+        return self._with(decoding).test(self.model, side)  # type: ignore[no-any-return]
 
     def evaluate_on(self, files: Sequence[str | Path], **decoding: Any) -> dict[str, Any]:
-        """The same on other pairs: every source in `files` with its translations."""
-        self.expect("translate")
-        config = self.config.data
-        return self.task.test_on(  # type: ignore[no-any-return]
-            self.model, [str(file) for file in files], self.config.decoding.changed(**decoding), config.delimiter
-        )
+        """The same on other examples: pairs, rows, images or texts in `files`."""
+        return self._with(decoding).test_on(self.model, [str(file) for file in files])  # type: ignore[no-any-return]
+
+    def _with(self, decoding: Mapping[str, Any]) -> Any:
+        """The run's task, decoding in another way if that is asked for. Raises RunError if it does not decode."""
+        if decoding:
+            self.expect("translate")
+        if self.task_name == "translate":
+            settings = self.config.decoding.changed(**decoding)
+            self.task.config = self.task.config.changed(decoding=settings.model_dump())
+        return self.task
 
     # What training writes
 

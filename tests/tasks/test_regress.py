@@ -263,7 +263,7 @@ def test_a_training_stopped_at_three_steps_resumes_to_the_same_bits_and_the_same
     sections: dict[str, Any] = {
         "data": {"target": "price"},
         "model": {"depth": 1, "width": 8, "dropout": 0.2},
-        "training": {"steps": 200, "batch": 16, "evaluate_every": 25, "patience": 99, "watch": 50},
+        "training": {"steps": 200, "batch": 16, "evaluate_every": 25, "patience": 99, "watch": 20},
     }
     path = houses(tmp_path)
     whole = train([path], "whole", **sections).path

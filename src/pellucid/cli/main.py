@@ -12,6 +12,7 @@ from pellucid import __version__
 from pellucid.cli import (
     corpus,
     data,
+    data_check,
     demo,
     demo_memory,
     doctor,
@@ -68,6 +69,7 @@ app.command("find-rate")(find_rate.find_rate)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)
+data_app.command("check")(data_check.check)
 app.add_typer(data_app, name="data")
 corpus_app.command("interface-strings")(corpus.interface_strings)
 app.add_typer(corpus_app, name="corpus")

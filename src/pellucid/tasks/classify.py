@@ -4,6 +4,7 @@ Joins tasks/examples.py (files, sides), data/augment.py, models/mlp.py and model
 scores of tasks/classes.py. What the trainer needs of it is the Task protocol of tasks/task.py.
 """
 
+import copy
 import hashlib
 import random
 from collections import OrderedDict
@@ -41,7 +42,15 @@ from pellucid.tasks.classes import (
     nearest,
     share,
 )
-from pellucid.tasks.examples import Examples, Form, examples_of_images, examples_of_table, shown_row
+from pellucid.tasks.examples import (
+    Examples,
+    Form,
+    examples_of_images,
+    examples_of_table,
+    other_examples,
+    shown_row,
+    with_others,
+)
 from pellucid.tasks.predict import predict
 from pellucid.tasks.task import Batch, Evaluation, Losses, Shortcut, Task
 
@@ -317,6 +326,13 @@ class ClassifyTask(Task):
             "fully_connected": self._fully_connected(model),
             "wrong": self._wrong(numbers, probabilities, truth),
         }
+
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        """The same on the examples of other files, whose classes must be the run's."""
+        config = self.config.data
+        there = copy.copy(self)
+        there.data = with_others(self.data, other_examples(files, self.form, config.delimiter, config.missing))
+        return {**there.test(model), "split": " ".join(files)}
 
     def describe(self) -> dict[str, Any]:
         data, form = self.data, self.form

@@ -5,6 +5,7 @@ it: the closed form with its standard errors, the mean of the training rows, the
 What the trainer needs of it is the Task protocol of tasks/task.py.
 """
 
+import copy
 import hashlib
 import json
 import math
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pellucid.config import Config, ExampleTraining, RunConfig
-from pellucid.data.columns import Table, read_table
+from pellucid.data.columns import Table, joined, read_table, whole_table
 from pellucid.data.curves import Y, curve_of, curve_table, is_curve
 from pellucid.data.cut import cut_batches
 from pellucid.data.diabetes import TARGET, diabetes_table
@@ -243,7 +244,7 @@ class RegressTask(Task):
             each = [error(self.config, output, targets) for output in outputs.unbind(dim=1)]
             return Losses(dict(zip(names, each, strict=True)), count=len(targets))
         losses = Losses({self.config.loss: error(self.config, outputs[:, 0], targets)}, count=len(targets))
-        if model.training:
+        if model.training and self.path.weights:
             self.path.note(model, losses.total)
         return losses
 
@@ -332,6 +333,22 @@ class RegressTask(Task):
             result["surface"] = self._surface(model, closed)
         return result
 
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        """The same on the rows of other tables, which must hold the target and the columns that the network reads."""
+        meaning = Meaning(self.schema.target.name, "number", missing=self.schema.missing)
+        asked = self.schema.only(whole_table([read_any(file, self.config.data) for file in files], files))
+        more = usable_rows(asked, self.schema.as_taken(meaning))
+        count = len(self.table)
+        numbers, truth = self.schema.numbers(more), self.schema.targets(more)
+        inputs = self.schema.standardized(numbers).float()
+        targets = ((truth - self.schema.target.mean) / self.schema.target.deviation).float()
+        there = copy.copy(self)
+        there.table = joined(self.schema.only(self.table), more, FilePath(files[0]))
+        there.numbers, there.truth = torch.cat([self.numbers, numbers]), torch.cat([self.truth, truth])
+        there.sides = Sides(self.sides.train, self.sides.dev, list(range(count, count + len(more))))
+        there._whole = {**self._whole, "test": (inputs, targets)}
+        return {**there.test(model), "split": " ".join(files)}
+
     def describe(self) -> dict[str, Any]:
         sides = _named(self.sides)
         return {
@@ -348,6 +365,12 @@ class RegressTask(Task):
 
     def carried(self) -> dict[str, Tensor]:
         return self.path.state() if self.path.weights else {}
+
+    def apart(self) -> "RegressTask":
+        """Without a path that the passes would be noted in."""
+        there = copy.copy(self)
+        there.path = Path([])
+        return there
 
     def carry(self, carried: Mapping[str, Tensor]) -> None:
         self.path.put_back(carried)

@@ -3,10 +3,11 @@
 A task joins a source of examples, a model family, a loss and metrics. The trainer has no `if task == ...`.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -138,8 +139,12 @@ class Task(Protocol):
         """The model's loss and scores on the development examples."""
         ...
 
-    def test(self, model: nn.Module) -> dict[str, Any]:
+    def test(self, model: nn.Module, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         """Scores on the examples held out to the end, beside baselines: the `test` line of metrics.jsonl."""
+        ...
+
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        """The same on other examples, read as the run reads its own. Raises DataError if that cannot be."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -149,6 +154,14 @@ class Task(Protocol):
     def carried(self) -> dict[str, Tensor]:
         """What the task itself remembers from step to step (a hidden state carried on); saved with each state."""
         return {}
+
+    def apart(self) -> Self:
+        """The same task for passes that are only looked at: they leave nothing behind in this one."""
+        return copy.copy(self)
+
+    def carried_by_one(self, carried: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """What one worker alone would carry, of what several did, each of every so-manieth row of the batches."""
+        return dict(carried[0])
 
     def carry(self, carried: Mapping[str, Tensor]) -> None:
         """Put back what `carried` gave, on whatever device it is needed; with {}, forget it."""

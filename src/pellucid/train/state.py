@@ -137,10 +137,13 @@ def carried_state(task: Task) -> dict[str, Tensor]:
 
 
 def carried_of(tensors: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
-    """What this worker's task remembered when the state was saved."""
+    """What this worker's task remembered when the state was saved.
+
+    Copied, since where a number stands in a file may be no place from which products are computed alike to the bit.
+    """
     ending = _of_worker(rank)
     mine = {name: value for name, value in _under("carried", tensors).items() if name.endswith(ending)}
-    return {name.removesuffix(ending): value for name, value in mine.items()}
+    return {name.removesuffix(ending): value.clone() for name, value in mine.items()}
 
 
 def _of_worker(rank: int) -> str:
