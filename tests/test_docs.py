@@ -32,6 +32,7 @@ PAGES_IN_BOTH = (
     "cures",
     "data-check",
     "several-processes",
+    "compare",
 )
 TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in PAGES_IN_BOTH]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

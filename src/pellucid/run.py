@@ -6,6 +6,8 @@
     state/              the last resumable states, newest last
     metrics.jsonl       one line per step or evaluation
     report.html         one self-contained page
+    diagnosis.json      what the doctor found
+    recorded/           snapshots of the weights at some steps, if they were asked for
 
 Every write is atomic; weights and states carry checksums; nothing is ever unpickled.
 """
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.config import read_toml
 from pellucid.errors import RunError
-from pellucid.files import REPLACE, UNFINISHED, read_tensors, tensors_checksum, write_tensors, write_text
+from pellucid.files import REPLACE, UNFINISHED, described, read_tensors, tensors_checksum, write_tensors, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +50,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.step: int | None = None  # whose weights the model has, if not the best
         self._exports: dict[FormatName, tuple[int, Engine]] = {}  # loaded, with when each was written
 
     @classmethod
@@ -270,6 +273,53 @@ class Run:
         if damaged:
             raise RunError(f"{self.path}: no undamaged state left: {'; '.join(damaged)}", mend="Train again.")
         return None
+
+    def save_recorded(self, steps: Sequence[int], tensors: Mapping[str, "Tensor"]) -> int:
+        """Write snapshots, each tensor's name behind its step and a point; returns the size of the file."""
+        path = self.path / "recorded" / f"step-{steps[0]:08d}.safetensors"
+        write_tensors(path, tensors, {"steps": list(steps)})
+        return path.stat().st_size
+
+    def recorded_steps(self) -> list[int]:
+        """The steps that can be looked back at. Raises RunError if a file of snapshots is damaged."""
+        return sorted({step for path in self._recorded() for step in described(path).get("steps", [])})
+
+    def at(self, step: int) -> "Run":
+        """The run with the weights that it had after `step`, exact, as they were being trained.
+
+        Raises RunError, naming the nearest that there are, if that step was not recorded.
+        """
+        for path in self._recorded():
+            if step in described(path).get("steps", []):
+                tensors, _ = read_tensors(path)
+                start = f"{step}."
+                weights = {name.removeprefix(start): one for name, one in tensors.items() if name.startswith(start)}
+                return self._as_it_was(weights, path, step)
+        there = self.recorded_steps()
+        if not there:
+            raise RunError(
+                f"{self.path}: no step of this training was recorded",
+                mend="Train with --record every=50 to look back at its steps.",
+            )
+        near = sorted(sorted(there, key=lambda one: abs(one - step))[:3])
+        raise RunError(
+            f"{self.path}: step {step:,} was not recorded",
+            mend=f"The nearest that were: {', '.join(f'{one:,}' for one in near)}; the last is {there[-1]:,}.",
+        )
+
+    def _as_it_was(self, weights: Mapping[str, "Tensor"], path: Path, step: int) -> "Run":
+        model = self.kind.network(self.config, self.path)
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError:
+            raise RunError(f"{path}: its weights do not fit config.toml", mend=REPLACE) from None
+        then = Run(self.path)
+        then.__dict__["model"] = model.eval()
+        then.step = step
+        return then
+
+    def _recorded(self) -> list[Path]:
+        return sorted((self.path / "recorded").glob("step-*.safetensors"))
 
     def append_metrics(self, lines: Sequence[Mapping[str, Any]]) -> int:
         """Add lines to metrics.jsonl; returns its size in bytes afterwards."""

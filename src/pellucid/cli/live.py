@@ -7,13 +7,14 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from pellucid.cli.console import duration, err, millions, out, print_json
+from pellucid.cli.console import duration, err, millions, out, print_json, size_of
 from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
+from pellucid.words import spoken
 
 Event = Mapping[str, Any]
 PAUSE = 0.1  # seconds of training between two moves of the bar: moving it takes as long as a small network's layer
@@ -34,6 +35,8 @@ class Live:
         self.tested: Event | None = None
         self._score = ""
         self._loss = self._rate = 0.0
+        self._step_shown = self._kept = self._kept_bytes = 0
+        self._kept_seconds = 0.0
         self._moves_at, self._said_at = 0.0, 0  # seconds of training, a step
         self._bar: Progress | None = None
 
@@ -68,6 +71,10 @@ class Live:
             threads=event["threads"],
             workers=event["workers"],
         )
+        if "recorded" in event:
+            told = event["recorded"]
+            every = say("train.recording_every", every=f"{told['every']:,}") if told["every"] else ""
+            self._say("train.recording", count=told["snapshots"], every=every, size=size_of(told["bytes"]))
 
     def start(self, steps: int) -> None:
         """Open the bar."""
@@ -87,6 +94,7 @@ class Live:
         self._bar.start()
 
     def _step(self, event: Event) -> None:
+        self._step_shown = event["step"]
         first = not self._loss
         self._loss = event["loss"] if first else SMOOTH * self._loss + (1 - SMOOTH) * event["loss"]
         rate = event["tokens_per_second"]
@@ -112,6 +120,18 @@ class Live:
         if not self.json:
             self.outcome.evaluation(event)
 
+    def _recorded(self, event: Event) -> None:
+        self._kept += len(event["steps"])
+        self._kept_bytes += event["bytes"]
+        self._kept_seconds += event["seconds"]
+
+    def _finding(self, event: Event) -> None:
+        """What the doctor sees while it trains, once."""
+        said = event["said"][spoken()]
+        sure = say("doctor.sure", percent=f"{100 * event['sure']:.0f}")
+        step = self._step_shown if event["step"] is None else event["step"]
+        self._say("doctor.live", step=f"{step:,}", title=said["title"], sure=sure)
+
     def _warning(self, event: Event) -> None:
         err.print(f"{say('warning')} {event['text']}", markup=False)
 
@@ -130,6 +150,14 @@ class Live:
             reason=say(key),
             best=f"{event['best_step']:,}",
         )
+        if self._kept:
+            self._say(
+                "train.recorded",
+                count=self._kept,
+                size=size_of(self._kept_bytes),
+                seconds=f"{self._kept_seconds:.1f}",
+                share=f"{100 * self._kept_seconds / max(event['seconds'], 1e-9):.1f}",
+            )
 
     def _test(self, event: Event) -> None:
         self.tested = event
@@ -139,8 +167,14 @@ class Live:
             out.print(say(key, **values), markup=False)
 
 
+class Closing(Protocol):
+    """Whatever has something open on the screen."""
+
+    def close(self) -> None: ...
+
+
 @contextmanager
-def stopped_by_ctrl_c(live: Live) -> Iterator[Callable[[], bool]]:
+def stopped_by_ctrl_c(live: Closing) -> Iterator[Callable[[], bool]]:
     """Whether Ctrl-C was pressed: once lets the step finish and saves, twice stops at once."""
     pressed = False
 

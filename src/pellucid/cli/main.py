@@ -10,7 +10,9 @@ import typer
 
 from pellucid import __version__
 from pellucid.cli import (
+    compare,
     corpus,
+    cure,
     data,
     data_check,
     demo,
@@ -67,6 +69,8 @@ app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("find-rate")(find_rate.find_rate)
 app.command("report")(report.report)
+app.command("cure")(cure.cure)
+app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)
 data_app.command("check")(data_check.check)

@@ -21,6 +21,7 @@ from pellucid.train.memory import give_freed_memory_back
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.plan import prepare_device
+from pellucid.train.recording import Recording
 from pellucid.train.schedule import learning_rate
 from pellucid.train.state import Counters, MovingAverage, carried_of, carried_state, pack, random_state, unpack
 from pellucid.train.watching import Watching, places_of
@@ -61,6 +62,7 @@ class Trainer:
         self._unwritten: list[Event] = []
         self._last_save = self._save_seconds = self._last_write = 0.0
         self.watching = Watching(self.model, self.config.watch or 0, self.config.steps or 0)
+        self.recording = Recording(run, self.model, self.config.record if workers.is_first else None)
         self._resume()
         self.learner = Learner(task, self.model, self.optimizer, self.average, workers, self.config.precision)
         self.objective = self.learner.objective
@@ -113,7 +115,12 @@ class Trainer:
             )
             if watched:
                 self._note(kind="statistics", step=step, places=self.watching.told())
-            if step % config.evaluate_every == 0 or step == steps:  # type: ignore[operator]
+            evaluating = step % config.evaluate_every == 0 or step == steps  # type: ignore[operator]
+            if self.recording.due(step, evaluating):
+                self.recording.take(step)
+                if self.recording.is_full:
+                    self._write_recorded()
+            if evaluating:
                 self._evaluate()
                 counters.seconds = self.clock() - began
                 self._save()
@@ -191,8 +198,9 @@ class Trainer:
 
     def _save(self, with_end: bool = False) -> None:
         """Save a state from which the training goes on. The `end` line is not part of it: a longer one may follow."""
-        began = self.clock()
         end = [self._unwritten.pop()] if with_end else []
+        self._write_recorded()
+        began = self.clock()
         self._write_metrics()
         own = self.workers.gather({**random_state(self.device), **carried_state(self.task)})
         self.workers.first(
@@ -205,11 +213,19 @@ class Trainer:
         self._last_save = self.clock()
         self._save_seconds = self._last_save - began
 
+    def _write_recorded(self) -> None:
+        began = self.clock()
+        written = self.recording.write()
+        if written:
+            self._note(kind="recorded", **written, seconds=round(self.clock() - began, 3))
+
     def _resume(self) -> None:
         workers = self.workers
         if not workers.first(lambda: self.run.has_state):
             if self.config.watch:
                 self._note(kind="network", places=places_of(self.model))
+            if self.recording.due(0, evaluating=True):
+                self.recording.take(0)
             self._save()
             return
         saved = self.run.load_state()

@@ -21,6 +21,7 @@ from pellucid.train.memory import keep_freed_memory
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.precision import faster, finish, matrix_rates
+from pellucid.train.recording import Cost, cost_of
 from pellucid.train.schedule import rate_for_width
 from pellucid.train.state import Counters, MovingAverage
 from pellucid.train.watching import Watching, watch_every
@@ -42,6 +43,7 @@ class Plan:
     parameters: int
     tokens_per_second: float
     matrix_rates: dict[str, float]
+    recorded: Cost | None = None
 
 
 def prepare_device(training: TrainingConfig, workers: Workers = ALONE) -> torch.device:
@@ -98,15 +100,19 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, worker
         share = parse_budget(DEFAULT_BUDGET if training.budget is None else training.budget) * (1 - EVALUATION_SHARE)
         steps = max(int(share / seconds / training.accumulate), 1)
     step_seconds = seconds * training.accumulate
+    evaluate_every = training.evaluate_every or _evaluate_every(steps, step_seconds)
+    recorded = cost_of(model, training, steps, evaluate_every)
     settled = training.changed(
         steps=steps,
         learning_rate=training.learning_rate or rate_for_width(width),
         precision=precision,
         threads=torch.get_num_threads(),
-        evaluate_every=training.evaluate_every or _evaluate_every(steps, step_seconds),
+        evaluate_every=evaluate_every,
+        record=recorded.every if recorded and recorded.every else training.record,
         watch=watch_every(steps, step_seconds, look) if training.watch is None else training.watch,
     )
-    plan = Plan(settled, count_parameters(model), tokens / seconds, {name: round(r) for name, r in rates.items()})
+    speeds: dict[str, float] = {name: round(r) for name, r in rates.items()}
+    plan = Plan(settled, count_parameters(model), tokens / seconds, speeds, recorded)
     return workers.first(lambda: plan)
 
 
