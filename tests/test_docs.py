@@ -29,6 +29,7 @@ PAGES_IN_BOTH = (
     "language",
     "classify",
     "embed",
+    "cures",
     "data-check",
     "several-processes",
     "compare",

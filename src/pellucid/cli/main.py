@@ -20,6 +20,7 @@ from pellucid.cli import (
     doctor,
     evaluate,
     export,
+    find_rate,
     generate,
     neighbours,
     report,
@@ -66,6 +67,7 @@ app.command("export")(export.export)
 app.command("neighbours")(neighbours.neighbours)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
+app.command("find-rate")(find_rate.find_rate)
 app.command("report")(report.report)
 app.command("cure")(cure.cure)
 app.command("compare")(compare.compare)

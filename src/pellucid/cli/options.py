@@ -17,6 +17,9 @@ LearningRate = Annotated[float | None, typer.Option(help="Highest learning rate.
 DropoutShare = Annotated[float | None, typer.Option(help="Share of numbers switched off in training.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
+FindRate = Annotated[
+    bool, typer.Option("--find-rate", help="Do not train: try learning rates on a copy, and say which suits.")
+]
 Record = Annotated[
     str | None,
     typer.Option(help="Keep the weights to look back at: every=50 steps, or evaluations.", show_default=False),

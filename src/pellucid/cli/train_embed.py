@@ -8,6 +8,7 @@ from pellucid.cli.console import RUNS
 from pellucid.cli.options import (
     ConfigFile,
     Device,
+    FindRate,
     JsonEvents,
     LearningRate,
     Record,
@@ -44,6 +45,7 @@ def embed(
     record: Record = None,
     device: Device = None,
     threads: Threads = None,
+    find_rate: FindRate = False,
     json: JsonEvents = False,
 ) -> None:
     """Train word vectors on text: skip-gram with negative sampling.
@@ -68,4 +70,4 @@ def embed(
     parsed = assembled("embed", config, flags, [*([f"map={map_}"] if map_ else []), *(set_ or [])])
     if not parsed.data.files:
         raise ConfigError("no text to train on", mend="Name a text file, a folder of them, or sample:shakespeare.")
-    run_training(parsed, runs / name if name else None, runs, json)
+    run_training(parsed, runs / name if name else None, runs, json, find_rate)

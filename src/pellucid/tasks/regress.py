@@ -25,10 +25,12 @@ from pellucid.data.columns import Table, joined, read_table, whole_table
 from pellucid.data.curves import Y, curve_of, curve_table, is_curve
 from pellucid.data.cut import cut_batches
 from pellucid.data.diabetes import TARGET, diabetes_table
+from pellucid.data.noise import Marked, with_noise
 from pellucid.data.rows import Sides, row_batches, row_order, split_rows
 from pellucid.data.schema import Column, Meaning, Missing, Schema, fitted, places, usable_rows
 from pellucid.errors import ConfigError, DataError
-from pellucid.models.mlp import MLP, MLPConfig
+from pellucid.models.initialization import initialized
+from pellucid.models.mlp import MLP, MLPConfig, has_norms
 from pellucid.models.mlp_gradient import MLPGradient
 from pellucid.models.side_by_side import SideBySide
 from pellucid.nn.loss import with_gradient
@@ -213,13 +215,20 @@ class RegressTask(Task):
         return digest.hexdigest()
 
     def build_model(self) -> nn.Module:
-        return network_of(self.config.model, self.schema.width)
+        return initialized(network_of(self.config.model, self.schema.width), self.training)
 
     def epoch(self, number: int) -> Sequence[Sequence[int]]:
-        return row_batches(len(self.sides.train), self.training.batch, self.training.seed, number)
+        rows = len(self.sides.train)
+        batches = row_batches(rows, self.training.batch, self.training.seed, number)
+        return Marked(batches, number, rows) if self.training.noise else batches
 
     def collate(self, examples: Sequence[int]) -> Batch:
         inputs, targets = self._whole["train"]
+        if self.training.noise:
+            numbers = torch.tensor(examples)
+            rows = numbers % len(inputs)
+            noisy = with_noise(inputs[rows], self.training.noise, self.training.seed, numbers)
+            return Batch({"inputs": noisy, "targets": targets[rows]}, padding=0.0)
         if len(examples) < len(inputs):
             rows = torch.tensor(examples)
             return Batch({"inputs": inputs[rows], "targets": targets[rows]}, padding=0.0)
@@ -270,7 +279,7 @@ class RegressTask(Task):
 
     def batches(self, number: int, first: int = 0) -> Iterable[Batch]:
         inputs, targets = self._whole["train"]
-        if self.training.batch >= len(inputs):  # one batch that is made once
+        if self.training.batch >= len(inputs) or self.training.noise:  # one batch that is made once; or each by itself
             return super().batches(number, first)
         order = row_order(len(inputs), self.training.seed, number)
         cut = cut_batches({"inputs": inputs, "targets": targets}, order, self.training.batch, first)
@@ -278,7 +287,7 @@ class RegressTask(Task):
 
     def shortcut(self, model: nn.Module) -> Shortcut | None:
         """For a single network: its own gradients, and those of the error with respect to its outputs."""
-        if not isinstance(model, MLP) or type(self).loss is not RegressTask.loss:
+        if not isinstance(model, MLP) or has_norms(model) or type(self).loss is not RegressTask.loss:
             return None
         perceptron = MLPGradient(model)
 

@@ -12,9 +12,10 @@ from torch.nn.modules import module as hooked
 
 from pellucid.config import TrainingConfig
 from pellucid.tasks.task import Batch, Task
-from pellucid.train.clipping import clip_gradients
 from pellucid.train.flat import flattened, update_of
+from pellucid.train.limits import limit_gradients
 from pellucid.train.parallel import Workers
+from pellucid.train.penalties import Penalties
 from pellucid.train.precision import autocast
 from pellucid.train.state import MovingAverage
 
@@ -51,6 +52,7 @@ class Learner:
         if self.flat is not None:
             average.lie_flat(self.flat)
         self._step = update_of(optimizer, self.flat)
+        self.penalties = Penalties(model, self.training)
         self.objective = workers.objective(task, model)
         shortens = self.flat is not None and precision == "float32"
         self.shortcut = task.shortcut(model) if shortens else None
@@ -80,15 +82,17 @@ class Learner:
         return losses.total.item(), count, weight
 
     def clip(self) -> float:
-        """The norm of all gradients together, which is shortened to the largest that is allowed."""
+        """Add the gradients of penalties; the norm of all together, which are then cut to what is allowed."""
+        self.penalties.add_gradients()
         if self.flat is not None:
-            return clip_gradients([self.flat.gradients], self.training.clip)
+            return limit_gradients([self.flat.gradients], self.training)
         found = (parameter.grad for parameter in self.model.parameters())
-        return clip_gradients([gradient for gradient in found if gradient is not None], self.training.clip)
+        return limit_gradients([gradient for gradient in found if gradient is not None], self.training)
 
     def update(self, step: int) -> None:
         """New weights, and their average after step number `step`."""
         self._step()
+        self.penalties.shrink(self.optimizer)
         self.average.update(self.model, step)
 
     def clear(self) -> None:

@@ -78,7 +78,7 @@ class Trainer:
         while reason is None:
             started = self.clock()
             step = counters.step + 1
-            rate = learning_rate(step, steps, config)
+            rate = learning_rate(step, steps, config, counters.cuts)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             watched = self.watching.due(step)
@@ -95,8 +95,9 @@ class Trainer:
             loss, tokens, padding = workers.sum(loss, tokens, padding)
             if watched:
                 self.watching.slopes()
+            penalty = learner.penalties.value()
             norm = learner.clip()
-            if not (math.isfinite(loss) and math.isfinite(norm)):
+            if not (math.isfinite(loss + penalty) and math.isfinite(norm)):
                 raise self._diverged(step, loss, norm)
             learner.update(step)
             learner.clear()
@@ -107,6 +108,7 @@ class Trainer:
                 step=step,
                 seconds=round(counters.seconds, 3),
                 loss=round(loss, 5),
+                **({"penalty": float(f"{penalty:.6g}")} if learner.penalties else {}),
                 learning_rate=rate,
                 gradient_norm=round(norm, 5),
                 tokens=counters.tokens,
@@ -142,7 +144,7 @@ class Trainer:
         counters = self.counters
         if counters.step >= steps:
             return "steps done"
-        if counters.without_improvement >= self.config.patience:
+        if 0 < self.config.patience <= counters.without_improvement:
             return f"no improvement for {self.config.patience} evaluations"
         if self.workers.any(self.should_stop()):
             return "interrupted"
@@ -156,10 +158,14 @@ class Trainer:
         best = evaluation.headline > counters.best
         if best:
             counters.best, counters.best_step, counters.without_improvement = evaluation.headline, counters.step, 0
+            counters.plateau = 0
             about = {"step": counters.step, "scores": evaluation.scores}
             self.workers.first(lambda: self.run.save_model(averaged.state_dict(), about))
         else:
             counters.without_improvement += 1
+            counters.plateau += 1
+            if counters.plateau >= self.config.plateau_patience and self.config.schedule == "plateau":
+                counters.plateau, counters.cuts = 0, counters.cuts + 1
         self._note(
             kind="evaluation",
             step=counters.step,
@@ -172,7 +178,7 @@ class Trainer:
 
     def averaged_model(self) -> nn.Module:
         averaged = copy.deepcopy(self.model)
-        averaged.load_state_dict({**self.model.state_dict(), **self.average.weights})
+        averaged.load_state_dict({**self.model.state_dict(), **self.learner.penalties.sparse(self.average.weights)})
         return averaged.eval()
 
     def _note(self, **event: Any) -> None:

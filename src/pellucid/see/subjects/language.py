@@ -79,7 +79,7 @@ def names_of(task: Any, batch: Batch, examples: Sequence[int]) -> list[str]:
     """How the stretch of each row begins."""
     rows = batch.tensors["tokens"][:, :SHOWN].tolist()
     texts = ("".join(map(visible, task.pieces.decode(row))) for row in rows)
-    return [f"{start:,}: {text}" for start, text in zip(examples, texts, strict=True)]
+    return [f"{start % len(task.ids):,}: {text}" for start, text in zip(examples, texts, strict=True)]
 
 
 def labels_of_run(run: Run) -> Labels:

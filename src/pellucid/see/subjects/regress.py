@@ -72,7 +72,7 @@ def rows_of_text(run: Run, text: str) -> Rows:
 
 def names_of(task: Any, batch: Batch, examples: Sequence[int]) -> list[str]:
     """Where each row stands."""
-    return [task.table.lines[task.sides.train[number]] for number in examples]
+    return [task.table.lines[task.sides.train[number % len(task.sides.train)]] for number in examples]
 
 
 def labels_of_run(run: Run) -> Labels:
