@@ -69,6 +69,7 @@ SPIKE_DEVIATIONS = 10.0  # of those around: healthy losses come to 8.7 where the
 # of the loss at the beginning, that it rises by: a hard batch late in a healthy training has come to 0.54 (one strange
 # tumour among 64), a poisoned one to 1.5 and more
 SPIKE_FLOOR = 0.8
+SPIKE_LOGARITHMS = 4.0  # deviations of the logarithms: batches of one example come to 2.3, poisoned ones to 10 and more
 SPIKE_MOST = 0.34  # of the steps: more is no spike but how the loss is
 
 # padding dominates

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pellucid.train.diagnosis.chart import Chart, median, number, share_of, smoothed
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
-from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations
+from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations, saturated_attention
 from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
 from pellucid.train.diagnosis.rules.cures import cure_activation, cure_field, cure_initialization, cure_rate, slower
 from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
@@ -60,17 +60,25 @@ def learning_rate_too_high(chart: Chart) -> Sequence[Finding]:
     start = max(losses[0], median(losses[:3]) if largest < HIGH_UPDATE else losses[0])
     above = [loss > ABOVE_START * start for loss in smooth]
     share, end = sum(above) / len(above), median(losses[-2 * window :])
-    is_watched = bool(updates)
     climbed = share >= ABOVE_STEPS
-    swung = largest >= HIGH_UPDATE and (climbed or end > (1 - LEARNED_LITTLE) * start)
-    if not swung and not (climbed and not is_watched) and not (end > ABOVE_START * start and largest >= HEALTHY_UPDATE):
-        return []
-    if alike(chart):
+    fast = largest >= HIGH_UPDATE
+    swung = fast and (climbed or end > (1 - LEARNED_LITTLE) * start)
+    rose = end > ABOVE_START * start and largest >= HEALTHY_UPDATE
+    if not (swung or rose or (climbed and not updates) or (fast and _broke(chart))) or alike(chart):
         return []
     step = steps[above.index(True)] if climbed else at
     course = {"start": start, "end": end, "worst": max(losses)}
-    sure = 0.95 if climbed and swung else 0.8
+    sure = 0.95 if climbed and swung else 0.9 if fast else 0.75
     return [_too_high(max(smooth) / start, sure, place, step, {**about, **course}, cures, shown)]
+
+
+def _broke(chart: Chart) -> bool:
+    """Whether units died or went to their flats in the course of the training."""
+    if not chart.statistics:
+        return False
+    first = int(chart.statistics[0]["step"])
+    rules = (dead_relus, saturated_activations, saturated_attention)
+    return any((found.step or 0) > first for rule in rules for found in rule(chart))
 
 
 def _too_high(
