@@ -82,3 +82,4 @@ LOADING_SECONDS = 0.002  # a step: below that nobody waits
 GPT_STD = 0.02  # of the first weights of GPT-2 (Radford et al., 2019)
 SLOWER = 0.1  # times the rate, at most, where a lower one is proposed
 LARGEST = 3.4e38  # of a number in float32; stands for what is beyond it
+ENOUGH_FOR_A_NORM = 8  # examples of a batch, over which a batch norm can be taken

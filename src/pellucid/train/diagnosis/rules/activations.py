@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pellucid.train.diagnosis.chart import Chart, number
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
 from pellucid.train.diagnosis.rules.beginning import alike
-from pellucid.train.diagnosis.rules.cures import cure_activation, cure_field, cure_initialization, cure_rate, slower
+from pellucid.train.diagnosis.rules.cures import cure_activation, cure_initialization, cure_norm, cure_rate, slower
 from pellucid.train.diagnosis.rules.updates import too_fast
 from pellucid.train.diagnosis.thresholds import (
     ATTENTION_FLAT,
@@ -49,7 +49,7 @@ def dead_relus(chart: Chart) -> Sequence[Finding]:
     late = cure_rate(chart, slower(chart))
     activation = cure_activation(chart, ("relu",))
     begin = cure_initialization(chart)
-    cures = [*late, *activation] if fault.late else [*activation, *begin, *late]
+    cures = [*late, *activation] if fault.late else [*cure_norm(chart), *activation, *begin, *late]
     return [_finding(chart, "dead_relus", fault, cures)]
 
 
@@ -64,7 +64,7 @@ def saturated_activations(chart: Chart) -> Sequence[Finding]:
         return []
     late = cure_rate(chart, slower(chart))
     begin = [
-        *cure_field(chart, "norm", "norm", {"none": "layer"}),
+        *cure_norm(chart),
         *cure_initialization(chart),
         *cure_activation(chart, ("sigmoid", "tanh")),
     ]

@@ -7,9 +7,8 @@ from pellucid.train.diagnosis.chart import Chart, Line, median, number, share_of
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
 from pellucid.train.diagnosis.rules.beginning import alike
 from pellucid.train.diagnosis.rules.cures import (
-    cure_activation,
-    cure_field,
     cure_initialization,
+    cure_norm,
     cure_rate,
     cure_residual,
     slower,
@@ -59,8 +58,7 @@ def vanishing_gradients(chart: Chart) -> Sequence[Finding]:
             values={"until": layers[ill[-1][1]], "layers": len(layers), "last": f"{last['step']:,}"},
             cures=[
                 *cure_residual(chart),
-                *cure_activation(chart, ("sigmoid", "tanh", "softplus")),
-                *cure_field(chart, "norm", "norm", {"none": "batch" if "convolutions" in chart.model else "layer"}),
+                *cure_norm(chart),
                 *cure_initialization(chart),
             ],
             plot=[
@@ -150,14 +148,14 @@ def exploding_gradients(chart: Chart) -> Sequence[Finding]:
 
 
 def cures_of_exploding(chart: Chart) -> list[Cure]:
-    """Begin smaller; then limit the length; then what keeps a signal's size."""
+    """What keeps a signal's size whatever the weights; smaller ones to begin with; then the limit, then the rate."""
     clip = number(chart.training.get("clip"))
     limited = [] if 0 < clip <= 1 else [Cure("clip", {"training.clip": 1.0})]
     recurrent = [Cure("gated", {"model.cell": "lstm"}, cost=3)] if chart.model.get("cell") == "rnn" else []
     return [
+        *cure_norm(chart),
         *cure_initialization(chart),
         *limited,
-        *cure_field(chart, "norm", "norm", {"none": "batch" if "convolutions" in chart.model else "layer"}),
         *cure_rate(chart, slower(chart)),
         *recurrent,
     ]

@@ -7,7 +7,7 @@ from pellucid.train.diagnosis.chart import Chart, median, number, share_of, smoo
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
 from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations, saturated_attention
 from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
-from pellucid.train.diagnosis.rules.cures import cure_activation, cure_field, cure_initialization, cure_rate, slower
+from pellucid.train.diagnosis.rules.cures import cure_activation, cure_initialization, cure_norm, cure_rate, slower
 from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
 from pellucid.train.diagnosis.rules.updates import update_shares
 from pellucid.train.diagnosis.thresholds import (
@@ -230,10 +230,10 @@ def plateau(chart: Chart) -> Sequence[Finding]:
                 "percent": f"{100 * max((start - end) / start, 0):.1f}",
             },
             cures=[
+                *cure_activation(chart, ("sigmoid", "tanh")),
                 *adaptive,
                 *cure_rate(chart, 3.0),
-                *cure_activation(chart, ("sigmoid", "tanh")),
-                *cure_field(chart, "norm", "norm", {"none": "batch" if "convolutions" in chart.model else "layer"}),
+                *cure_norm(chart),
                 *cure_initialization(chart),
             ],
             plot=[Series("training", steps, losses)],
