@@ -11,7 +11,7 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 JOEYNMT := .venv-joeynmt/bin/python
 
-.PHONY: help setup demo test test-slow bench docs lock browser clean
+.PHONY: help setup demo test coverage test-slow bench docs lock browser clean
 
 help:  ## show this list
 	@echo "make <what> [SETTING=value ...]"
@@ -33,6 +33,9 @@ test: setup browser  ## lint, types and tests, without the slow ones
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+
+coverage: setup browser  ## the same tests, and what share of the code they run (twice as long)
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 test-slow: setup browser  ## the tests that take minutes

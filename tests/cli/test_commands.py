@@ -114,16 +114,20 @@ def test_flags_override_the_file(pellucid: Command, tmp_path: Path) -> None:
 def test_no_line_is_wider_than_the_terminal(
     command: tuple[str, ...], columns: int, pellucid: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
     for name in ("en", "zh"):
         monkeypatch.setenv("PELLUCID_LANG", name)
-        script = "import sys; from pellucid.cli.main import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", script, *command],
-            env={**os.environ, "COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"},
-            capture_output=True,
-            check=True,
-        )
-        assert max(cell_len(line) for line in done.stdout.decode().split("\n")) <= columns
+        assert max(map(cell_len, lines(pellucid(*command)))) <= columns
+
+
+def test_a_process_takes_its_width_from_its_terminal(pellucid: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    command = ["data", "show", str(PAIRS)]
+    process = [sys.executable, "-m", "pellucid", *command]
+    done = subprocess.run(process, capture_output=True, encoding="utf-8", check=True)
+    assert max(map(cell_len, done.stdout.split("\n"))) <= 40
+    assert done.stdout == pellucid(*command).out
 
 
 COMMANDS = [
@@ -184,7 +188,7 @@ def started(arguments: list[str], place: Path) -> "subprocess.Popen[bytes]":
     )
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 180) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
@@ -192,12 +196,12 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def test_ctrl_c_saves_and_resume_goes_on(tmp_path: Path, pellucid: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = ["--steps", "400", "--set", "training.evaluate_every=200", "--name", "cut"]
+    settings = ["--steps", "150", "--set", "training.evaluate_every=150", "--name", "cut"]
     process = started(["train", "translate", str(PAIRS), *settings, *TINY], tmp_path)
     metrics = tmp_path / "runs" / "cut" / "metrics.jsonl"
     wait_for(lambda: metrics.exists() and '"step"' in metrics.read_text(encoding="utf-8"))
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 130
     assert b"Finishing this step" in err
     assert b"pellucid resume runs/cut" in out
@@ -205,7 +209,7 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path: Path, pellucid: Command, monk
     assert json.loads(pellucid("runs", "--json").out)[0]["status"] == "stopped"
     assert pellucid("resume", "runs/cut").code == 0
     (run,) = json.loads(pellucid("runs", "--json").out)
-    assert (run["status"], run["steps"]) == ("finished", 400)
+    assert (run["status"], run["steps"]) == ("finished", 150)
 
 
 def test_a_reader_that_goes_away_is_no_error(trained: Path) -> None:

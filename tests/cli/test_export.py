@@ -51,11 +51,6 @@ def place(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
-def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
-
-
 @pytest.mark.parametrize("to", FORMATS)
 def test_each_export_stands_in_the_run_and_equals_it(to: str, exported: Path) -> None:
     found = json.loads((exported / f"{to}.json").read_text(encoding="utf-8"))
@@ -79,23 +74,20 @@ def test_every_engine_translates_as_torch_does(engine: str, method: str, place: 
 @pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize("to", ["ctranslate2", "safetensors-hf"])
 def test_no_line_of_the_comparison_is_wider_than_the_terminal(
-    to: str, columns: int, language: str, place: Path
+    to: str, columns: int, language: str, place: Path, pellucid: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = f"import sys; sys.argv = ['pellucid', 'export', '{RUN}', '--to', '{to}']\n"
-    done = python(
-        code + "from pellucid.cli.main import main; main()",
-        COLUMNS=str(columns),
-        PELLUCID_LANG=language,
-        PYTHONIOENCODING="utf-8",
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert max(cell_len(line) for line in done.stdout.split("\n")) <= columns
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("PELLUCID_LANG", language)
+    done = pellucid("export", RUN, "--to", to)
+    assert (done.code, done.err) == (0, "")
+    assert max(map(cell_len, done.out.split("\n"))) <= columns
 
 
 def test_ctranslate2_translates_without_loading_torch(place: Path) -> None:
     code = f"import sys; sys.argv = ['pellucid', 'translate', '{RUN}', 'Save the file']\n"
     code += "from pellucid.cli.main import main\ntry: main()\nexcept SystemExit: pass\n"
-    done = python(code + "print({'torch', 'onnxruntime', 'transformers', 'sacrebleu'} & set(sys.modules))")
+    code += "print({'torch', 'onnxruntime', 'transformers', 'sacrebleu'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.endswith("set()\n")
     assert done.stderr == ""
 

@@ -194,6 +194,27 @@ def test_paths_are_written_as_json() -> None:
     assert sum(path["product"] for path in listed["paths"]) == pytest.approx(listed["gradient"])
 
 
+def test_paths_of_a_word_that_is_not_in_the_text_are_found_among_those_that_end_nowhere() -> None:
+    """Of a softmax over many words nearly all ways on end at a word that the loss does not ask for."""
+    torch.manual_seed(0)
+    table, words, wanted = nn.Embedding(3000, 4), torch.tensor([5, 6, 7]), torch.tensor([8, 9, 10])
+
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = table
+
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.linear(self.table(x), self.table.weight)
+
+    trace = capture(Tied(), words, loss=lambda scores: nn.functional.cross_entropy(scores, wanted))
+    found = trace.paths("table.weight[token=2000, model=1]")
+    assert found.count == len(found) == len(words)
+    nn.functional.cross_entropy(Tied()(words), wanted).backward()
+    assert table.weight.grad is not None
+    assert sum(path.product for path in found) == pytest.approx(float(table.weight.grad[2000, 1]), rel=1e-4)
+
+
 def test_a_number_that_reaches_no_loss_has_no_paths() -> None:
     class Unused(nn.Module):
         def __init__(self) -> None:

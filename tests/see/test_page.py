@@ -5,7 +5,6 @@ import random
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -14,14 +13,14 @@ from playwright.sync_api import Browser, Page
 from torch import nn
 from torch.nn import functional as F
 
+from pellucid.run import Run
 from pellucid.see.capture import capture
 from pellucid.see.chain import paths
-from pellucid.see.decode import decode, trace_of_decoding
 from pellucid.see.html import modules, text, write_page
 from pellucid.see.operation import Axis
 from pellucid.see.trace import Trace
 from pellucid.words import LANGUAGES
-from tests.see.test_translation import made
+from tests.see.opened import Opened, tab, uncomplaining
 
 pytestmark = pytest.mark.page
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028"
@@ -84,33 +83,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Trace, Pa
         name: (trace, write_page(trace, folder / f"{name}.html", title=name, language="en"))
         for name, trace in traces().items()
     }
-
-
-class Opened:
-    """A page in a browser that has no network; every complaint of it is kept."""
-
-    def __init__(self, browser: Browser, path: Path, fragment: str = "", **context: Any) -> None:
-        settings: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US"}
-        self.context = browser.new_context(**{**settings, **context}, offline=True)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
-        self.problems: list[str] = []
-        self.page.on(
-            "console", lambda one: self.problems.append(one.text) if one.type in ("error", "warning") else None
-        )
-        self.page.on("pageerror", lambda one: self.problems.append(str(one)))
-        self.page.on("dialog", lambda one: self.problems.append("a dialog"))
-        self.page.on("request", lambda one: self.problems.append(one.url) if one.url.startswith("http") else None)
-        self.page.goto(path.as_uri() + fragment)
-        self.page.wait_for_selector("html[data-ready]")
-
-    def __enter__(self) -> Page:
-        return self.page
-
-    def __exit__(self, kind: Any, *rest: Any) -> None:
-        self.context.close()
-        if kind is None:
-            assert self.problems == []
 
 
 # Reads cells as the page has them, and explains them as the page does.
@@ -207,12 +179,9 @@ def test_backward_formulas_are_to_the_letter_those_of_python(
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trace, Path]:
+def walked(decoded: tuple[Run, Trace, Path]) -> tuple[Trace, Path]:
     """A translation with its decoding."""
-    folder = tmp_path_factory.mktemp("walked")
-    run = made(folder / "en-zh")
-    trace = trace_of_decoding(run, decode(run, "Save %s files", method="beam", beam=3))
-    return trace, write_page(trace, folder / "page.html", title="runs/en-zh")
+    return decoded[1:]
 
 
 def at(page: Page) -> str:
@@ -484,16 +453,20 @@ def test_every_place_opens_forward_and_backward_without_complaint(
             trace = capture(model, torch.randn(1, 3, 8), torch.randn(1, 2, 8), loss=lambda y: y.square().sum())
         path = trace.html(tmp_path / "page.html")
     with Opened(browser, path) as page:
+        names = page.evaluate("() => pellucid.groups.flatMap(({ steps }) => [steps[0].name, steps.at(-1).name])")
         for switch in ("", "&backward"):
-            for address in page.evaluate(
-                "() => pellucid.groups.flatMap(({ steps }) => [steps[0].name, steps.at(-1).name])"
-            ):
-                page.evaluate(
-                    """async hash => { history.replaceState(null, "", hash); await pellucid.read(true); }""",
-                    f"#{address}{switch}",
-                )
-                assert page.evaluate("() => pellucid.state.problem") is None
-                assert page.locator("main h2.title").count() == 1
+            places = [f"#{name}{switch}" for name in dict.fromkeys(names)]
+            found = page.evaluate(
+                """async places => { const found = [];
+                  for (const place of places) {
+                    history.replaceState(null, "", place); await pellucid.read(true);
+                    const titles = document.querySelectorAll("main h2.title").length;
+                    found.push([place, pellucid.state.problem, titles]);
+                  }
+                  return found; }""",
+                places,
+            )
+            assert found == [[place, None, 1] for place in places]
 
 
 def test_a_saved_trace_makes_the_same_page(walked: tuple[Trace, Path], tmp_path: Path) -> None:
@@ -660,16 +633,14 @@ def test_the_page_is_at_work_before_its_numbers_have_arrived(browser: Browser, w
     """The file comes in two parts, and the second only when the page is already open."""
     whole = walked[1].read_text(encoding="utf-8")
     start = whole.index('<script type="text/plain" id="blocks-0">')
-    context = browser.new_context(locale="en-US")
-    page = context.new_page()
-    page.goto("about:blank")
+    page = browser.new_page(locale="en-US")
     page.evaluate("text => { document.open(); document.write(text); }", whole[:start])
     page.wait_for_function("() => window.pellucid")
     assert page.evaluate("() => document.readyState") == "loading"
     page.evaluate("text => { document.write(text); document.close(); }", whole[start:])
     page.wait_for_selector("html[data-ready]")
     assert page.locator("footer .word").count() > 0
-    context.close()
+    page.close()
 
 
 def test_pointing_rebuilds_nothing_of_the_matrices(browser: Browser, tmp_path: Path) -> None:
@@ -809,21 +780,15 @@ def test_a_damaged_file_says_so_in_one_sentence(
     }
     path = tmp_path / "damaged.html"
     path.write_text(changes[damage](), encoding="utf-8")
-    context = browser.new_context(locale="en-US")
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda one: problems.append(one.text) if one.type == "error" else None)
-    page.goto(path.as_uri())
-    page.wait_for_selector("text=This file is damaged or was written by another version of Pellucid")
-    assert problems == []
-    context.close()
+    with tab(browser) as page, uncomplaining(page, "error"):
+        page.goto(path.as_uri())
+        page.wait_for_selector("text=This file is damaged or was written by another version of Pellucid")
 
 
 def test_saved_panels_hold_all_digits(browser: Browser, pages: dict[str, tuple[Trace, Path]]) -> None:
     trace, path = pages["translator"]
     name = "encoder.0.self_attention.scaled"
-    with Opened(browser, path, f"#{name}", accept_downloads=True) as page:
+    with Opened(browser, path, f"#{name}") as page:
         figure = page.locator(f"figure[data-step='{name}']")
         files = {}
         for kind in ("CSV", "SVG", "PNG"):
@@ -841,7 +806,7 @@ def test_saved_panels_hold_all_digits(browser: Browser, pages: dict[str, tuple[T
 
 def test_the_map_is_saved_as_a_drawing_and_the_flow_as_a_table(browser: Browser, walked: tuple[Trace, Path]) -> None:
     trace, path = walked
-    with Opened(browser, path, accept_downloads=True) as page:
+    with Opened(browser, path) as page:
         files_ = {}
         for kind in ("SVG", "PNG", "CSV"):
             if kind == "CSV":

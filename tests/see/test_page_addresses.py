@@ -7,14 +7,12 @@ import torch
 from playwright.sync_api import Browser, Page
 from torch import nn
 
+from pellucid.run import Run
 from pellucid.see.address import AddressError
 from pellucid.see.capture import capture
-from pellucid.see.decode import decode, trace_of_decoding
-from pellucid.see.html import write_page
 from pellucid.see.trace import Trace
 from tests.cli.conftest import Command, pellucid
 from tests.see.test_page import EXPLAIN, Opened, at, random_cells
-from tests.see.test_translation import made
 
 __all__ = ["pellucid"]
 pytestmark = pytest.mark.page
@@ -22,12 +20,11 @@ CROSS = "decoder.0.cross_attention"
 
 
 @pytest.fixture(scope="module")
-def translation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trace, Path]:
-    folder = tmp_path_factory.mktemp("addresses")
-    run = made(folder / "en-zh")
-    trace = trace_of_decoding(run, decode(run, "Save %s files", method="beam", beam=3))
-    trace.save(folder / "pass.safetensors")
-    return trace, write_page(trace, folder / "page.html", title="runs/en-zh")
+def translation(decoded: tuple[Run, Trace, Path]) -> tuple[Trace, Path]:
+    """The trace and its page, which stands beside the trace saved."""
+    _, trace, page = decoded
+    trace.save(page.with_name("pass.safetensors"))
+    return trace, page
 
 
 def fragment(page: Page) -> str:
@@ -75,6 +72,9 @@ def test_what_the_command_line_prints_of_200_addresses_is_what_the_page_says(
         f"{CROSS}.weights&head=1,3",
         f"{CROSS}.output&show=head:3&position=1",
         f"{CROSS}.weights&scale=one",
+        f"{CROSS}.output&rows={CROSS}.output:size:2&columns={CROSS}.output:1",
+        f"{CROSS}.query&rows={CROSS}.query:3",
+        "embedding.weight&window=embedding.weight:4:2",
         "encoder.0.feed_forward.wide&tour=6",
         "/map&layer=1",
         "/map&backward",
@@ -95,6 +95,28 @@ def test_a_view_is_brought_back_by_its_address(browser: Browser, translation: tu
     with Opened(browser, translation[1], where) as page:  # as a friend opens it who was sent the address
         settled(page)
         assert (seen(page), fragment(page)) == (before, where)
+
+
+def test_how_a_reader_sorts_and_filters_a_matrix_stands_in_the_address(
+    browser: Browser, translation: tuple[Trace, Path]
+) -> None:
+    name = "encoder.0.self_attention.query.weight"
+    with Opened(browser, translation[1], f"#{name}") as page:
+        figure = page.locator(f"figure[data-step='{name}']")
+        figure.locator(".orders summary").click()
+        figure.locator("[data-filter]").fill("3")
+        page.keyboard.press("Enter")
+        page.wait_for_function("name => decodeURI(location.hash).includes(`&rows=${name}:size:3`)", arg=name)
+        rows = figure.evaluate("one => one.figure.rowOrder")
+        figure.locator("canvas").nth(1).click(position={"x": 60, "y": 30})  # a number of it
+        page.wait_for_function("() => pellucid.address.endsWith(']')")
+        settled(page)
+        assert f"&rows={name}:size:3" in fragment(page)
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        assert figure.evaluate("one => one.figure.rowOrder") == rows
+        norms = translation[0][name].value.norm(dim=1)
+        assert rows == norms.topk(3).indices.tolist()
 
 
 def test_a_slice_that_is_chosen_on_the_page_has_the_address_that_python_reads(

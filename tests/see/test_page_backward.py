@@ -19,6 +19,7 @@ from pellucid.see.chain import Paths, all_paths, percent
 from pellucid.see.trace import Trace
 from pellucid.see.training import TrainingStep, capture_step
 from pellucid.see.translation import trace_of
+from pellucid.see.ways import gates_of
 from pellucid.see.ways_page import paths_in
 from tests.see.test_page import Opened, at
 from tests.see.test_translation import SOURCE, TARGET, made
@@ -31,9 +32,9 @@ MOVED = """async addresses => {
   const { loadMove, moved, numbersOf, valueOf } = await import("pellucid/move.js");
   const found = [];
   for (const one of addresses) {
-    const { name, indices } = parsed(one), step = pellucid.trace.find(name);
-    await loadMove(pellucid.trace, step);
-    const x = moved(pellucid.trace, step, cellOf(step, indices));
+    const { name, indices } = parsed(one), step = pellucid.trace.find(name), cell = cellOf(step, indices);
+    await loadMove(pellucid.trace, step, cell);
+    const x = moved(pellucid.trace, step, cell);
     found.push({ address: x.address, old: x.old, value: x.value, rounding: x.rounding,
       lines: x.lines.map(line => [line.name, line.formula, numbersOf(line), valueOf(line), line.value]),
       pushes: x.pushes.map(one => [one.name, one.value]) });
@@ -73,6 +74,30 @@ def test_the_arithmetic_of_any_weight_is_that_of_python_and_ends_where_pytorchs_
         pushes = torch.tensor([value for _, value in told["pushes"]])
         torch.testing.assert_close(pushes, torch.tensor([push.value for push in why.pushes]), rtol=1e-3, atol=1e-8)
         assert told["lines"][0][4] == pytest.approx(why.gradient, rel=1e-4)
+
+
+def test_the_arithmetic_of_one_weight_of_a_large_table_reads_its_own_tiles_alone(
+    browser: Browser, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(9000, 24), nn.Linear(24, 2))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    words, wanted = torch.tensor([3, 8123]), torch.tensor([0, 1])
+    for _ in range(2):
+        optimizer.zero_grad()
+        F.cross_entropy(model(words), wanted).backward()
+        optimizer.step()
+    trace = capture(model, words, loss=lambda y: F.cross_entropy(y, wanted), training_step=3)
+    cells = ["0.weight[token=8123, model=5]", "0.weight[token=17, model=0]"]
+    expected = [trace.why_moved(cell, optimizer) for cell in cells]
+    path = trace.html(tmp_path / "page.html", optimizer=optimizer)
+    with Opened(browser, path, "#/map") as page:
+        shown = page.evaluate(MOVED, cells)
+        whole = page.evaluate("() => pellucid.trace.steps.filter(one => one.size === 216000 && one.values).length")
+    assert whole == 0
+    for told, why in zip(shown, expected, strict=True):
+        assert [line[4] for line in told["lines"]] == pytest.approx([line.value for line in why.lines], rel=1e-5)
+        assert told["old"] == why.old
 
 
 @pytest.fixture(scope="module")
@@ -431,12 +456,28 @@ def test_a_step_never_scrolls_sideways_and_speaks_chinese(
             assert page.locator("html").get_attribute("lang") == "zh-Hans"
 
 
+def test_a_page_without_room_for_all_groups_has_those_of_the_number_that_it_opens_at(
+    browser: Browser, walked: tuple[Trace, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace, _ = walked
+    address = next(one for one in WITHIN if trace.paths(one).count > 300 and len(trace.paths(one).groups) > 1)
+    found = trace.paths(address)
+    monkeypatch.setattr("pellucid.see.html.PATHS", 1e-6)  # of the file
+    path = trace.html(tmp_path / "page.html", at=f"{address}&backward&paths")
+    with Opened(browser, path) as page:
+        page.wait_for_selector(".path-groups")
+        told = page.locator(".path-groups th[data-through]").evaluate_all("all => all.map(one => one.dataset.through)")
+    assert told == [group.way.through or "" for group in found.groups]
+
+
 def test_a_page_without_room_for_the_groups_says_where_to_ask(browser: Browser, walked: tuple[Trace, Path]) -> None:
     trace, path = walked
     numbers = {step: number for number, step in enumerate(trace.flat())}
-    assert paths_in(trace, numbers, Blocks(), characters=1000) is None
+    assert paths_in(trace, gates_of(trace), numbers, Blocks(), characters=1000) is None
     address = next(one for one in WITHIN if trace.paths(one).count > 300)
     with Opened(browser, path, f"#{trace.paths(address).address}&backward") as page:
         page.evaluate("() => { pellucid.trace.paths = null }")
         page.get_by_role("button", name="All paths to the loss").click()
-        page.wait_for_selector("text=ask trace.paths(address)")
+        page.wait_for_selector(f"text=trace.paths('{trace.paths(address).address}')")
+        options = page.locator(".paths-options code").all_inner_texts()
+        assert options[0] == f'--at "{trace.paths(address).address}" --backward'

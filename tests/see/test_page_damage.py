@@ -16,6 +16,7 @@ from pellucid.files import read_tensors, write_tensors
 from pellucid.see.capture import capture
 from pellucid.see.trace import Trace
 from tests.cli.conftest import Command, pellucid
+from tests.see.opened import tab, uncomplaining
 
 __all__ = ["pellucid"]
 pytestmark = pytest.mark.page
@@ -39,13 +40,10 @@ def test_a_file_that_was_cut_off_says_so(
     written = whole.read_text(encoding="utf-8")
     path = tmp_path / "cut.html"
     path.write_text(written[: written.index(part) + len(part) + 20], encoding="utf-8")
-    context = browser.new_context(locale={"en": "en-US", "zh": "zh-CN"}[language], offline=True)
-    page = context.new_page()
-    page.goto(path.as_uri())
     sentence = BROKEN if language == "en" else "文件已损坏"
-    visible = page.get_by_text(sentence).first
-    visible.wait_for(state="visible")
-    context.close()
+    with tab(browser, locale={"en": "en-US", "zh": "zh-CN"}[language]) as page:
+        page.goto(path.as_uri())
+        page.get_by_text(sentence).first.wait_for(state="visible")
 
 
 @pytest.mark.parametrize("damage", ["shape", "operands", "name", "null"])
@@ -62,13 +60,9 @@ def test_a_graph_with_holes_says_so_instead_of_throwing(
         del graph["steps"][1][damage]
     path = tmp_path / "holes.html"
     path.write_text(written.replace(found[1], json.dumps(graph).replace("<", "\\u003c")), encoding="utf-8")
-    page = browser.new_page(locale="en-US")
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(path.as_uri())
-    page.get_by_text(BROKEN).first.wait_for(state="visible")
-    assert problems == []
-    page.close()
+    with tab(browser) as page, uncomplaining(page):
+        page.goto(path.as_uri())
+        page.get_by_text(BROKEN).first.wait_for(state="visible")
 
 
 def test_a_browser_that_is_too_old_is_told_so(browser: Browser, whole: Path) -> None:
@@ -134,8 +128,7 @@ def test_a_broken_or_foreign_trace_gives_one_sentence(
 
 def test_a_trace_that_was_loaded_makes_a_page_without_its_model(browser: Browser, whole: Path, tmp_path: Path) -> None:
     trace = Trace.load(whole.parent / "pass.safetensors")
-    page = browser.new_page(locale="en-US")
-    page.goto(trace.html(tmp_path / "page.html", at="0[batch=1, unit=3]").as_uri())
-    page.wait_for_selector(".nums")
-    assert page.locator(".nums").inner_text().replace("\n", " ") in trace.explain("0[batch=1, unit=3]").text()
-    page.close()
+    with tab(browser) as page:
+        page.goto(trace.html(tmp_path / "page.html", at="0[batch=1, unit=3]").as_uri())
+        page.wait_for_selector(".nums")
+        assert page.locator(".nums").inner_text().replace("\n", " ") in trace.explain("0[batch=1, unit=3]").text()

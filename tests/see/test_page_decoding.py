@@ -13,18 +13,9 @@ from pellucid.see.decode import decode, trace_of_decoding
 from pellucid.see.html import write_page
 from pellucid.see.trace import Trace
 from tests.see.test_page import Opened
-from tests.see.test_translation import made
 
 pytestmark = pytest.mark.page
 TEXT = "Save %s files"
-
-
-@pytest.fixture(scope="module")
-def decoded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Trace, Path]:
-    folder = tmp_path_factory.mktemp("decoded")
-    run = made(folder / "en-zh")
-    trace = trace_of_decoding(run, decode(run, TEXT, method="beam", beam=3))
-    return run, trace, write_page(trace, folder / "page.html", title="runs/en-zh", language="en")
 
 
 DISTRIBUTION = """async ([scores, dials]) => {

@@ -10,23 +10,19 @@ import torch
 from playwright.sync_api import Browser, Locator, Page
 from torch import nn
 
+from pellucid.run import Run
 from pellucid.see.capture import capture
-from pellucid.see.decode import decode, trace_of_decoding
 from pellucid.see.html import write_page
 from pellucid.see.trace import Trace
 from tests.see.test_page import Opened
-from tests.see.test_translation import made
 
 pytestmark = pytest.mark.page
 TEXT = "{http://www.w3.org/2000/svg}text"
 
 
 @pytest.fixture(scope="module")
-def translation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trace, Path]:
-    folder = tmp_path_factory.mktemp("files")
-    run = made(folder / "en-zh")
-    trace = trace_of_decoding(run, decode(run, "Save %s files", method="beam", beam=3))
-    return trace, write_page(trace, folder / "page.html", title="runs/en-zh", language="en")
+def translation(decoded: tuple[Run, Trace, Path]) -> tuple[Trace, Path]:
+    return decoded[1:]
 
 
 def saved(page: Page, panel: Locator) -> dict[str, bytes]:

@@ -193,3 +193,35 @@ def test_axe_finds_nothing_on_pictures_networks_exercises_and_the_tour(
             page.evaluate(script)
             found = page.evaluate("axe.run().then(done => done.violations.map(one => [one.id, one.nodes[0].html]))")
             assert found == [], view
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("first", [True, False])
+def test_every_axis_of_a_recurrent_layer_has_its_name(kind: type[nn.RNNBase], first: bool) -> None:
+    sizes = {"batch": (2,), "position": (5,), "feature": (3,), "hidden": (4, 8), "layer": (6,), "gate": (12, 16)}
+    layer = kind(3, 4, num_layers=3, bidirectional=True, batch_first=first)
+    trace = capture(layer, torch.randn(2, 5, 3) if first else torch.randn(5, 2, 3), loss=lambda y: y[0].sum())
+    for step in trace.flat():
+        for axis, size in () if step.op == "parameter" else zip(step.axes, step.shape, strict=True):
+            assert size in sizes[axis.name], (step.name, axis.name)
+            if axis.name == "gate":
+                assert axis.labels is not None
+                assert [label[1:] for label in axis.labels] == [str(unit) for unit in range(4)] * (size // 4)
+
+
+def test_the_panel_of_a_chosen_number_stays_as_it_is_while_others_are_pointed_at(
+    browser: Browser, seeing: tuple[Trace, Path]
+) -> None:
+    with Opened(browser, seeing[1], "#first[batch=0, channel=2, row=0, column=5]") as page:
+        page.wait_for_selector(".window-grid")
+        value = page.locator("aside .value").inner_text()
+        page.evaluate("() => { document.querySelector('aside .value').mine = true }")
+        canvas = page.locator("figure[data-step='first'] canvas").nth(1)
+        canvas.hover(position={"x": 100, "y": 90})
+        page.wait_for_function("before => document.querySelector('aside .value').textContent !== before", arg=value)
+        page.evaluate("() => { document.querySelector('aside .value').mine = 'pointed at' }")
+        canvas.hover(position={"x": 102, "y": 91})  # within the same cell
+        page.wait_for_timeout(50)
+        assert page.evaluate("() => document.querySelector('aside .value').mine") == "pointed at"
+        page.mouse.move(2, 2)
+        page.wait_for_function("() => document.querySelector('aside .value').mine === true")

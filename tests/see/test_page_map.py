@@ -48,6 +48,13 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trace, Path]:
     return trace, write_page(trace, folder / "page.html", title="runs/en-zh", language="en")
 
 
+@pytest.fixture(scope="module")
+def of_any_language(walked: tuple[Trace, Path]) -> Path:
+    """The page of the translation in the language of the browser."""
+    trace, path = walked
+    return write_page(trace, path.with_name("of any language.html"))
+
+
 def traces() -> dict[str, Trace]:
     torch.manual_seed(0)
     blocks = nn.Sequential(nn.Embedding(9, 8), *(Block(8, 2) for _ in range(4)), nn.Linear(8, 9))
@@ -84,11 +91,10 @@ def lines_of(page: Page) -> list[dict[str, Any]]:
 
 def unfold(page: Page) -> None:
     """Open every folded layer."""
-    while page.locator(".map a:has(.folded)").count():
-        before = page.url
-        page.locator(".map a:has(.folded)").first.click()
-        page.wait_for_function("before => location.href !== before", arg=before)
-        page.wait_for_timeout(50)
+    folded, fewer = ".map a:has(.folded)", "([folded, count]) => document.querySelectorAll(folded).length < count"
+    while count := page.locator(folded).count():
+        page.locator(folded).first.click()
+        page.wait_for_function(fewer, arg=[folded, count])
 
 
 def reaches(trace: Trace, start: Step, end: Step) -> bool:
@@ -225,10 +231,9 @@ def test_four_blocks_alike_are_one_open_and_one_folded_box(
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
 @pytest.mark.parametrize("width", [400, 900, 1440])
 def test_labels_stay_in_their_boxes_and_boxes_apart(
-    browser: Browser, walked: tuple[Trace, Path], width: int, language: str, tmp_path: Path
+    browser: Browser, of_any_language: Path, width: int, language: str
 ) -> None:
-    path = write_page(walked[0], tmp_path / "page.html")
-    with Opened(browser, path, viewport={"width": width, "height": 900}, locale=language) as page:
+    with Opened(browser, of_any_language, viewport={"width": width, "height": 900}, locale=language) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         wrong = page.evaluate(
             """() => {

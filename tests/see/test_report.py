@@ -20,6 +20,7 @@ from pellucid.see.report.page import page as page_of
 from pellucid.see.report.parts import PARTS
 from pellucid.see.report.plots import Plot, colour, scale, smoothed, thinned, word
 from pellucid.words import LANGUAGES, sentences
+from tests.see.opened import tab, uncomplaining
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&amp;\u2028"
 
@@ -177,23 +178,19 @@ def test_the_report_and_the_page_of_a_trace_share_one_look(tmp_path: Path) -> No
     assert look() in write_report(folder(tmp_path, metrics())).read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a finished run."""
+    return write_report(folder(tmp_path_factory.mktemp("report") / "en-zh", metrics()))
+
+
 @pytest.fixture
-def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
-    """The report of a finished run, opened; requests and complaints are noted on the page object's context."""
-    path = write_report(folder(tmp_path / "en-zh", metrics()))
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US", accept_downloads=True)
-    opened = context.new_page()
-    opened.set_default_timeout(20_000)
-    problems: list[str] = []
-    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("dialog", lambda dialog: problems.append("dialog"))
-    opened.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
-    opened.goto(path.as_uri())
-    opened.wait_for_selector("#plot-loss .main-svg")
-    yield opened
-    assert problems == []
-    context.close()
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    """The report of a finished run, opened; it asks for nothing and complains of nothing."""
+    with tab(browser) as page, uncomplaining(page, "error"):
+        page.goto(report.as_uri())
+        page.wait_for_selector("#plot-loss .main-svg")
+        yield page
 
 
 @pytest.mark.page
@@ -260,12 +257,13 @@ def test_the_slider_and_the_pointer_choose_one_step_in_all_plots(page: Page) -> 
     assert abs(int(page.locator(".moment output").inner_text()) - 101) < 6
 
 
+NARROW = "width => innerWidth === width && document.documentElement.scrollWidth <= width"
 FIELD = [[float(i * j) for j in range(4)] for i in range(3)]
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
 
-@pytest.fixture
-def gallery(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def plots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every kind of plot that a task may bring."""
     points = {"x": [0, 1, 2], "y": [0, 1, 0], "z": [0, 1, 0]}
     shown: list[Plot | str] = [
@@ -278,40 +276,40 @@ def gallery(browser: Browser, tmp_path: Path) -> Iterator[Page]:
                           "text": ['say "a, b"', "<b>c</b>"]}], wide=True),
         sheet([Picture(PIXEL, "one dot", "said 3, is 8")] * 2),
     ]  # fmt: skip
-    facts = gather(folder(tmp_path / "shown", []))
-    path = tmp_path / "gallery.html"
+    place = tmp_path_factory.mktemp("gallery")
+    facts = gather(folder(place / "shown", []))
+    path = place / "gallery.html"
     path.write_text(page_of(facts, [Section("verdict", shown)]), encoding="utf-8")
-    opened = browser.new_page(accept_downloads=True, locale="en-US")
-    opened.set_default_timeout(20_000)
-    problems: list[str] = []
-    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.goto(path.as_uri())
-    opened.wait_for_selector("#plot-lengths .main-svg")
-    yield opened
-    assert problems == []
-    opened.close()
+    return path
+
+
+@pytest.fixture
+def gallery(browser: Browser, plots: Path) -> Iterator[Page]:
+    with tab(browser, viewport={"width": 1280, "height": 720}) as page, uncomplaining(page, "error"):
+        page.goto(plots.as_uri())
+        page.wait_for_selector("#plot-lengths .main-svg")
+        yield page
 
 
 @pytest.mark.page
-@pytest.mark.parametrize("name", ["loss", "scores", "padding", "lengths"])
-def test_every_kind_of_plot_is_saved_as_table_and_as_pictures(gallery: Page, name: str) -> None:
-    saved = {}
-    for kind in ("csv", "svg", "png"):
-        with gallery.expect_download() as download:
-            gallery.click(f"[data-save={kind}][data-plot={name}]")
-        assert download.value.suggested_filename == f"shown-{name}.{kind}"
-        saved[kind] = Path(download.value.path()).read_bytes()
-    rows = saved["csv"].decode().splitlines()
+def test_every_kind_of_plot_is_saved_as_table_and_as_pictures(gallery: Page) -> None:
     expected = {
         "loss": ("curve,x,y,z", "1,2,1,2", "2,1,1,1"),
         "scores": ("curve,x,y,z", "1,5,0,0", "1,8,2,6"),
         "padding": ("curve,x,y,z", "1,3,2,6"),
         "lengths": ("curve,x,y,text", 'source,1,3,"say ""a, b"""', "source,2,4,<b>c</b>"),
     }
-    assert set(expected[name]) <= set(rows), rows
-    assert saved["svg"].startswith(b"<svg")
-    assert saved["png"].startswith(b"\x89PNG\r\n")
+    for name, wanted in expected.items():
+        saved = {}
+        for kind in ("csv", "svg", "png"):
+            with gallery.expect_download() as download:
+                gallery.click(f"[data-save={kind}][data-plot={name}]")
+            assert download.value.suggested_filename == f"shown-{name}.{kind}"
+            saved[kind] = Path(download.value.path()).read_bytes()
+        rows = saved["csv"].decode().splitlines()
+        assert set(wanted) <= set(rows), rows
+        assert saved["svg"].startswith(b"<svg")
+        assert saved["png"].startswith(b"\x89PNG\r\n")
 
 
 @pytest.mark.page
@@ -350,31 +348,24 @@ def test_pictures_are_shown_pixel_by_pixel(gallery: Page) -> None:
 
 @pytest.mark.page
 @pytest.mark.parametrize(("scheme", "language", "width"), [("light", "en", 1440), ("dark", "zh", 400)])
-def test_axe_finds_nothing(browser: Browser, tmp_path: Path, scheme: str, language: str, width: int) -> None:
+def test_axe_finds_nothing(browser: Browser, report: Path, scheme: str, language: str, width: int) -> None:
     try:
         script = find("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
     except ModuleNotFoundError:
         pytest.fail("axe is missing: pip install axe-playwright-python (it is in the extra [test])")
-    path = write_report(folder(tmp_path, metrics()))
-    opened = browser.new_page(
-        viewport={"width": width, "height": 900},
-        color_scheme=scheme,  # type: ignore[arg-type]
-        bypass_csp=True,
-    )
-    opened.goto(f"{path.as_uri()}?lang={language}")
-    opened.wait_for_selector("#plot-loss .main-svg")
-    opened.evaluate(script)
-    found = opened.evaluate("axe.run().then(done => done.violations.map(one => [one.id, one.nodes[0].html]))")
-    opened.close()
+    with tab(browser, viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True) as page:
+        page.goto(f"{report.as_uri()}?lang={language}")
+        page.wait_for_selector("#plot-loss .main-svg")
+        page.evaluate(script)
+        found = page.evaluate("axe.run().then(done => done.violations.map(one => [one.id, one.nodes[0].html]))")
     assert found == []
 
 
 @pytest.mark.page
-@pytest.mark.parametrize("width", [400, 900, 1440])
-def test_the_page_never_scrolls_sideways(page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    page.wait_for_timeout(300)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_the_page_never_scrolls_sideways(page: Page) -> None:
+    for width in (1440, 900, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(NARROW, arg=width)  # the plots shrink after the window has
 
 
 CONTRAST = """([front, back]) => {
@@ -410,11 +401,11 @@ def test_the_page_can_be_walked_without_eyes(page: Page) -> None:
 
 @pytest.mark.page
 def test_without_javascript_the_numbers_are_there_and_the_page_says_what_is_missing(
-    browser: Browser, tmp_path: Path
+    browser: Browser, report: Path
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
     opened = context.new_page()
-    opened.goto(write_report(folder(tmp_path, metrics())).as_uri())
+    opened.goto(report.as_uri())
     assert opened.get_by_text("41.3").first.is_visible()
     assert opened.locator("p.lead", has_text="The plots need JavaScript").is_visible()
     context.close()

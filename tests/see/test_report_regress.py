@@ -9,6 +9,8 @@ from playwright.sync_api import Browser
 from pellucid import api
 from pellucid.run import Run
 from pellucid.tasks.regress import RegressConfig
+from tests.see.opened import tab, uncomplaining
+from tests.see.test_report import NARROW
 
 PLACES = ("diabetes", "sine", "deep")
 
@@ -61,37 +63,25 @@ def test_each_network_of_growing_size_has_its_curve_beside_the_function(runs: di
 def test_the_page_opens_without_complaint_and_scrolls_never_sideways(
     runs: dict[str, Run], browser: Browser, name: str, scheme: str
 ) -> None:
-    problems: list[str] = []
-    context = browser.new_context(color_scheme=scheme, locale="en")  # type: ignore[arg-type]
-    page = context.new_page()
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
-    page.goto((runs[name].path / "report.html").as_uri())
-    page.wait_for_selector("#plot-loss .main-svg")
-    for width in (400, 1280):
-        page.set_viewport_size({"width": width, "height": 900})
-        for _ in range(50):  # the plots shrink after the window has
-            if page.evaluate("document.documentElement.scrollWidth") <= width:
-                break
-            page.wait_for_timeout(100)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert problems == []
-    context.close()
+    with tab(browser, color_scheme=scheme) as page, uncomplaining(page, "error"):
+        page.goto((runs[name].path / "report.html").as_uri())
+        page.wait_for_selector("#plot-loss .main-svg")
+        for width in (400, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_function(NARROW, arg=width)  # the plots shrink after the window has
 
 
 @pytest.mark.page
 def test_the_slider_shows_one_network_at_a_time_and_answers_to_keys(runs: dict[str, Run], browser: Browser) -> None:
-    page = browser.new_page()
-    page.goto((runs["sine"].path / "report.html").as_uri())
-    page.wait_for_selector("#plot-growing .main-svg")
-    seen = "document.getElementById('plot-growing').data.filter(t => t.visible !== false).map(t => t.name)"
-    assert page.evaluate(seen)[-1:] == ["4"]
-    page.focus("#slider-growing")
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
-    assert page.evaluate(seen)[-1:] == ["1"]
-    assert page.locator(".slider output").inner_text() == "1"
-    page.click("#language")
-    assert page.evaluate(seen)[-1:] == ["1"]
-    page.close()
+    with tab(browser) as page:
+        page.goto((runs["sine"].path / "report.html").as_uri())
+        page.wait_for_selector("#plot-growing .main-svg")
+        seen = "document.getElementById('plot-growing').data.filter(t => t.visible !== false).map(t => t.name)"
+        assert page.evaluate(seen)[-1:] == ["4"]
+        page.focus("#slider-growing")
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowLeft")
+        assert page.evaluate(seen)[-1:] == ["1"]
+        assert page.locator(".slider output").inner_text() == "1"
+        page.click("#language")
+        assert page.evaluate(seen)[-1:] == ["1"]

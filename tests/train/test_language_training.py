@@ -1,11 +1,6 @@
 """Training a language model: stopped or killed, it goes on to the same bits, the carried state included."""
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +9,7 @@ from pellucid.run import Run
 from pellucid.tasks.language import LanguageConfig, LanguageTask
 from pellucid.train.loop import Trainer
 from tests.tasks.test_language import text
-from tests.train.test_loop import SCRIPT, counters, fingerprint, untimed
+from tests.train.test_loop import counters, fingerprint, kill, untimed
 
 
 def new_run(folder: Path, cell: str, name: str, **training: object) -> tuple[Run, LanguageTask]:
@@ -68,19 +63,7 @@ def test_a_training_killed_at_three_moments_resumes_to_the_same_bits(cell: str, 
     whole, task = new_run(tmp_path, cell, "whole", **settings)
     Trainer(whole, task).train()
     killed, _ = new_run(tmp_path, cell, "killed", **settings)
-    draw, kills = random.Random(3), 0
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SCRIPT, str(killed.path)]
-    for _ in range(3):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(draw.uniform(0.1, 1.0))
-        kills += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert kills >= 2, "the training must be long enough to be killed in its midst"
-    subprocess.run(command, check=True, capture_output=True, env=environment)
+    kill(killed, random.Random(3), times=3, least=2, longest=1.0)
     assert untimed(killed) == untimed(whole)
     assert counters(killed) == counters(whole)
     assert fingerprint(killed) == fingerprint(whole)

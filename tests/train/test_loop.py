@@ -6,10 +6,9 @@ import os
 import pickle
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from pellucid.run import Run
 from pellucid.tasks.task import Batch, Losses
 from pellucid.tasks.translate import TranslateTask
 from pellucid.train.loop import Trainer
+from tests.train.killing import trainings
 
 MakeRun = Callable[..., tuple[Run, TranslateTask]]
 CLOCKED = ("seconds", "tokens_per_second", "loading", "matmul")  # what depends on the clock, not on the training
@@ -76,15 +76,19 @@ def test_a_training_stopped_after_any_step_resumes_to_the_same_bits(make_run: Ma
     assert fingerprint(cut) == fingerprint(whole)
 
 
-SCRIPT = """
-import sys
-from pellucid.run import Run
-from pellucid.train.loop import Trainer
-run = Run.open(sys.argv[1])
-task = run.task
-print("ready", flush=True)
-Trainer(run, task).train()
-"""
+def kill(run: Run, draw: random.Random, *, times: int, least: int, longest: float) -> None:
+    """Kill the training of a run at as many moments, at least some of them in its midst; then let it end."""
+    with trainings() as one:
+        kills = 0
+        for _ in range(times):
+            process = one.started(run.path)
+            time.sleep(draw.uniform(0.05, longest))
+            with suppress(ProcessLookupError):  # it has ended
+                os.kill(process, signal.SIGKILL)
+            kills += one.ended() == -signal.SIGKILL
+        assert kills >= least, "the training must be long enough to be killed in its midst"
+        one.started(run.path)
+        assert one.ended() == 0
 
 
 def test_a_training_killed_at_five_moments_resumes_to_the_same_bits(make_run: MakeRun) -> None:
@@ -92,20 +96,7 @@ def test_a_training_killed_at_five_moments_resumes_to_the_same_bits(make_run: Ma
     whole, task = make_run("whole", **settings)
     Trainer(whole, task).train()
     killed, _ = make_run("killed", **settings)
-    draw, kills = random.Random(5), 0
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for _ in range(5):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(killed.path)], stdout=subprocess.PIPE, env=environment
-        )
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(draw.uniform(0.05, 0.7))
-        kills += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert kills >= 3, "the training must be long enough to be killed in its midst"
-    subprocess.run([sys.executable, "-c", SCRIPT, str(killed.path)], check=True, capture_output=True, env=environment)
+    kill(killed, random.Random(5), times=5, least=3, longest=0.7)
     assert untimed(killed) == untimed(whole)
     assert counters(killed) == counters(whole)
     assert fingerprint(killed) == fingerprint(whole)

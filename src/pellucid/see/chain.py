@@ -8,7 +8,7 @@ cell at which they part. The groups leave no path out and count none twice.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -209,11 +209,13 @@ def all_paths(trace: Trace, address: str | Address, most: int = MOST) -> Paths:
     if loss not in wanted:
         return Paths(name, gradient[at], 0, (), ())
     known = residuals(trace)
-    ways = carried(trace, step, loss, wanted, known, lambda s, u: counted(trace, s, u, wanted), torch.float64)
+    leading: dict[Step, Tensor] = {}
+    ways = carried(trace, step, loss, wanted, known, lambda s, u: counted(trace, s, u, wanted), torch.float64, leading)
     counts = {way: float(found[at].sum()) for way, found in ways.items()}
     count = sum(counts.values())
     if cell is not None and count <= most:
-        return Paths(name, gradient[at], count, tuple(onward(trace, step, cell, loss, (name,), ())), ())
+        listed = tuple(onward(trace, step, cell, loss, leading, (name,), ()))
+        return Paths(name, gradient[at], count, listed, ())
     if cell is not None and len(ways) == 1 and not next(iter(ways)).past:
         return Paths(name, gradient[at], count, None, tuple(parted(trace, step, cell, loss, wanted)))
     parts = carried(trace, step, loss, wanted, known, lambda s, u: contributions(trace, s, u))
@@ -265,8 +267,11 @@ def carried(
     known: Sequence[Residual],
     back: Pass,
     dtype: torch.dtype | None = None,
+    summed: dict[Step, Tensor] | None = None,
 ) -> dict[Way, Tensor]:
     """What comes back from the loss to the source, by the way that it came; `back` takes it through one step.
+
+    `summed`, where given, is filled with what comes back to each step on the way, by all ways together.
 
     At a residual addition the two ways part. What comes back through its layer is one from there on, whatever lay
     behind it, so that the ways stay as few as the layers. Only in the layer that holds the source do they stay apart.
@@ -277,6 +282,8 @@ def carried(
     for step, ways in backwards(trace, loss, wanted, known, back, own, named, dtype):
         if step is source:
             return ways
+        if summed is not None and ways:
+            summed[step] = torch.stack(list(ways.values())).sum(0)
     return {}
 
 
@@ -338,16 +345,28 @@ def parted(trace: Trace, step: Step, cell: Index, loss: Step, wanted: set[Step])
 
 
 def onward(
-    trace: Trace, step: Step, cell: Index, loss: Step, cells: tuple[str, ...], partials: tuple[float, ...]
+    trace: Trace,
+    step: Step,
+    cell: Index,
+    loss: Step,
+    leading: Mapping[Step, Tensor],
+    cells: tuple[str, ...],
+    partials: tuple[float, ...],
 ) -> Iterator[Path]:
-    """All paths that go on from a cell."""
+    """All paths that go on from a cell.
+
+    `leading` is how many lead on from each cell. Cells from which none does are passed over: of a softmax over a large
+    vocabulary these are nearly all, and to try each one takes minutes.
+    """
     if step is loss:
         yield Path(cells, partials)
         return
     for made, index, local in derivatives(trace, step, cell):
+        if made not in leading or not leading[made][index]:
+            continue
         # A fused step is its last inner one: no partial derivative of its own.
         longer = (cells, partials) if made.inside else ((*cells, made.address(index)), (*partials, local))
-        yield from onward(trace, made, index, loss, *longer)
+        yield from onward(trace, made, index, loss, leading, *longer)
 
 
 def size_of(value: Tensor) -> float:

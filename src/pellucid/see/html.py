@@ -7,7 +7,7 @@ and the modules of page/ as they are: an import map gives each its name, so that
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from importlib.resources import files
@@ -23,7 +23,7 @@ from pellucid.see.address import Address, region_of
 from pellucid.see.blocks import Blocks, Packed, Piece, estimated, fit
 from pellucid.see.decoding import stored
 from pellucid.see.explain import LEAVES
-from pellucid.see.likely import Likely, rows_needed
+from pellucid.see.likely import Likely, asked_by, rows_needed
 from pellucid.see.look import embedded, look
 from pellucid.see.moves import Moves
 from pellucid.see.moves_page import Names, Updates
@@ -33,7 +33,8 @@ from pellucid.see.recipe import Recipe, describe, described_by_cell, moved
 from pellucid.see.trace import Trace
 from pellucid.see.translation import is_translation
 from pellucid.see.walk import Walk
-from pellucid.see.ways_page import paths_in
+from pellucid.see.ways import gates_of
+from pellucid.see.ways_page import megabytes_for, paths_in, paths_of
 from pellucid.words import LANGUAGES
 
 FORMAT = "pellucid.page.1"
@@ -93,7 +94,7 @@ def page(
     code = modules()
     words = {one: words_of(one, str(trace.about.get("kind", ""))) for one in LANGUAGES}
     with as_it_was(trace):
-        graph, blocks = gathered(trace, int(megabytes * 1e6), moves, names)
+        graph, blocks = gathered(trace, int(megabytes * 1e6), moves, names, at)
     graph |= {"title": title, "language": language}
     if at:
         graph["start"] = at
@@ -175,7 +176,7 @@ def script_address(name: str, source: str) -> str:
 
 
 def gathered(
-    trace: Trace, size: int, moves: Moves | None = None, names: Names | None = None
+    trace: Trace, size: int, moves: Moves | None = None, names: Names | None = None, at: str = ""
 ) -> tuple[dict[str, Any], Blocks]:
     """The graph as JSON and the blocks, both within `size` bytes where that can be had by leaving rows out."""
     unkept = unasked(trace)
@@ -190,7 +191,8 @@ def gathered(
     entries = [
         entry(trace, step, numbers, recipes[step], labels, aside=step in set(aside)) for step in [*steps, *aside]
     ]
-    needed = rows_needed(trace, numbers)
+    asked, rows = asked_by(trace, at)
+    needed = {step: [*rows.get(step, ()), *some] for step, some in {**rows, **rows_needed(trace, numbers)}.items()}
     updates = None if moves is None else Updates(moves, names, numbers, labels.number, needed)
     if updates is not None:
         entries += updates.entries
@@ -223,11 +225,17 @@ def gathered(
     absent = {numbers[step] for step in with_parts(unkept, numbers)} - (set() if updates is None else updates.weights())
     for number in absent:
         entries[number]["how"] = "not kept"
-    pieces = [one for one in pieces_of(trace, numbers, recipes, derived, gradients, needed) if one.key[1] not in absent]
+    pieces = [
+        one for one in pieces_of(trace, numbers, recipes, derived, gradients, needed, asked) if one.key[1] not in absent
+    ]
     room = max(size - len(embedded(head).encode()) - len("".join(modules().values())) * 4 // 3 - 150_000, 100_000)
     blocks = Blocks()
-    head["paths"] = paths_in(trace, numbers, blocks, room * PATHS)
-    room -= len(embedded(head["paths"]).encode())
+    gates = gates_of(trace)
+    head["paths"] = paths_in(trace, gates, numbers, blocks, room * PATHS)
+    if head["paths"] is None:  # then at least those of the number that is asked for
+        head["megabytes"] = megabytes_for(gates, PATHS)
+        head["grouped"] = paths_of(trace, at.partition("&")[0])
+    room -= len(embedded([head["paths"], head.get("grouped")]).encode())
 
     def put(some: Sequence[Piece], characters: float) -> bool:
         """Put pieces into the file within so many characters; whether all of their rows are there."""
@@ -481,9 +489,10 @@ def pieces_of(
     derived: Mapping[Step, Any],
     gradients: Mapping[Step, Tensor],
     needed: Mapping[Step, Sequence[int]],
+    asked: Collection[Step] = (),
 ) -> Iterator[Piece]:
     """All tensors that the file is to hold, those first that the page reads first."""
-    likely = Likely(trace)
+    likely = Likely(trace, asked)
 
     def piece(kind: str, step: Step, tensor: Tensor) -> Piece:
         return Piece((kind, numbers[step]), tensor, needed.get(step, ()), weight=likely.weight(kind, step, tensor))

@@ -7,13 +7,14 @@ those of the units that were most active at these positions; of repeated layers 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from pellucid.see.address import AddressError
 from pellucid.see.operation import Step
-from pellucid.see.trace import Trace
+from pellucid.see.trace import Trace, TraceError
 from pellucid.see.translation import is_translation
 
 BEST = 40  # rows of the vocabulary with the highest logits at each position, which are kept before others
@@ -21,13 +22,15 @@ FOCUS = 4  # positions, the first of their order, by which units are ranked
 SMALL = 1 << 14  # bytes up to which a tensor is kept whole
 WHOLE = 1e6  # weight of what is kept whole: far above all others
 SHOWN, GRADIENT = 4.0, 0.5  # weight of the layer that is shown first, and of gradients beside their values
+ASKED = 40.0  # weight of what the number is made of, and makes, that the page opens at
 LAYER = re.compile(r"(?:^|\.)(\d+)(?:\.|$)")
 
 
 class Likely:
     """Weights of pieces by their step."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, asked: Collection[Step] = ()) -> None:
+        self.asked = asked
         outputs = [trace[name] for name in trace.outputs]
         self.outputs = {*outputs, *(step for step in trace.steps if operands_among(step, outputs, "softmax"))}
         layers = {number for step in trace.steps if (number := layer_of(step)) is not None}
@@ -39,6 +42,8 @@ class Likely:
             return WHOLE
         if kind == "value" and (step in self.outputs or step.op == "input"):
             return WHOLE
+        if step in self.asked:
+            return ASKED
         number = layer_of(step)
         weight = SHOWN if number is None or number in self.shown else 1.0
         return weight if kind == "value" else weight * GRADIENT
@@ -73,6 +78,23 @@ def rows_needed(trace: Trace, steps: Iterable[Step]) -> Mapping[Step, Sequence[i
         if step.op != "parameter" and step.value.dim() > 1 and step.value.nbytes > SMALL:
             found[step] = by_position(step.value.shape)
     return found
+
+
+def asked_by(trace: Trace, at: str) -> tuple[set[Step], dict[Step, list[int]]]:
+    """What the explanation of the number at an address reads, forward and backward, and which row it is itself."""
+    try:
+        step, cell = trace.cell(at.partition("&")[0])
+    except (AddressError, TraceError):  # a view, a slice, a whole tensor
+        return set(), {}
+    inner = step
+    while inner.inside:
+        inner = inner.inside[-1]
+    made = trace.made_of(step) if trace.loss is not None else []
+    found = {step, inner, *inner.operands.values(), *made, *(one for each in made for one in each.operands.values())}
+    row = 0
+    for index, size in zip(cell[:-1], step.shape[:-1], strict=True):
+        row = row * size + index
+    return found, {step: [row]}
 
 
 def units(out: Tensor, output: bool) -> list[int]:

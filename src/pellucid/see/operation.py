@@ -250,6 +250,10 @@ class Operation:
         """The meaning of the output's axes; None: that of the first operand if the shape is its, else unknown."""
         return None
 
+    def operand_axes(self, call: Call) -> Mapping[Step, tuple[Axis, ...]]:
+        """Of steps that went in the axes that only this operation tells, such as those of a first state."""
+        return {}
+
 
 class Opened(Operation):
     """Told in steps of other operations: `open` adds them one by one and returns the last, its value.

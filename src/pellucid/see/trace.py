@@ -272,6 +272,8 @@ class Trace(Displayed):
                 continue
             known = step.op in OPERATIONS and not step.leaf
             try:
+                for operand, axes in OPERATIONS[step.op].operand_axes(Call(step, shapes=True)).items() if known else ():
+                    operand.axes = axes
                 step.axes = axes_of(OPERATIONS[step.op], step) if known else plain_axes(step.held)
             except (IndexError, ValueError, RuntimeError, StopIteration, TraceError):
                 step.axes = plain_axes(step.held)

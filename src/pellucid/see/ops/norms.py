@@ -106,7 +106,7 @@ class BatchNorm(Opened):
 
         def channels(name: str, role: str) -> Step | None:
             operand = call.operand(role)
-            return None if operand is None else add(name, "view", given=(operand, shape))
+            return None if operand is None else by_channel(add, name, operand, call.operand("input"), shape)
 
         over = self.over(call)
         if over is not None:
@@ -122,6 +122,17 @@ class BatchNorm(Opened):
         """The axes whose mean and variance are taken; None where the kept averages serve."""
         own = call.training or call.running_mean is None
         return [d for d in range(call.input.dim()) if d != 1] if own else None
+
+    def operand_axes(self, call: Call) -> dict[Step, tuple[Axis, ...]]:
+        kept = [one for role, one in call.step.operands.items() if role.startswith("running_")]
+        return dict.fromkeys(kept, (call.operand("input").axes[1],))
+
+
+def by_channel(add: Adding, name: str, one: Step, x: Step, shape: list[int]) -> Step:
+    """A number for each channel, laid beside what has more axes."""
+    found = add(name, "view", given=(one, shape))
+    found.axes = x.axes
+    return found
 
 
 class GroupNorm(Opened):
@@ -150,7 +161,7 @@ class GroupNorm(Opened):
         x.axes = call.operand("input").axes
         shape = [1, size[1], *([1] * (len(size) - 2))]
         weight, bias = (
-            None if call.operand(role) is None else add(f"{role}s", "view", given=(call.operand(role), shape))
+            None if call.operand(role) is None else by_channel(add, f"{role}s", call.operand(role), x, shape)
             for role in ("weight", "bias")
         )
         return learned(add, x, weight, bias)

@@ -3,7 +3,7 @@
 To PyTorch a whole LSTM is one operation; here each gate of each time step has its address.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,12 +12,37 @@ from torch.nn import functional as F
 
 from pellucid.see.operation import Adding, Axis, Call, NotOpenedError, Opened, Operation, Step
 
+HIDDEN = Axis("hidden")
+
 
 class Recurrent(Opened):
     """Layers, directions and time steps; the cell says what happens in one step."""
 
-    gates = 1
+    gates = ""  # a letter for each part of what is computed at once
     states = 1
+
+    def operand_axes(self, call: Call) -> dict[Step, tuple[Axis, ...]]:
+        """Time comes first where the batch does not, which an input's shape alone cannot tell; and what a state is."""
+        found: dict[Step, tuple[Axis, ...]] = {}
+        x = call.operand("input")
+        whole = len(x.shape) == 3
+        if not whole or not call.batch_first:
+            names = {"batch": "position", "position": "batch"} if whole else {"batch": "position"}
+            for step in fed_by(x):
+                found[step] = tuple(Axis(names.get(axis.name, axis.name), axis.labels) for axis in step.axes)
+        for number in range(self.states):
+            found[self.state(call, number)] = self.axes_of_state(call, found.get(x, x.axes))
+        return found
+
+    def axes(self, call: Call) -> tuple[Axis, ...]:
+        x = call.operand("input")
+        return self.axes_of_state(call, x.axes) if call.step.part else (*x.axes[:-1], HIDDEN)
+
+    def axes_of_state(self, call: Call, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        """Of h and c, one for each layer and direction, by the axes of the input."""
+        names = [at(layer, way) for layer in range(call.num_layers) for way in range(2 if call.bidirectional else 1)]
+        rows = [axis for axis in axes[:-1] if axis.name == "batch"] if len(axes) == 3 else []
+        return (Axis("layer", tuple(names)), *rows, HIDDEN)
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if len(args) > 1 and isinstance(args[1], Step) and not args[1].value.is_floating_point():
@@ -87,10 +112,11 @@ class Recurrent(Opened):
                 inputs = [self.dropped(add, call, layer, t, one) for t, one in enumerate(inputs)]
         if call.step.part:
             state_number = call.step.part - 1
-            return add("final", "stack", given=([state[state_number] for state in finals],))
+            final = add("final", "stack", given=([state[state_number] for state in finals],))
+            final.axes = self.axes(call)
+            return final
         output = add("output", "stack", given=(inputs,), dim=time_dim)
-        axes = list(call.operand("input").axes[:-1])
-        output.axes = (*axes, Axis("hidden"))
+        output.axes = self.axes(call)
         return output
 
     def dropped(self, add: Adding, call: Call, layer: int, t: int, x: Step) -> Step:
@@ -129,22 +155,38 @@ def rate_between_layers(name: str, args: Sequence[Any]) -> float:
     return float(args[5]) if whole and isinstance(args[3], bool) and args[6] and args[4] > 1 else 0.0
 
 
+def fed_by(x: Step) -> Iterator[Step]:
+    """An input of (time, batch, ...) and what it was made from position by position, such as its tokens."""
+    while [axis.name for axis in x.axes[:2]] in (["batch", "position"], ["batch", "feature"]):
+        yield x
+        before = x.operands.get("input")
+        if before is None or before.shape[:2] != x.shape[:2]:
+            return
+        x = before
+
+
 def at(layer: int, direction: int) -> str:
     return f"layer{layer}" + ("_reverse" if direction else "")
 
 
-def both(add: Adding, at: str, x: Step, hidden: Step, weights: list[Step]) -> tuple[Step, Step]:
-    """What comes from the input, and what comes from the state before."""
+def both(add: Adding, at: str, x: Step, hidden: Step, weights: list[Step], gates: str = "") -> tuple[Step, Step]:
+    """What comes from the input, and what comes from the state before: for all `gates` at once, or for the state."""
     bias = weights[2:4] if len(weights) > 3 else [None, None]
     new = add(at + "from_input", "linear", input=x, weight=weights[0], bias=bias[0])
     old = add(at + "from_state", "linear", input=hidden, weight=weights[1], bias=bias[1])
+    size = new.shape[-1] // max(len(gates), 1)
+    last = Axis("gate", tuple(f"{gate}{i}" for gate in gates for i in range(size))) if gates else HIDDEN
+    new.axes, old.axes = (*x.axes[:-1], last), (*hidden.axes[:-1], last)
     return new, old
 
 
 def parted(add: Adding, at: str, whole: Step, names: Sequence[str]) -> list[Step]:
     """Equal parts along the last axis."""
     size = whole.value.size(-1) // len(names)
-    return [add(at + name, "narrow", given=(whole, -1, i * size, size)) for i, name in enumerate(names)]
+    found = [add(at + name, "narrow", given=(whole, -1, i * size, size)) for i, name in enumerate(names)]
+    for one in found:
+        one.axes = (*whole.axes[:-1], HIDDEN)
+    return found
 
 
 class LSTM(Recurrent):
@@ -156,11 +198,11 @@ class LSTM(Recurrent):
     names = ("lstm",)
     formula = r"c_t = f_t c_{t-1} + i_t g_t,\quad h_t = o_t \tanh c_t"
     text = "c = f c_before + i g and h = o tanh(c), with i, f, o = sigmoid and g = tanh of W x + U h_before + b"
-    gates, states = 4, 2
+    gates, states = "ifgo", 2
 
     def cell(self, add: Adding, at: str, x: Step, state: tuple[Step, ...], weights: list[Step]) -> tuple[Step, ...]:
         hidden, memory = state
-        new, old = both(add, at, x, hidden, weights)
+        new, old = both(add, at, x, hidden, weights, self.gates)
         gates = add(at + "gates", "add", input=new, other=old)
         i, f, g, o = parted(add, at, gates, ("to_input", "to_forget", "to_candidate", "to_output"))
         i, f, o = (
@@ -175,6 +217,7 @@ class LSTM(Recurrent):
         hidden = add(at + ("h" if len(weights) % 2 == 0 else "unprojected"), "mul", input=o, other=shown)
         if len(weights) % 2:  # proj_size: one matrix more, which makes the state smaller
             hidden = add(at + "h", "linear", input=hidden, weight=weights[-1])
+            hidden.axes = (*hidden.axes[:-1], HIDDEN)
         return hidden, memory
 
 
@@ -184,11 +227,11 @@ class GRU(Recurrent):
     names = ("gru",)
     formula = r"h_t = (1 - z_t) n_t + z_t h_{t-1},\quad n_t = \tanh(W x_t + r_t (U h_{t-1}))"
     text = "h = (1 - z) n + z h_before, with r, z = sigmoid and n = tanh(W x + r (U h_before))"
-    gates = 3
+    gates = "rzn"
 
     def cell(self, add: Adding, at: str, x: Step, state: tuple[Step, ...], weights: list[Step]) -> tuple[Step, ...]:
         (hidden,) = state
-        new, old = both(add, at, x, hidden, weights)
+        new, old = both(add, at, x, hidden, weights, self.gates)
         new_r, new_z, new_n = parted(add, at, new, ("r_input", "z_input", "n_input"))
         old_r, old_z, old_n = parted(add, at, old, ("r_state", "z_state", "n_state"))
         r = add(at + "reset_gate", "sigmoid", input=add(at + "r", "add", input=new_r, other=old_r))
@@ -227,6 +270,13 @@ class CellCall(Opened):
         self, input: Tensor, hx: Any, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Any = None
     ) -> Any:
         return getattr(torch, self.names[0])(input, hx, w_ih, w_hh, b_ih, b_hh)
+
+    def operand_axes(self, call: Call) -> dict[Step, tuple[Axis, ...]]:
+        axes = self.axes(call)
+        return {one: axes for role, one in call.step.operands.items() if role.startswith("hx")}
+
+    def axes(self, call: Call) -> tuple[Axis, ...]:
+        return (*call.operand("input").axes[:-1], HIDDEN)
 
     def open(self, add: Adding, call: Call) -> Step:
         operands = call.step.operands

@@ -32,7 +32,7 @@ export class App {
     this.root = root;
     this.groups = groupsOf(trace);
     this.walk_ = trace.walk ?? null; // of each layer the eleven stages
-    this.state = { special: null, step: null, cell: null, backward: false, update: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [], oneScale: false };
+    this.state = { special: null, step: null, cell: null, backward: false, update: false, lead: {}, heads: { one: null, two: null }, layer: 0, stageKey: null, position: 0, trail: [], oneScale: false, views: {} };
     this.figures = [];
     this.headAxis = "head";
     this.version = 0;
@@ -84,6 +84,8 @@ export class App {
 
   // The address in the fragment, decoded: an address of Python, or one of the page's own views; then what is switched
   // on: backward, head=1,2 (one alone, two compared), show=head:2 (which slice), scale=one, position=3, layer=1, tour=4,
+  // of single matrices columns=NAME:2 (sorted by row 2), rows=NAME:3 (by column 3), rows=NAME:size:10 (by size, the
+  // ten largest), window=NAME:8:40 (full size from row 8 and column 40 on),
   // and of the decoding what the command line calls step, layer, head, temperature, top_k and top_p.
   async read(arrived) {
     const [address, ...parts] = (decoded(location.hash.slice(1)) || this.trace.start || "").split("&");
@@ -102,6 +104,7 @@ export class App {
     state.problem = null;
     state.oneScale = switches.get("scale") === "one";
     state.position = natural(switches.get("position"));
+    state.views = special ? {} : viewsIn(switches);
     for (const part of (switches.get("show") ?? "").split(",").filter(Boolean)) {
       const [axis, index] = part.split(":");
       state.lead[axis] = natural(index);
@@ -144,8 +147,7 @@ export class App {
   hash() {
     const { state } = this, { one, two } = state.heads, parts = [];
     if (state.special) for (const [name, value] of this.options) if (!(state.special === "/decoding" ? ["backward", "tour", "show"] : ["backward", "tour", "show", "layer"]).includes(name)) parts.push(`${name}=${value}`);
-    if (!state.special && state.oneScale) parts.push("scale=one");
-    if (!state.special && state.position) parts.push(`position=${state.position}`);
+    if (!state.special) parts.push(...this.lookParts());
     if (this.walk_ && state.layer && state.special !== "/decoding" && (state.special || !LAYER.test(state.step.name))) parts.push(`layer=${state.layer}`);
     const stage = this.stage();
     if (stage && stage !== this.stage(null)) parts.push(`stage=${stage.key}`);
@@ -156,6 +158,27 @@ export class App {
     if (!state.special && one !== null) parts.push(`head=${two === null ? one : `${one},${two}`}`);
     if (!state.special && state.cell && state.backward && this.why.pathsOpen) parts.push("paths");
     return [this.href(this.address, state.backward, state.update), ...parts].join("&");
+  }
+
+  // How the matrices of the sheet are looked at.
+  lookParts() {
+    const { state } = this, there = this.figures.map(figure => figure.step.name), told = { columns: [], rows: [], window: [] };
+    for (const [name, view] of Object.entries(state.views)) {
+      if (!there.includes(name)) continue;
+      if (view.columns !== undefined) told.columns.push(`${name}:${view.columns}`);
+      if (view.rows !== undefined) told.rows.push(`${name}:${view.rows}${view.most ? `:${view.most}` : ""}`);
+      if (view.window) told.window.push(`${name}:${view.window.join(":")}`);
+    }
+    return [state.oneScale ? "scale=one" : null, state.position ? `position=${state.position}` : null,
+      ...Object.entries(told).map(([key, all]) => all.length ? `${key}=${all.join(",")}` : null)].filter(Boolean);
+  }
+
+  // A matrix was sorted, filtered or scrolled by its reader.
+  viewed(figure) {
+    const { state } = this, view = figure.seenAs;
+    if (view) state.views[figure.step.name] = view; else delete state.views[figure.step.name];
+    clearTimeout(this.viewing); // a browser takes only so many new addresses a second
+    this.viewing = setTimeout(() => { if (this.figures.includes(figure) && !this.state.special && this.settled === this.version) this.settle(); }, 120);
   }
 
   // A view's own settings, kept in its address.
@@ -171,7 +194,9 @@ export class App {
   goto(address, { replace = false, keepHeads = false, backward = this.state.backward, update = false } = {}) {
     const { one, two } = this.state.heads;
     const heads = keepHeads && one !== null ? `&head=${two === null ? one : `${one},${two}`}` : "";
-    const hash = this.href(address, backward, update) + heads + (this.why.pathsOpen && backward && !update && address.endsWith("]") ? "&paths" : "");
+    const same = this.figures.some(figure => figure.step.name === address.split("[")[0]); // on the sheet that is seen
+    const looks = same && !this.state.special ? this.lookParts().map(part => `&${part}`).join("") : "";
+    const hash = this.href(address, backward, update) + heads + looks + (this.why.pathsOpen && backward && !update && address.endsWith("]") ? "&paths" : "");
     this.pending = hash;
     if (hash === location.hash) return this.read(true);
     if (replace) {
@@ -360,6 +385,7 @@ export class App {
     figure.onleave = () => this.preview(null);
     figure.onpick = (step, cell, one, keyed) => this.pick(step, cell, one, keyed);
     figure.onsort = () => this.mark();
+    figure.onview = () => this.viewed(figure);
   }
 
   async render() {
@@ -385,9 +411,12 @@ export class App {
       if (state.heads.one !== null && headAt < 0) state.lead[this.headAxis] = state.heads.one;
       this.sliced = slicedBy(trace, plan.all);
       const kind = state.backward ? "gradient" : "value", moving = state.update && moveOf(trace, state.step);
-      await Promise.all([...(state.oneScale ? plan.all : plan.now).map(one => trace.load(one, kind)), plan.counted && trace.load(plan.counted), trace.loadSmall(plan.all, kind), moving ? loadMove(trace, state.step) : state.cell && this.loadAround(state.step, state.cell)]);
+      await Promise.all([...(state.oneScale ? plan.all : plan.now).map(one => trace.load(one, kind)), plan.counted && trace.load(plan.counted), trace.loadSmall(plan.all, kind), state.cell && this.loadAround(state.step, state.cell, moving)]);
       if (version !== this.version) return;
       this.drawSheet(plan);
+      for (const figure of this.figures) figure.onview ??= () => this.viewed(figure);
+      await Promise.all(this.figures.map(figure => state.views[figure.step.name] || figure.seenAs ? figure.follow(state.views[figure.step.name]) : null));
+      if (version !== this.version) return;
       if (state.cell) {
         const shown = this.why.show(state.step, state.cell, state.backward, true);
         this.mark(shown);
@@ -473,26 +502,31 @@ export class App {
       return;
     }
     if (!step) {
+      if (!this.hovered) return;
       this.hovered = null;
-      if (state.cell && !state.special) this.mark(this.why.show(state.step, state.cell, state.backward, true));
-      else if (!state.cell) { this.why.empty(); this.mark(null); }
+      if (state.cell && !state.special) this.mark(this.why.back());
+      else if (!state.cell) { this.why.empty(true); this.mark(null); }
       return;
     }
-    this.hovered = { step, cell };
-    const still = () => this.hovered?.step === step && String(this.hovered.cell) === String(cell);
+    if (!keyed && this.hovered?.told && this.hovered.step === step && String(this.hovered.cell) === String(cell)) return; // it says so already
+    const hovered = this.hovered = { step, cell, told: false }, own = state.cell && state.step === step && String(state.cell) === String(cell);
+    const still = () => this.hovered === hovered;
     const tell = () => {
       if (!still()) return;
-      const shown = this.why.show(step, cell, state.backward, false);
+      const shown = own && this.why.own.explanation ? this.why.back() : this.why.show(step, cell, state.backward, false);
+      hovered.told = true;
       this.mark(shown);
       if (keyed) say(told(shown));
     };
-    if (this.moving(step)) return tell();
+    const moving = this.moving(step);
+    if (moving) return loadMove(trace, moving, cell).then(tell);
     if (trace.loadedAround(step, state.backward)) tell();
     else this.loadAround(step, cell).then(() => { for (const one of this.figures) if (one.step === step && still()) one.refresh(); tell(); });
   }
 
   // What is needed to explain one number.
-  loadAround(step, cell) {
+  loadAround(step, cell, moving = false) {
+    if (moving) return loadMove(this.trace, step, cell);
     return this.state.backward ? this.trace.loadBackward(step) : this.trace.loadForward(step, offsetOf(step.shape, cell));
   }
 
@@ -547,6 +581,16 @@ const holdsInside = (trace, stage, step) => {
   for (let one = step.within; one; one = one.within) if (stage.steps.includes(one.id)) return true;
   return false;
 };
+
+// Of each matrix how it is looked at, as lookParts says it.
+function viewsIn(switches) {
+  const views = {}, each = key => (switches.get(key) ?? "").split(",").filter(Boolean).map(part => part.split(":"));
+  const of = name => views[name] ??= {};
+  for (const [name, row] of each("columns")) if (/^\d+$/.test(row)) of(name).columns = Number(row);
+  for (const [name, by, most] of each("rows")) if (by === "size" || /^\d+$/.test(by)) Object.assign(of(name), { rows: by === "size" ? by : Number(by), most: natural(most) });
+  for (const [name, row, column] of each("window")) of(name).window = [natural(row), natural(column)];
+  return views;
+}
 
 const natural = text => /^\d+$/.test(text ?? "") ? Number(text) : 0;
 

@@ -18,7 +18,7 @@ export async function decoding(app) {
     state.at = between(state.at, 0, source.words.length - 1);
     app.note(addressOf(state, source.dials));
     const row = state.node === null ? source.words[state.at].row : source.nodeRow(state.node);
-    body.replaceChildren(words(source, state, draw), how(source), attended(source, state, row, draw), candidates(app, source, state, row, draw), ...(source.tree ? [tree(source, state, draw)] : []));
+    body.replaceChildren(words(source, state, draw), how(source), attended(source, state, row, draw), candidates(app, source, state, row, draw), ...(source.tree ? [tree(source, state, draw, app.roomFor(4000))] : []));
     body.querySelector(`[data-focus="${focus}"]`)?.focus({ preventScroll: true });
   };
   app.stepWord = move => { Object.assign(state, { at: state.at + move, node: null }); draw(`word-${between(state.at, 0, source.words.length - 1)}`); };
@@ -159,12 +159,12 @@ function candidates(app, source, state, row, draw) {
         el("td", { "data-value": one.share }, el("span", { class: "sharebar" }, el("i", { style: `width:${(one.share * 100).toFixed(1)}%` })), el("span", { class: "mono" }, one.share ? percent(one.share) : t("decoding.cut"))), fates.size ? el("td", { class: "quiet" }, fates.get(one.index) ?? "") : null))));
 }
 
-const BOX = 116, TALL = 26, GAPX = 26, GAPY = 8;
+const WIDE = 116, NARROW = 78, TALL = 26, GAPX = 26, GAPY = 8;
 
 // As much of a text as fits in front of the score.
-function short(label) {
+function short(label, wide) {
   let text = label;
-  while (text.length > 1 && measured(text, 13) > BOX - 50) text = `${text.replace(/…$/, "").slice(0, -1)}…`;
+  while (text.length > 1 && measured(text, 13) > wide - 46) text = `${text.replace(/…$/, "").slice(0, -1)}…`;
   return text;
 }
 
@@ -177,7 +177,7 @@ export function decodingLead(app) {
 }
 
 // The beam as a tree: columns are positions; the translation's own path is strong, dead branches are dotted.
-function tree(source, state, draw) {
+function tree(source, state, draw, room) {
   const { nodes, path } = source.tree, best = new Set(path), columns = [], at = new Map();
   for (const node of nodes) if (node.parent !== null) (columns[node.position] ??= []).push(node);
   const children = new Map();
@@ -189,21 +189,22 @@ function tree(source, state, draw) {
     own.forEach(lay);
     at.set(node.number, at.get(own[0].number));
   })(nodes.find(node => node.parent === null));
-  const x = node => (node.position + 1) * (BOX + GAPX), y = node => at.get(node.number) * (TALL + GAPY) + 4, wires = [], boxes = [];
+  const gap = room < (columns.length + 1) * (WIDE + GAPX) ? GAPX / 2 : GAPX, wide = Math.max(NARROW, Math.min(WIDE, Math.floor((room - 8) / (columns.length + 1)) - gap));
+  const x = node => (node.position + 1) * (wide + gap), y = node => at.get(node.number) * (TALL + GAPY) + 4, wires = [], boxes = [];
   for (const node of nodes) {
     const on = node.parent === null || best.has(node.number), label = node.parent === null ? t("decoding.begin") : node.text;
     const died = !on && !(children.get(node.number) ?? []).length;
     if (node.parent !== null) {
       const parent = nodes[node.parent];
-      wires.push(svg("path", { class: on ? "kept" : "wire", style: on ? null : "opacity:.55", d: `M${x(parent) + BOX} ${y(parent) + TALL / 2}C${x(parent) + BOX + 14} ${y(parent) + TALL / 2} ${x(node) - 14} ${y(node) + TALL / 2} ${x(node)} ${y(node) + TALL / 2}` }));
+      wires.push(svg("path", { class: on ? "kept" : "wire", style: on ? null : "opacity:.55", d: `M${x(parent) + wide} ${y(parent) + TALL / 2}C${x(parent) + wide + 14} ${y(parent) + TALL / 2} ${x(node) - 14} ${y(node) + TALL / 2} ${x(node)} ${y(node) + TALL / 2}` }));
     }
     const reason = node.fate.reason[language];
     const choose = () => { state.node = node.number; draw(`node-${node.number}`); };
     boxes.push(svg("a", { role: "button", tabindex: 0, "data-focus": `node-${node.number}`, "data-branch": on ? "best" : died ? "dead" : "kept", class: state.node === node.number ? "here" : null, "aria-label": `${label}: ${reason}`, onclick: choose, onkeydown: event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } } },
-      svg("title", {}, `${node.written || label}: ${reason}`), svg("rect", { class: "box", x: x(node), y: y(node), width: BOX, height: TALL, style: died ? "stroke-dasharray:3 3" : on ? "stroke:var(--ink)" : null }),
-      svg("text", { x: x(node) + 8, y: y(node) + 17.5, style: died ? "fill:var(--quiet)" : null }, short(label)), node.parent === null ? null : svg("text", { class: "q", x: x(node) + BOX - 6, y: y(node) + 17, "text-anchor": "end" }, minus(node.total.toFixed(1)))));
+      svg("title", {}, `${node.written || label}: ${reason}`), svg("rect", { class: "box", x: x(node), y: y(node), width: wide, height: TALL, style: died ? "stroke-dasharray:3 3" : on ? "stroke:var(--ink)" : null }),
+      svg("text", { x: x(node) + 8, y: y(node) + 17.5, style: died ? "fill:var(--quiet)" : null }, short(label, wide)), node.parent === null ? null : svg("text", { class: "q", x: x(node) + wide - 6, y: y(node) + 17, "text-anchor": "end" }, minus(node.total.toFixed(1)))));
   }
-  const width = (columns.length + 1) * (BOX + GAPX), height = next * (TALL + GAPY) + 8;
+  const width = (columns.length + 1) * (wide + gap), height = next * (TALL + GAPY) + 8;
   const chosen = state.node === null ? nodes[source.words[state.at].node] : nodes[state.node];
   return el("section", {}, el("h3", {}, t("decoding.tree")), el("p", { class: "says fate", role: "status" }, el("b", {}, chosen.written || t("decoding.begin")), `: ${chosen.fate.reason[language]}`),
     el("div", { class: "map tree", tabindex: 0, role: "region", "aria-label": t("decoding.tree") }, svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, style: "max-width:none", role: "group", "aria-label": t("decoding.tree") }, wires, boxes)));

@@ -111,7 +111,8 @@ const enters = ({ up }, node) => up ? node.y + node.tall : node.y;
 
 function wire(draw, edge) {
   const x = draw.columns[edge.from.column].middle, start = leaves(draw, edge.from), end = enters(draw, edge.to);
-  return group(edge, `M${x} ${start}V${end + (draw.up ? 1 : -1)}`, { x: x - 9, y: (start + end) / 2 + 4, "text-anchor": "end" });
+  const beside = draw.up && edge.from.frame && edge.from.frame !== edge.to.frame; // on the left stands the frame's name
+  return group(edge, `M${x} ${start}V${end + (draw.up ? 1 : -1)}`, { x: beside ? x + 9 : x - 9, y: (start + end) / 2 + 4, "text-anchor": beside ? "start" : "end" });
 }
 
 // Corners are round, so that a crossing is not taken for a joint.

@@ -27,6 +27,7 @@ export class Figure {
     this.rows = this.rank > 1 ? step.shape[this.rank - 2] : 1;
     this.columns = this.rank > 0 ? step.shape[this.rank - 1] : 1;
     this.allRows = this.rows;
+    this.arranged = null; // by what it is sorted
     this.order = null; // of columns, when sorted by a row
     this.rowOrder = null; // of rows, when sorted by a column or by size; those that are filtered out are not in it
     this.windowed = false;
@@ -115,7 +116,7 @@ export class Figure {
     this.lens = el("div", { class: "lens", hidden: true, "aria-hidden": "true" });
     this.board = el("div", { class: "board" }, this.low, this.high, this.lens);
     this.under = el("div", { class: "under" });
-    this.zoom = button("1:1", () => this.toggleWindow(), { title: t("figure.window"), "aria-label": t("figure.window"), "aria-pressed": "false" });
+    this.zoom = button("1:1", () => { this.toggleWindow(); this.onview?.(); }, { title: t("figure.window"), "aria-label": t("figure.window"), "aria-pressed": "false" });
     this.sorter = !this.small && this.rows * this.columns > 1 ? this.orders() : null;
     this.caption = el("figcaption", {}, this.sign ? el("span", { class: "sign", "aria-hidden": "true" }, this.sign) : null, el("b", {}, this.title ?? this.step.name.split(".").slice(-1)[0]),
       el("i", { title: this.step.shape.map((n, d) => `${axisName(this.step.axes[d][0])} ${n}`).join(" × ") }, passing(this.step)),
@@ -448,6 +449,7 @@ export class Figure {
       if (!this.windowed) return;
       event.preventDefault();
       this.scroll(Math.sign(event.deltaY), Math.sign(event.deltaX) * 2 + (event.shiftKey ? Math.sign(event.deltaY) * 2 : 0));
+      this.onview?.();
     }, { passive: false });
   }
 
@@ -460,6 +462,7 @@ export class Figure {
 
   pointed(event) {
     const at = this.under_(event);
+    if (this.sorter?.open) this.sorter.open = false; // its menu lies on the numbers
     if (!at) { this.lens.hidden = true; return; }
     if (this.point && at[0] === this.point[0] && at[1] === this.point[1] && !this.lens.hidden) return;
     this.point = at;
@@ -480,6 +483,7 @@ export class Figure {
       this.onpick?.(this.step, this.cell(...this.point), this, true);
     } else if (event.key === "z" && !this.roomy) {
       this.toggleWindow();
+      this.onview?.();
     }
   }
 
@@ -488,6 +492,7 @@ export class Figure {
       const { rows, columns } = this.whole;
       this.at = [between(this.at[0], this.point[0] - rows + 1, this.point[0]), between(this.at[1], this.point[1] - columns + 1, this.point[1])];
       this.draw();
+      this.onview?.();
     }
     this.showLens();
     this.onpoint?.(this.step, this.cell(...this.point), this, true);
@@ -503,14 +508,16 @@ export class Figure {
     this.draw();
   }
 
-  toggleWindow() {
-    this.windowed = !this.windowed;
+  // At a cell, or where the reader points.
+  toggleWindow(at = null) {
+    if (this.roomy || this.small) return;
+    this.windowed = at !== null || !this.windowed;
     this.zoom.setAttribute("aria-pressed", this.windowed);
     this.lens.hidden = true;
     if (this.windowed) {
       const [row, column] = this.here ?? this.point ?? [0, 0], { rows, columns } = this.whole;
       this.at = [0, 0];
-      this.scroll(row - Math.floor(rows / 2), column - Math.floor(columns / 2));
+      if (at) this.scroll(...at); else this.scroll(row - Math.floor(rows / 2), column - Math.floor(columns / 2));
     } else {
       this.draw();
     }
@@ -521,45 +528,59 @@ export class Figure {
   orders() {
     const choice = (key, order, shown = true) => shown ? button(t(`figure.order.${key}`), () => this.arrange(order), { "data-order": key, title: key === "size" ? t("figure.order.size.long") : null }) : null;
     const many = this.rank > 1 && this.rows > 1;
-    const most = many ? el("label", {}, t("figure.filter"), el("input", { type: "number", min: 1, max: this.rows, size: 4, "data-filter": "",
+    const most = many ? el("label", {}, t("figure.filter"), this.most = el("input", { type: "number", min: 1, max: this.rows, size: 4, "data-filter": "",
       onchange: event => this.arrange("size", Number(event.target.value)) })) : null;
     return folding(t("figure.order", { name: this.step.name }), "⇅", [choice("columns", "columns", this.columns > 1), choice("rows", "rows", many), choice("size", "size", many), choice("none", "none"), most], "orders");
   }
 
   // Columns by the row pointed at, rows by the column pointed at or by their size, largest first; `most` rows are kept.
   async arrange(order, most = 0) {
-    if (!this.there || this.drawing) await this.ready();
-    const marked = this.here && this.cell(...this.here), at = this.here ?? this.point ?? [0, 0], own = this.cell(...at);
-    const hidden = this.concealed && this.cell(...this.concealed);
-    const before = { columns: this.order, rows: this.rowOrder };
+    const own = this.cell(...this.here ?? this.point ?? [0, 0]), row = this.rank > 1 ? own.at(-2) : 0, column = this.rank ? own.at(-1) : 0;
+    const { columns = null, rows = null } = this.arranged ?? {}, before = rows === null ? {} : { rows, most: this.arranged.most };
+    const arranged = order === "columns" ? { columns: row, ...before } : { ...columns === null ? {} : { columns }, rows: order === "size" ? "size" : column, most };
+    await this.follow(order === "none" ? null : arranged);
+    if (this.arranged && !this.roomy && !this.windowed) this.toggleWindow();
+    this.onsort?.();
+    this.onview?.();
+  }
+
+  // As an address has it: columns by a row, rows by a column or by "size" and at `most` so many, a window at a cell.
+  async follow(view) {
+    const { columns = null, rows = null, most = 0, window = null } = view ?? {};
+    const arranged = columns === null && rows === null ? null : { ...columns === null ? {} : { columns }, ...rows === null ? {} : { rows, most } };
+    if (JSON.stringify(arranged) !== JSON.stringify(this.arranged ?? null)) {
+      this.arranged = arranged;
+      if (!this.there || this.drawing) await this.ready();
+      this.putInOrder(columns, rows, most);
+    }
+    if (window ? !this.windowed || String(window) !== String(this.at) : this.windowed) this.toggleWindow(window);
+  }
+
+  putInOrder(column, row, most) {
+    const marked = this.here && this.cell(...this.here), hidden = this.concealed && this.cell(...this.concealed);
     Object.assign(this, { order: null, rowOrder: null, rows: this.allRows, known: null, point: null, windowed: false });
-    const row = this.rank > 1 ? own.at(-2) : 0, column = this.rank ? own.at(-1) : 0;
     const down = values => values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
     const number = (r, k) => { const value = this.value(r, k); return value === undefined || Number.isNaN(value) ? -Infinity : value; };
     const rows = Array.from({ length: this.rows }, (_, r) => r), columns = Array.from({ length: this.columns }, (_, k) => k);
-    if (order === "columns") {
-      this.order = down(columns.map(k => number(row, k)));
-      this.rowOrder = before.rows;
-      this.rows = this.rowOrder?.length ?? this.allRows;
-    }
-    if (order === "rows") {
-      this.rowOrder = down(rows.map(r => number(r, column)));
-      this.order = before.columns;
-    }
-    if (order === "size") {
+    const order = column !== null && column < this.rows ? down(columns.map(k => number(column, k))) : null;
+    if (row === "size") {
       this.rowOrder = down(rows.map(r => columns.reduce((sum, k) => { const value = this.value(r, k); return Number.isFinite(value) ? sum + value * value : sum; }, 0)));
       if (most >= 1 && most < this.rows) { this.rowOrder.length = Math.floor(most); this.rows = this.rowOrder.length; }
-      this.order = before.columns;
-    }
-    this.arranged = order === "none" ? null : order;
+    } else if (row !== null && row < this.columns) this.rowOrder = down(rows.map(r => number(r, row)));
+    this.order = order;
+    if (this.most) this.most.value = row === "size" && most ? most : "";
+    this.zoom.setAttribute("aria-pressed", false);
     this.at = [0, 0];
     this.here = marked && this.shownAt(marked);
     this.concealed = hidden && this.shownAt(hidden);
     this.layout();
     this.drawn = false;
     this.draw();
-    if (this.arranged && !this.roomy && !this.windowed) this.toggleWindow();
-    this.onsort?.();
+  }
+
+  // What an address says of it, or null.
+  get seenAs() {
+    return this.arranged || this.windowed ? { ...this.arranged, ...this.windowed ? { window: [...this.at] } : {} } : null;
   }
 
   showLens() {

@@ -24,15 +24,12 @@ export const moveOf = (trace, parameter) => parameter ? trace.training?.moves[pa
 // The tensors of a parameter's move, in the order in which they are computed; itself first.
 export const partsOf = (trace, parameter) => [parameter, ...moveOf(trace, parameter).parts.map(id => trace.steps[id])];
 
-export async function loadMove(trace, parameter) {
-  const move = moveOf(trace, parameter), rounds = move.rounds.map(id => trace.steps[id]);
-  await Promise.all([...partsOf(trace, parameter), ...rounds].map(one => trace.load(one)));
-  if (move.pushes && !move.pushNumbers) {
-    const count = trace.training.who.en.length, holder = { size: parameter.size * count };
-    const numbers = await trace.decoded(move.pushes);
-    move.pushNumbers = move.pushes.rows ? trace.scattered(holder, move.pushes, numbers, "value") : numbers;
-    move.pushRows = holder.rowsThere?.there ?? null;
-  }
+// What the arithmetic of one weight reads: of large tensors the tiles that its numbers lie in.
+export async function loadMove(trace, parameter, cell) {
+  const move = moveOf(trace, parameter), rounds = move.rounds.map(id => trace.steps[id]), offset = offsetOf(parameter.shape, cell), count = trace.training.who.en.length;
+  if (move.pushes) move.pushed ??= { size: parameter.size * count, value: move.pushes, loads: {} };
+  const last = offset * count + count - 1; // those of one weight may lie in two tiles
+  await Promise.all([...rounds.map(one => trace.load(one)), ...partsOf(trace, parameter).map(one => trace.loadCell(one, offset)), ...move.pushes && count ? [trace.loadCell(move.pushed, offset * count), trace.loadCell(move.pushed, last)] : []]);
 }
 
 // Everything has been loaded. {address, step, cell, offset, move, lines, pushes, rounding, old, value}; a number that is
@@ -73,9 +70,8 @@ function pushesOn(trace, parameter, offset, address) {
   const { why, who } = trace.training, move = moveOf(trace, parameter);
   const called = (names, i) => names[language][i] ?? t("move.itself");
   if (why?.address === address) return why.pushes.map((value, i) => ({ name: called(why.who, i), value: Number(value) }));
-  const count = who.en.length, width = parameter.shape.at(-1) ?? 1;
-  if (!move.pushNumbers || (move.pushRows && !move.pushRows[Math.floor(offset / width)])) return [];
-  return Array.from({ length: count }, (_, i) => ({ name: called(who, i), value: move.pushNumbers[offset * count + i] }));
+  const found = move.pushed ? Array.from(who.en, (_, i) => ({ name: called(who, i), value: trace.at(move.pushed, offset * who.en.length + i) })) : [];
+  return found.some(one => one.value === undefined) ? [] : found;
 }
 
 export function numbersOf(line, all = false, digits = DIGITS) {

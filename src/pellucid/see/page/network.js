@@ -43,7 +43,7 @@ export async function network(app) {
   const columns = [{ step: layers[0].input }, ...layers.map(one => ({ step: one.activation ?? one.step, from: one }))];
   const batch = Math.min(state.lead.batch ?? 0, (layers[0].input.shape[0] ?? 1) - 1);
   const number = (step, offset) => state.backward ? trace.gradientAt(step, offset) : trace.at(step, offset);
-  const tall = Math.max(...columns.map(one => one.step.shape.at(-1))), pitch = Math.max(50, Math.min(64, 520 / tall)), gap = 190, height = tall * pitch + 150, width = columns.length * gap - 60;
+  const tall = Math.max(...columns.map(one => one.step.shape.at(-1))), pitch = Math.max(50, Math.min(64, 520 / tall)), gap = Math.max(96, Math.min(190, (app.roomFor(4000) + 20) / columns.length)), height = tall * pitch + 150, width = columns.length * gap - 60;
   const x = i => 50 + i * gap, y = (k, n) => 30 + (tall - n) * pitch / 2 + (k + 0.5) * pitch;
   const limitOf = step => { let most = 1e-9; for (let i = 0; i < step.size; i++) most = Math.max(most, Math.abs(number(step, i) ?? 0)); return most; };
   const lines = [], neurons = [], curves = [];

@@ -72,7 +72,7 @@ async function read(trace, place) {
 // {count, groups: [{by, past, through, part, paths}], own, gradient} of a cell, as trace.paths has them in Python; null
 // where the file does not hold what it takes.
 export async function grouped(trace, step, cell) {
-  if (!trace.paths) return null;
+  if (!trace.paths) return trace.grouped?.address === printed(step, cell) ? trace.grouped : null;
   const start = offsetOf(step.shape, cell), found = await ways(trace, step, start);
   if (!found) return null;
   const { layers, own, told } = found, gradient = trace.gradientAt(step, start) ?? total(told.map(one => one.part));

@@ -117,7 +117,10 @@ export class Player {
     const boxes = [...this.drawing.querySelectorAll("a[data-name]")], fits = boxes.map(box => nearness(this.trace, this.trace.find(box.dataset.name), step)), best = Math.max(...fits);
     boxes.forEach((box, i) => box.classList.toggle("lit", best > 0 && i === fits.indexOf(best)));
     const lit = this.drawing.querySelector(".lit");
-    if (!lit) return;
+    if (lit?.isConnected) this.reveal(lit); else if (lit) requestAnimationFrame(() => this.reveal(lit)); // on a page just opened
+  }
+
+  reveal(lit) {
     const box = lit.getBoundingClientRect(), frame = this.drawing.getBoundingClientRect();
     if (box.top < frame.top || box.bottom > frame.bottom) this.drawing.scrollTop += box.top - frame.top - frame.height / 2;
   }

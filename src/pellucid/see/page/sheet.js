@@ -24,14 +24,14 @@ export function sheetSteps(app) {
   if (!call && stage) steps = stage.steps.map(id => trace.steps[id]).flatMap(one => opened(trace, one, step, trace.steps[stage.show]));
   else if (!call) steps = mainSteps(trace, step.group, step).slice(0, MOST);
   steps = [...new Set(steps)];
-  const recurrent = !stage && !call && alongTime(trace, step.group).length > 0;
+  const recurrent = !stage && !call && alongTime(trace, step.group, step).length > 0;
   if (recurrent) steps = steps.filter(one => one === step || !/\.t\d+\./.test(one.name));
   const rows = call ? [] : rowsOf(trace, steps.includes(step) ? steps : [...steps, step]);
   const shown = new Set([...steps, ...rows.flatMap(row => [...row.operands, row.result])]);
   const extra = [];
   if (call && !shown.has(step)) extra.push(step);
   if (state.cell) for (const one of operandsOf(app, step)) if (!shown.has(one) && one !== step) extra.push(one);
-  const lines = stage ? [] : alongTime(trace, step.group);
+  const lines = stage ? [] : alongTime(trace, step.group, step);
   for (const line of lines) for (const one of line.steps) shown.add(one);
   const counted = stage || call ? null : countedStep(trace, step);
   const now = [...lines.flatMap(line => line.steps), ...(call && state.heads.two !== null ? [trace.steps[call.weights]] : []), ...(call ? sharesFrom(trace, call) : []), ...seenWhole(rows)];

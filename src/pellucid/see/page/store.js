@@ -4,12 +4,15 @@
 // computed here; what was left out for its size is absent, and `has` says so. Of a large tensor single tiles can be read
 // before all of it is, so that one number never waits for millions. All long work takes turns (turns.js).
 
+import { cellAt } from "pellucid/address.js";
 import { Blocks, BrokenTrace } from "pellucid/blocks.js";
-import { leavesAt, localsOf, strided, terms } from "pellucid/recipe.js";
+import { evaluate } from "pellucid/expression.js";
+import { expressionOf, leavesAt, localsOf, strided, terms } from "pellucid/recipe.js";
 import { due, turn } from "pellucid/turns.js";
 
 export { BrokenTrace };
 
+const FEW = 1 << 14; // numbers that are computed at once, though one alone is asked for
 const SMALL = 1 << 19; // numbers of a sheet that are all read before it is drawn; more come one matrix after another
 
 export class Trace {
@@ -20,6 +23,7 @@ export class Trace {
     if (!graph.steps.every(sound)) throw new BrokenTrace("steps");
     Object.assign(this, graph);
     this.file = new Blocks(graph.blocks, graph.elements, graph.characters);
+    this.tiles = new Map(); // single blocks that were read before all of their tensor
     this.read = new Map(); // tensors by their blocks: those that are equal lie in the file once
     this.named = new Map();
     this.steps.forEach((step, id) => {
@@ -117,16 +121,27 @@ export class Trace {
     return this.read.get(key);
   }
 
-  // One number, though not all of its tensor: the tile that it lies in.
+  // One number, though not all of its tensor: the tile that it lies in; or, of what the file leaves out, what it is
+  // computed from.
   async loadCell(step, offset, kind = "value") {
     const source = step[kind];
     if (!source || this.loaded(step, kind)) return;
-    if (source.more === undefined || source.rows || source.columns) return this.load(step, kind);
-    const size = this.blocks[source.block][3], tile = Math.floor(offset / size);
-    step.early ??= {};
-    const early = step.early[kind] ??= { size, tiles: [], reads: [] };
-    early.reads[tile] ??= this.file.read(blocksOf(source)[tile]).then(numbers => { early.tiles[tile] = numbers; });
-    await early.reads[tile];
+    if (source.derived !== undefined) return step.size > FEW ? this.derivedCell(step, offset) : this.load(step, kind);
+    if (source.added || (source.more === undefined && !source.columns)) return this.load(step, kind);
+    const place = placeOf(step, source, offset);
+    if (place === undefined) return;
+    const size = this.blocks[source.block][3], tile = Math.floor(place / size), block = blocksOf(source)[tile];
+    const early = earlyOf(step, kind, size);
+    this.tiles.set(block, this.tiles.get(block) ?? this.file.read(block)); // others may lie in it too
+    early.tiles[tile] = await this.tiles.get(block);
+  }
+
+  async derivedCell(step, offset) {
+    const leaves = leavesAt(this, step, offset);
+    if (!leaves) return this.load(step);
+    await Promise.all(leaves.map(([one, at]) => this.loadCell(one, at)));
+    const value = evaluate(expressionOf(this, step, cellAt(step.shape, offset), offset));
+    if (!Number.isNaN(value)) earlyOf(step, "value").own.set(offset, step.dtype === "float64" ? value : Math.fround(value));
   }
 
   has(step, offset) {
@@ -173,9 +188,23 @@ export class Trace {
 
 const sound = step => step && typeof step.name === "string" && [step.shape, step.axes, step.operands].every(Array.isArray);
 
+const earlyOf = (step, kind, size = 1) => (step.early ??= {})[kind] ??= { size, tiles: [], own: new Map() };
+
 function earlyAt(step, kind, offset) {
   const early = step.early?.[kind];
-  return early?.tiles[Math.floor(offset / early.size)]?.[offset % early.size];
+  if (!early) return undefined;
+  if (early.own.size) return early.own.get(offset);
+  const place = placeOf(step, step[kind], offset);
+  return place === undefined ? undefined : early.tiles[Math.floor(place / early.size)]?.[place % early.size];
+}
+
+// Where a number lies in the blocks of its tensor, which may be some rows, beside those of others; undefined: nowhere.
+function placeOf(step, source, offset) {
+  if (!source.rows && !source.columns) return offset;
+  const width = step.size / source.of, row = Math.floor(offset / width), [first, total] = source.columns ?? [0, width];
+  if (source.rows) source.placed ??= new Map(rowsOf(source).map((one, at) => [one, at]));
+  const at = source.rows ? source.placed.get(row) : row;
+  return at === undefined ? undefined : at * total + first + offset % width;
 }
 
 // The blocks of a tensor: the first, and more as [first, step, count].

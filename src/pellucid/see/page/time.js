@@ -8,8 +8,9 @@ import { t } from "pellucid/words.js";
 const FIRST = ["h", "c"]; // states before gates
 const PART = /\.(layer\d+(?:_reverse)?)\.t(\d+)\.(\w+)$/;
 
-// [{layer, part, steps}] of the recurrent layers of a place, each with its steps in the order of time.
-export function alongTime(trace, group) {
+// [{layer, part, steps}] of the recurrent layers of a place, each with its steps in the order of time. Each of what one
+// call gives out (outputs, last state) is opened by itself into the same steps: those of the chosen one are shown.
+export function alongTime(trace, group, chosen) {
   const found = new Map();
   for (const step of group?.steps ?? []) {
     const parts = PART.exec(step.name);
@@ -18,8 +19,13 @@ export function alongTime(trace, group) {
     if (!found.has(key)) found.set(key, { layer: parts[1], part: parts[3], steps: [] });
     found.get(key).steps[Number(parts[2])] = step;
   }
+  const callOf = one => String(one.steps[0].within?.operands), shown = new Map();
+  for (const one of found.values()) {
+    const call = `${callOf(one)} ${one.layer} ${one.part}`, own = one.steps.includes(chosen) || one.steps[0].within === chosen?.within || one.steps[0].within === chosen;
+    if (own || !shown.has(call)) shown.set(call, one);
+  }
   const rank = one => (FIRST.indexOf(one.part) + FIRST.length + 1) % (FIRST.length + 1);
-  return [...found.values()].filter(one => one.steps.length > 1 && one.steps.every(Boolean)).sort((a, b) => a.layer < b.layer ? -1 : a.layer > b.layer ? 1 : rank(a) - rank(b));
+  return [...shown.values()].filter(one => one.steps.length > 1 && one.steps.every(Boolean)).sort((a, b) => a.layer < b.layer ? -1 : a.layer > b.layer ? 1 : rank(a) - rank(b));
 }
 
 export function timeView(app, lines, figures) {

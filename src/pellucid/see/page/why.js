@@ -18,27 +18,56 @@ const GROUPS = 20; // rows of a table
 
 export class Why {
   constructor(trace, app) {
-    Object.assign(this, { trace, app, all: false, digits: false, guessing: false, pathsOpen: false });
-    this.body = el("div", { class: "why-body" });
+    Object.assign(this, { trace, app, digits: false, guessing: false, pathsOpen: false, tall: 0 });
+    // The chosen number has a leaf of its own: it waits as it is while others are pointed at.
+    const leaf = () => ({ body: el("div", { class: "why-body" }), explanation: null, all: false });
+    Object.assign(this, { own: leaf(), passing: leaf() });
+    this.leaf = this.own;
     const panel = () => this.body, saves = el("span", { class: "titled" }, el("h2", {}, t("why.title")), savePanel(panel, "number"));
     this.element = el("aside", { "aria-label": t("why.title") }, el("div", {}, saves, this.body));
   }
 
-  empty() {
-    this.explanation = null;
+  get body() { return this.leaf.body; }
+  get explanation() { return this.leaf.explanation; }
+  get chosen() { return this.leaf === this.own; }
+  get all() { return this.leaf.all; }
+  set all(all) { this.leaf.all = all; }
+
+  // Turns to a leaf. What stands below the panel stays where it is: pointing makes it longer, never shorter.
+  turn(leaf) {
+    const place = this.element.firstChild;
+    this.tall = Math.max(this.tall, this.body.offsetHeight);
+    if (this.chosen) this.scrolled = place.scrollTop;
+    if (leaf !== this.leaf) this.body.replaceWith(leaf.body);
+    this.leaf = leaf;
+    leaf.body.style.minHeight = `${this.tall}px`;
+    place.scrollTop = this.chosen ? this.scrolled : 0;
+  }
+
+  // The chosen number again, as it was left.
+  back() {
+    this.turn(this.own);
+    return this.explanation;
+  }
+
+  empty(pointing = false) {
+    if (!pointing) this.tall = 0;
+    this.turn(this.own);
+    this.own.explanation = null;
     this.body.replaceChildren(el("p", { class: "lead" }, t("why.empty")), el("p", { class: "says" }, t("why.keys")));
   }
 
   // Everything it needs has been loaded.
   show(step, cell, backward, chosen) {
+    if (chosen) this.tall = 0;
+    this.turn(chosen ? this.own : this.passing);
     const changed = !this.explanation || this.explanation.step !== step || String(this.explanation.cell) !== String(cell);
     if (changed) {
       this.all = false;
       if (this.guessing) this.guess(false);
     } else if (this.guessing) this.hide();
     const moving = this.app.moving(step);
-    this.explanation = moving ? moved(this.trace, moving, cell) : explain(this.trace, step, cell, backward);
-    this.chosen = chosen;
+    this.leaf.explanation = moving ? moved(this.trace, moving, cell) : explain(this.trace, step, cell, backward);
     this.draw();
     return this.explanation;
   }
@@ -65,8 +94,8 @@ export class Why {
     const value = x.value === undefined ? "·" : guess ? "?" : this.digits ? minus(exactText(x.value)) : minus(significant(x.value, 4));
     parts.push(el("p", { class: this.digits ? "value long" : "value" }, value), el("p", { class: "says" }, meaning(trace, x)));
     if (guess) parts.push(this.question(x));
-    if (x.value === undefined) parts.push(el("p", { class: "note" }, t(x.step.how === "not kept" ? "why.unkept" : "why.absent.long", { name: x.step.name })));
-    else if (x.missing) parts.push(el("p", { class: "formula" }, x.formula), el("p", { class: "note" }, t("why.missing")));
+    if (x.value === undefined) parts.push(el("p", { class: "note" }, t(x.step.how === "not kept" ? "why.unkept" : "why.absent.long", { name: x.step.name })), x.step.how === "not kept" ? null : anew(x));
+    else if (x.missing) parts.push(el("p", { class: "formula" }, x.formula), el("p", { class: "note" }, t("why.missing")), anew(x));
     else if (x.tree) {
       parts.push(el("p", { class: "formula" }, x.formula));
       const sum = this.digits ? exactly(x) : textOf(x.tree);
@@ -135,7 +164,7 @@ export class Why {
 
   // All paths to the loss one by one, or in groups; they stay open from number to number, and stand in the address.
   async listPaths(x, on = !this.pathsOpen) {
-    const turned = on !== this.pathsOpen;
+    const turned = on !== this.pathsOpen, { own } = this;
     this.pathsOpen = on;
     if (turned) this.app.settle();
     this.body.querySelector(".to-paths")?.setAttribute("aria-pressed", String(on));
@@ -145,8 +174,8 @@ export class Why {
     this.body.append(place);
     await new Promise(done => setTimeout(done)); // that it is seen before the work begins
     const found = await paths(this.trace, x.step, x.cell), groups = found ? null : await grouped(this.trace, x.step, x.cell);
-    if (this.explanation !== x) return;
-    place.replaceChildren(...(found ? listed(found) : groups ? inGroups(groups) : [el("p", { class: "note" }, t("paths.none"))]));
+    if (own.explanation !== x) return;
+    place.replaceChildren(...(found ? listed(found) : groups ? inGroups(groups) : nowhere(this.trace, x.address)));
   }
 
   terms(x) {
@@ -211,6 +240,18 @@ function listed(found) {
   const sum = found.reduce((a, path) => a + productOf(path), 0);
   return [el("p", { class: "says" }, t("paths.sum", { count: found.length, sum: minus(significant(sum, 4)) })), el("ol", { class: "paths" }, found.map(path => el("li", {}, textOfPath(path))))];
 }
+
+// Why there is neither, and what to do.
+function nowhere(trace, address) {
+  if (trace.paths) return [el("p", { class: "note" }, t("paths.unknown", { address }))];
+  const more = trace.megabytes ? [["paths.larger", `--megabytes ${trace.megabytes}`]] : [];
+  return [el("p", { class: "note" }, t("paths.none")), options([["paths.at", `--at "${address}" --backward`], ...more, ["paths.ask", `trace.paths('${address}')`]])];
+}
+
+// How to write a page that has a number.
+const anew = x => options([["paths.at", `--at "${x.address}"${x.backward ? " --backward" : ""}`], ["paths.larger", "--megabytes 40"]]);
+
+const options = list => el("ul", { class: "plain paths-options" }, list.map(([key, said]) => el("li", {}, t(key), " ", el("code", {}, broken(said)))));
 
 // A table as `pellucid see --paths` prints it: what a group goes through first, what it passes, how many paths, its part.
 function inGroups({ groups, count, own, gradient }) {
