@@ -13,20 +13,31 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid.api import export, open_run, resume, train
+    from pellucid.api import export, find_rate, open_run, resume, train
     from pellucid.data.read import read_pairs
     from pellucid.errors import PellucidError
     from pellucid.run import Run
     from pellucid.tasks.translate import TranslateConfig
 
 __version__ = "0.1.0"
-__all__ = ["PellucidError", "Run", "TranslateConfig", "export", "open_run", "read_pairs", "resume", "train"]
+__all__ = [
+    "PellucidError",
+    "Run",
+    "TranslateConfig",
+    "export",
+    "find_rate",
+    "open_run",
+    "read_pairs",
+    "resume",
+    "train",
+]
 
 _HOMES = {
     "train": "api",
     "resume": "api",
     "open_run": "api",
     "export": "api",
+    "find_rate": "api",
     "read_pairs": "data.read",
     "PellucidError": "errors",
     "Run": "run",

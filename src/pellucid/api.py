@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,11 +19,12 @@ from pellucid.config import RunConfig, parse_budget, read_toml
 from pellucid.errors import DataError, RunError, TrainingError
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.exported import FORMATS, FormatName, Quantization
+from pellucid.models.parameters import weight_matrices
 from pellucid.models.translator import Translator
 from pellucid.run import Run
 from pellucid.see.report import write_report
 from pellucid.see.tokens import labels_of
-from pellucid.see.training import TrainingStep, capture_step
+from pellucid.see.training import Penalty, TrainingStep, capture_step
 from pellucid.see.translation import batch_of, sentence_of
 from pellucid.tasks.kinds import config_class, task_class
 from pellucid.tasks.task import Batch, Task
@@ -30,8 +32,10 @@ from pellucid.tasks.translate import translation_loss
 from pellucid.train.diagnosis.diagnose import Attending, diagnose
 from pellucid.train.loop import Event, Trainer, Watcher
 from pellucid.train.parallel import Workers, joined
-from pellucid.train.plan import make_plan
+from pellucid.train.plan import make_plan, prepare_device
 from pellucid.train.precision import autocast
+from pellucid.train.rate_finder import HIGHEST, LOWEST, STEPS, RateCurve
+from pellucid.train.rate_finder import find_rate as _find_rate
 from pellucid.train.standing import next_batches, standing
 
 USES = {
@@ -70,9 +74,7 @@ def _train(
     should_stop: Callable[[], bool],
     workers: Workers,
 ) -> Run:
-    if not isinstance(config, RunConfig):
-        values = read_toml(Path(config))
-        config = config_class(values.get("task", "translate")).parse(values, where=str(config))
+    config = _read(config)
     if config.training.budget is not None:
         parse_budget(config.training.budget)
     if workers.first(lambda: run_folder is not None and Path(run_folder).exists() and any(Path(run_folder).iterdir())):
@@ -123,6 +125,43 @@ def resume(
         return _go_on(run, run.task, watcher if workers.is_first else _unseen, should_stop, workers)
 
 
+def find_rate(
+    of: RunConfig | Run | str | Path, *, lowest: float = LOWEST, highest: float = HIGHEST, steps: int = STEPS
+) -> RateCurve:
+    """Try learning rates on a copy of a training and say which suits: see train/rate_finder.py.
+
+    `of` is a config or its TOML file, tried from the first weights, or a run or its folder, tried from its last saved
+    state. Nothing is written, and nothing that was there is changed. Raises as `train`.
+    """
+    if isinstance(of, str | Path) and Path(of).is_dir():
+        of = Run.open(of)
+    threads = torch.get_num_threads()
+    limits: dict[str, Any] = {"lowest": lowest, "highest": highest, "steps": steps}
+    try:
+        with torch.random.fork_rng():
+            if not isinstance(of, Run):
+                config = task_class(_read(of).task).proposed(_read(of))
+                task_class(config.task).fetch(config)
+                task = task_class(config.task).open(config)
+                prepare_device(config.training)
+                return _find_rate(task, **limits)
+            device = prepare_device(of.config.training)
+            if not of.has_state:
+                return _find_rate(of.task, **limits)
+            stands = standing(of, of.kind.network(of.config, of.path).to(device))
+            return _find_rate(of.task, stands.model, stands.optimizer, stands.counters, **limits)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _read(config: RunConfig | str | Path) -> RunConfig:
+    """A config as it is, or of a TOML file."""
+    if isinstance(config, RunConfig):
+        return config
+    values = read_toml(Path(config))
+    return config_class(values.get("task", "translate")).parse(values, where=str(config))
+
+
 def open_run(path: str | Path) -> Run:
     """Open a run folder. Raises RunError if it is none."""
     return Run.open(path)
@@ -166,7 +205,14 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
             model,
             objective,
             [tuple(batch.to(device).tensors[side] for side in ("source", "target")) for batch in batches],
-            clip=training.clip,
+            clip=training.clip or None,
+            clip_value=training.clip_value or None,
+            penalty=Penalty(
+                training.l1,
+                training.l2,
+                training.l1_method == "proximal",
+                frozenset(weight_matrices(model) if training.l1 or training.l2 else ()),
+            ),
             optimizer=stands.optimizer,
             training_step=stands.counters.step + 1,
             labels=labels,

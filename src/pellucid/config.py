@@ -18,6 +18,14 @@ from pellucid.errors import ConfigError
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
+Optimizer = Literal["muon", "adamw", "adam", "rmsprop", "sgd", "momentum", "nesterov"]
+Schedule = Literal["cosine", "inverse-sqrt", "constant", "step", "one-cycle", "plateau"]
+Initialization = Literal["default", "zeros", "normal", "xavier", "he"]
+OPTIMIZERS = (
+    "muon: for the matrices between layers, AdamW for all else; adamw: for everything; adam; rmsprop; "
+    "sgd: plain gradient descent; momentum; nesterov"
+)
+
 
 class Config(BaseModel):
     """A frozen section of a run's configuration; unknown keys are refused with the nearest known one."""
@@ -76,20 +84,47 @@ class TrainingConfig(Config):
     learning_rate: float | None = Field(
         None, gt=0, description="the highest learning rate of the schedule; chosen by the model's width when not given"
     )
-    schedule: Literal["cosine", "inverse-sqrt", "constant"] = Field("cosine", description="after the warm-up")
+    schedule: Schedule = Field("cosine", description="after the warm-up")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises from 0")
-    optimizer: Literal["muon", "adamw", "sgd"] = Field(
-        "muon",
-        description="muon: for the matrices between layers, AdamW for all else; adamw: for everything; "
-        "sgd: plain gradient descent",
+    step_every: float = Field(0.3, gt=0, le=1, description="step: share of the steps between two cuts of the rate")
+    step_factor: float = Field(0.1, gt=0, lt=1, description="step: what a cut multiplies the rate by")
+    plateau_patience: int = Field(2, ge=1, description="plateau: evaluations without a new best before the rate is cut")
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="plateau: what a cut multiplies the rate by")
+    optimizer: Optimizer = Field("muon", description=OPTIMIZERS)
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum, nesterov: memory of the gradients before")
+    weight_decay: float = Field(
+        0.01,
+        ge=0,
+        description="decay of all weights; decoupled from the gradient (muon, adamw) or added to it (the others)",
     )
-    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
-    beta1: float = Field(0.9, ge=0, lt=1, description="AdamW: memory of the mean gradient")
-    beta2: float = Field(0.98, ge=0, lt=1, description="AdamW: memory of the mean squared gradient")
-    clip: float = Field(1.0, gt=0, description="largest gradient norm; a longer gradient is scaled down to it")
+    beta1: float = Field(0.9, ge=0, lt=1, description="Adam, AdamW: memory of the mean gradient")
+    beta2: float = Field(0.98, ge=0, lt=1, description="Adam, AdamW, RMSProp: memory of the mean squared gradient")
+    clip: float = Field(1.0, ge=0, description="largest gradient norm; a longer gradient is scaled down to it; 0: off")
+    clip_value: float = Field(
+        0.0, ge=0, description="largest size of each number of a gradient, cut to it before `clip`; 0: off"
+    )
+    l1: float = Field(0.0, ge=0, description="penalty in the loss: l1 times the sum of |w| over the weight matrices")
+    l2: float = Field(0.0, ge=0, description="penalty in the loss: l2 / 2 times the sum of w^2 over the same")
+    l1_method: Literal["proximal", "subgradient"] = Field(
+        "proximal",
+        description="how l1 moves a weight: proximal: shrunk after the step, to exactly 0; subgradient: l1 sign(w) in "
+        "the gradient, never exactly 0",
+    )
+    noise: float = Field(
+        0.0,
+        ge=0,
+        description="augmentation: standard deviation of what is added to standardized inputs (tables, images), or "
+        "share of the tokens read that are replaced by others (texts)",
+    )
+    initialization: Initialization = Field(
+        "default", description="first values of the weight matrices; default: as the network has them"
+    )
+    initialization_std: float = Field(0.01, gt=0, description="normal: standard deviation of the first values")
     average: float = Field(0.998, ge=0, lt=1, description="decay per step of the moving average of the weights; 0: off")
     evaluate_every: int | None = Field(None, ge=1, description="steps between evaluations; chosen when not given")
-    patience: int = Field(8, ge=1, description="evaluations without improvement before training stops early")
+    patience: int = Field(
+        8, ge=0, description="evaluations without a new best on the development side before training stops; 0: off"
+    )
     save_every: float = Field(20.0, gt=0, description="seconds between resumable states, besides evaluations")
     watch: int | None = Field(
         None,
@@ -127,11 +162,7 @@ class ExampleTraining(TrainingConfig):
 
     batch: int = Field(32, ge=1, description="examples in one batch, of all workers together")
     learning_rate: float | None = Field(1e-3, gt=0, description="the highest learning rate of the schedule")
-    optimizer: Literal["muon", "adamw", "sgd"] = Field(
-        "adamw",
-        description="muon: for the matrices between layers, AdamW for all else; adamw: for everything; "
-        "sgd: plain gradient descent",
-    )
+    optimizer: Optimizer = Field("adamw", description=OPTIMIZERS)
     average: float = Field(0.0, ge=0, lt=1, description="decay per step of the moving average of the weights; 0: off")
     precision: Literal["auto", "float32", "bfloat16"] = Field("float32", description="auto: measured at the start")
 

@@ -18,6 +18,7 @@ from pellucid.errors import ConfigError, RunError
 from pellucid.generate.config import DecodingConfig
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.exported import ABOUT, FORMATS, FormatName
+from pellucid.models.translator import Translator, TranslatorConfig
 from tests.adapt.conftest import MODELS, Export, exportable, random_model, sources
 
 SINUSOIDAL = [name for name in MODELS if name != "learned"]
@@ -253,3 +254,16 @@ def test_a_file_that_no_library_can_read_is_named_though_its_checksum_is_right(
     (folder / ABOUT).write_text(json.dumps(described), encoding="utf-8")
     with pytest.raises(RunError, match="damaged export"):
         FORMATS[to].open(folder)
+
+
+@pytest.mark.parametrize(("change", "said"), [({"norm": "none"}, "layer norm"), ({"residual": False}, "residual")])
+@pytest.mark.parametrize("to", ["ctranslate2", "safetensors-hf"])
+def test_a_network_that_a_format_cannot_say_is_refused_before_anything_is_written(
+    to: FormatName, change: dict[str, object], said: str, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    size = {"d_model": 8, "heads": 2, "feed_forward": 8, "encoder_layers": 1, "decoder_layers": 1}
+    model = Translator(TranslatorConfig.parse({**size, **change}), tokenizer.size)
+    with pytest.raises(ConfigError, match=said) as caught:
+        write_export(exportable(model, tokenizer), to, tmp_path / "export")
+    assert "onnx" in caught.value.mend
+    assert not (tmp_path / "export").exists()

@@ -85,3 +85,13 @@ def test_a_width_that_heads_do_not_divide_is_refused_for_a_gpt_alone() -> None:
     with pytest.raises(ConfigError, match="width=10 cannot be split into heads=4"):
         LanguageModelConfig.parse({"width": 10})
     LanguageModelConfig.parse({"cell": "lstm", "width": 10})
+
+
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+@torch.inference_mode()
+def test_a_gpt_with_any_norm_and_without_residuals_writes_as_it_reads(norm: str, residual: bool) -> None:
+    model, tokens = built("gpt", norm=norm, residual=residual), torch.randint(VOCABULARY, (2, CONTEXT))
+    past = model.begin(2)
+    found = torch.stack([model.step(tokens[:, i], past) for i in range(CONTEXT)], dim=1)
+    torch.testing.assert_close(found, model(tokens), atol=1e-5, rtol=1e-5)

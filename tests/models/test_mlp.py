@@ -59,3 +59,24 @@ def test_dropout_acts_in_training_only() -> None:
 def test_an_impossible_size_is_refused() -> None:
     with pytest.raises(ValidationError):
         MLPConfig(width=0)
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_norms_stand_between_the_weights_and_the_activation_as_pytorchs(norm: str) -> None:
+    model = MLP(MLPConfig(width=4, depth=2, norm=norm), inputs=3, outputs=1)
+    theirs = [nn.LayerNorm(4) if norm == "layer" else nn.BatchNorm1d(4) for _ in range(2)]
+    x = y = torch.randn(7, 3)
+    for layer, one in zip(model.layers, theirs, strict=True):
+        y = one(nn.functional.linear(y, layer.linear.weight, layer.linear.bias)).relu()
+    torch.testing.assert_close(model(x), model.output(y))
+    single = model(x[:1])  # a batch of one row has no variance of its own
+    assert torch.isfinite(single).all()
+
+
+def test_without_a_norm_the_states_of_before_still_fit() -> None:
+    assert set(MLP(MLPConfig(depth=1), 3, 1).state_dict()) == {
+        "layers.0.linear.weight",
+        "layers.0.linear.bias",
+        "output.weight",
+        "output.bias",
+    }

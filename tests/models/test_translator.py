@@ -116,3 +116,14 @@ def test_a_given_field_overrides_its_preset_also_when_the_preset_changes() -> No
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
     with pytest.raises(ConfigError, match="d_model=32 cannot be split into heads=5"):
         TranslatorConfig.parse({**SIZE, "heads": 5})
+
+
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+@torch.inference_mode()
+def test_with_any_norm_and_without_residuals_one_position_at_a_time_is_all_at_once(norm: str, residual: bool) -> None:
+    model = small(norm=norm, residual=residual)
+    source, target = batch()
+    cache = model.begin(model.encode(source), target.size(1))
+    found = torch.stack([model.step(target[:, i], cache) for i in range(target.size(1))], dim=1)
+    torch.testing.assert_close(found, model(source, target), atol=1e-5, rtol=1e-5)

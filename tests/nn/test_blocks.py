@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pellucid.nn.attention import MultiHeadAttention, causal_mask
-from pellucid.nn.blocks import DecoderBlock, EncoderBlock
+from pellucid.nn.blocks import DecoderBlock, EncoderBlock, Residual
 from pellucid.nn.feedforward import FeedForward
 from pellucid.nn.positions import LearnedPositions, SinusoidalPositions, sinusoids
 
@@ -26,7 +26,7 @@ def copy_feed_forward(ours: FeedForward, theirs: nn.TransformerEncoderLayer | nn
 
 @pytest.mark.parametrize("pre_norm", [True, False])
 def test_encoder_block_equals_pytorchs_layer(pre_norm: bool) -> None:
-    ours = EncoderBlock(16, 4, 32, pre_norm=pre_norm)
+    ours = EncoderBlock(16, 4, 32, norm="pre" if pre_norm else "post")
     theirs = nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True, norm_first=pre_norm)
     for norm in (ours.self_attention_residual.norm, ours.feed_forward_residual.norm):
         nn.init.normal_(norm.weight)
@@ -41,7 +41,7 @@ def test_encoder_block_equals_pytorchs_layer(pre_norm: bool) -> None:
 
 @pytest.mark.parametrize("pre_norm", [True, False])
 def test_decoder_block_equals_pytorchs_layer(pre_norm: bool) -> None:
-    ours = DecoderBlock(16, 2, 24, pre_norm=pre_norm)
+    ours = DecoderBlock(16, 2, 24, norm="pre" if pre_norm else "post")
     theirs = nn.TransformerDecoderLayer(16, 2, 24, dropout=0.0, batch_first=True, norm_first=pre_norm)
     copy_attention(ours.self_attention, theirs.self_attn)
     copy_attention(ours.cross_attention, theirs.multihead_attn)
@@ -70,3 +70,19 @@ def test_positions_continue_where_a_start_says(kind: type[SinusoidalPositions] |
 def test_an_unknown_activation_is_refused() -> None:
     with pytest.raises(ValueError, match="'tanhh' is none of relu, gelu, silu"):
         FeedForward(4, 8, "tanhh")
+
+
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+def test_a_residual_is_its_formula_with_each_norm_and_without(norm: str, residual: bool) -> None:
+    block = Residual(6, norm, 0.0, residual=residual)
+    layer, x = nn.Linear(6, 6), torch.randn(2, 3, 6)
+    into = nn.functional.layer_norm(x, (6,)) if norm == "pre" else x
+    expected = layer(into) + (x if residual else 0)
+    expected = nn.functional.layer_norm(expected, (6,)) if norm == "post" else expected
+    torch.testing.assert_close(block(x, layer), expected)
+
+
+def test_another_place_of_the_norm_is_refused() -> None:
+    with pytest.raises(ValueError, match="none of pre, post, none"):
+        Residual(6, "behind", 0.0)

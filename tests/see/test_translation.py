@@ -433,3 +433,24 @@ def test_both_languages_of_the_walk_say_everything() -> None:
     assert list(english) == list(chinese)
     for key, sentence in english.items():
         assert set(fields(sentence)) == set(fields(chinese[key])), key
+
+
+@pytest.mark.parametrize(
+    ("changes", "added", "normalized"),
+    [
+        ({"norm": "none"}, True, False),
+        ({"norm": "pre", "residual": False}, False, True),
+        ({"norm": "none", "residual": False}, False, False),
+    ],
+    ids=str,
+)
+def test_a_network_without_residuals_or_norms_is_walked_and_says_so(
+    changes: dict[str, Any], added: bool, normalized: bool, tmp_path: Path
+) -> None:
+    trace = trace_of(made(tmp_path / "run", **changes), SOURCE, TARGET)
+    (stage,) = [stage for stage in Walk(trace).stages() if stage.key == "add_and_norm"]
+    assert stage.steps[0].endswith("self_attention_residual.add") is added
+    assert any("norm" in name for name in stage.steps[1:]) is normalized
+    for language in LANGUAGES:
+        assert "{" not in stage.sentence(language)
+    assert ("no residual" in stage.sentence("en")) is not added

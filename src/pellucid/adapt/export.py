@@ -47,6 +47,7 @@ def write_export(what: Exportable, to: FormatName, folder: Path, quantize: Quant
     expressed in it; RunError if something else stands in `folder` or nothing can be written there.
     """
     check_format(to, quantize)
+    _check_form(what.model, to)
     if folder.exists() and not _may_be_replaced(folder):
         raise RunError(f"{folder}: already exists and is not an export", mend="Choose another --output, or remove it.")
     try:
@@ -79,6 +80,14 @@ def check_format(to: str, quantize: str) -> tuple[FormatName, Quantization]:
             mend=f"It is with --to {_or(able)}; or leave it out.",
         )
     return cast(FormatName, to), quantize
+
+
+def _check_form(model: Translator, to: FormatName) -> None:
+    """Raises ConfigError for a network whose blocks the other engine cannot have: onnx alone takes any."""
+    config = model.config
+    if to != "onnx" and (config.norm == "none" or not config.residual):
+        lacks = "no layer norm" if config.norm == "none" else "no residual connections"
+        raise ConfigError(f"--to {to}: this network has {lacks}, which that format cannot say", mend="Use --to onnx.")
 
 
 def _or(names: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from pellucid.cli import (
     doctor,
     evaluate,
     export,
+    find_rate,
     generate,
     neighbours,
     report,
@@ -63,6 +64,7 @@ app.command("export")(export.export)
 app.command("neighbours")(neighbours.neighbours)
 app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
+app.command("find-rate")(find_rate.find_rate)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)

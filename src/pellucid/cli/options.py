@@ -15,4 +15,7 @@ LearningRate = Annotated[float | None, typer.Option(help="Highest learning rate.
 DropoutShare = Annotated[float | None, typer.Option(help="Share of numbers switched off in training.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
+FindRate = Annotated[
+    bool, typer.Option("--find-rate", help="Do not train: try learning rates on a copy, and say which suits.")
+]
 JsonEvents = Annotated[bool, typer.Option("--json", help="One JSON object per event, nothing else.")]

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pellucid.cli.console import RUNS, out
+from pellucid.cli.find_rate import find_rate_of
 from pellucid.cli.live import Live, stopped_by_ctrl_c
 from pellucid.cli.options import (
     ConfigFile,
     Device,
     DropoutShare,
+    FindRate,
     JsonEvents,
     LearningRate,
     RunsFolder,
@@ -52,6 +54,7 @@ def translate(
     device: Device = None,
     threads: Threads = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the columns of a table.")] = None,
+    find_rate: FindRate = False,
     json: JsonEvents = False,
 ) -> None:
     """Train a translating Transformer on sentence pairs.
@@ -76,7 +79,7 @@ def translate(
     parsed = assembled("translate", config, flags, set_ or [])
     if not parsed.data.files:
         raise ConfigError("no data to train on", mend="Name a file of sentence pairs, such as pairs.tsv.")
-    run_training(parsed, runs / name if name else None, runs, json)
+    run_training(parsed, runs / name if name else None, runs, json, find_rate)
 
 
 def assembled(task: str, path: Path | None, flags: dict[str, dict[str, Any]], settings: Sequence[str]) -> Any:
@@ -113,8 +116,11 @@ def assembled(task: str, path: Path | None, flags: dict[str, dict[str, Any]], se
     return config.parse(values, where=str(path) if path else "config")
 
 
-def run_training(config: "RunConfig", folder: Path | None, runs: Path, json: bool) -> None:
-    """Train with everything shown, then print what came out and what to try next."""
+def run_training(config: "RunConfig", folder: Path | None, runs: Path, json: bool, find_rate: bool = False) -> None:
+    """Train with everything shown, then print what came out and what to try next; or look for a learning rate."""
+    if find_rate:
+        find_rate_of(config, json)
+        return
     from pellucid import api
     from pellucid.tasks.kinds import task_class
 

@@ -9,6 +9,7 @@ from pellucid.cli.options import (
     ConfigFile,
     Device,
     DropoutShare,
+    FindRate,
     JsonEvents,
     LearningRate,
     RunsFolder,
@@ -53,6 +54,7 @@ def classify(
     set_: Settings = None,
     device: Device = None,
     threads: Threads = None,
+    find_rate: FindRate = False,
     json: JsonEvents = False,
 ) -> None:
     """Train a network that tells classes apart: rows of a table, or images.
@@ -94,4 +96,4 @@ def classify(
     parsed = assembled("classify", config, flags, settings)
     if not parsed.data.files:
         raise ConfigError("no data to train on", mend="Name a table, a folder of class folders, or sample:digits.")
-    run_training(parsed, runs / name if name else None, runs, json)
+    run_training(parsed, runs / name if name else None, runs, json, find_rate)

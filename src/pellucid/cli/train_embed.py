@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from pellucid.cli.console import RUNS
-from pellucid.cli.options import ConfigFile, Device, JsonEvents, LearningRate, RunsFolder, Settings, Threads
+from pellucid.cli.options import ConfigFile, Device, FindRate, JsonEvents, LearningRate, RunsFolder, Settings, Threads
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
 
@@ -33,6 +33,7 @@ def embed(
     learning_rate: LearningRate = None,
     device: Device = None,
     threads: Threads = None,
+    find_rate: FindRate = False,
     json: JsonEvents = False,
 ) -> None:
     """Train word vectors on text: skip-gram with negative sampling.
@@ -56,4 +57,4 @@ def embed(
     parsed = assembled("embed", config, flags, [*([f"map={map_}"] if map_ else []), *(set_ or [])])
     if not parsed.data.files:
         raise ConfigError("no text to train on", mend="Name a text file, a folder of them, or sample:shakespeare.")
-    run_training(parsed, runs / name if name else None, runs, json)
+    run_training(parsed, runs / name if name else None, runs, json, find_rate)

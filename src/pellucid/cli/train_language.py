@@ -9,6 +9,7 @@ from pellucid.cli.options import (
     ConfigFile,
     Device,
     DropoutShare,
+    FindRate,
     JsonEvents,
     LearningRate,
     RunsFolder,
@@ -43,6 +44,7 @@ def language(
     dropout: DropoutShare = None,
     device: Device = None,
     threads: Threads = None,
+    find_rate: FindRate = False,
     json: JsonEvents = False,
 ) -> None:
     """Train a language model on text: a small GPT, or a recurrent network.
@@ -66,4 +68,4 @@ def language(
     parsed = assembled("language", config, flags, set_ or [])
     if not parsed.data.files:
         raise ConfigError("no text to train on", mend="Name a text file, a folder of them, or sample:shakespeare.")
-    run_training(parsed, runs / name if name else None, runs, json)
+    run_training(parsed, runs / name if name else None, runs, json, find_rate)

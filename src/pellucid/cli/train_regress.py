@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from pellucid.cli.console import RUNS
-from pellucid.cli.options import ConfigFile, Device, JsonEvents, LearningRate, RunsFolder, Settings, Steps
+from pellucid.cli.options import ConfigFile, Device, FindRate, JsonEvents, LearningRate, RunsFolder, Settings, Steps
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
 
@@ -56,6 +56,7 @@ def regress(
     device: Device = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. [default: 1]")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the cells of a text file.")] = None,
+    find_rate: FindRate = False,
     json: JsonEvents = False,
 ) -> None:
     """Train linear regression, or a network with hidden layers, to predict a number from a table's other columns.
@@ -96,7 +97,7 @@ def regress(
     parsed = assembled("regress", config, flags, settings)
     if not parsed.data.files:
         raise ConfigError("no data to train on", mend="Name a table, such as houses.csv, or sample:diabetes.")
-    run_training(parsed, runs / name if name else None, runs, json)
+    run_training(parsed, runs / name if name else None, runs, json, find_rate)
 
 
 def sizes(text: str) -> list[int]:

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.data.batching import Batches
+from pellucid.data.noise import with_replaced
 
 BETWEEN = -1  # stands between two texts, so that no pair reaches from one into the other
 NOISE = 0.75  # power of the counts by which words are drawn as non-neighbours (Mikolov et al., 2013)
@@ -53,14 +54,22 @@ class SkipGrams:
         sizes = (starts + batch).clamp(max=len(order)) - starts
         return Batches(order.long() + number * len(self.words), starts, sizes)
 
-    def pairs(self, examples: Int[Tensor, " centre"]) -> tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]:
-        """The words and their neighbours, all those of one centre after each other."""
+    def pairs(
+        self, examples: Int[Tensor, " centre"], replaced: float = 0.0
+    ) -> tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]:
+        """The words and their neighbours, all those of one centre after each other.
+
+        A share `replaced` of the centres is read as another word of the text, drawn as often as it stands there.
+        """
         thinned = self.thinned(int(examples[0]) // len(self.words))
         places = examples % len(self.words)
         offsets = torch.tensor([o for o in range(-self.window, self.window + 1) if o])
         near = thinned.words[places[:, None] + offsets]  # centre offset
         taken = (near != BETWEEN) & (offsets.abs() <= thinned.reach[places][:, None])
-        centre = thinned.words[places][:, None].expand_as(near)
+        words = thinned.words[places][:, None]  # centre 1
+        if replaced:
+            words = with_replaced(words, replaced, self.seed, examples.long(), self.words, (BETWEEN,))
+        centre = words.expand_as(near)
         return centre[taken].long(), near[taken].long()
 
     def place(self, example: int) -> tuple[int, int]:

@@ -45,6 +45,10 @@ class LanguageModelConfig(Config):
     dropout: float = Field(0.0, ge=0, lt=1, description="share of numbers switched off during training")
     heads: int = Field(4, ge=1, description="attention heads of a GPT; width must be a multiple of it")
     feed_forward: int = Field(4, ge=1, description="inner width of a GPT's feed-forward networks, in widths")
+    norm: Literal["pre", "post", "none"] = Field(
+        "pre", description="layer norm in a GPT: before each sublayer, after, or none"
+    )
+    residual: bool = Field(True, description="add what came into each sublayer of a GPT to what comes out")
     positions: Literal["sinusoidal", "learned"] = Field("sinusoidal", description="how a GPT is told the order")
     activation: Literal["relu", "gelu", "silu"] = Field("gelu", description="g in a GPT's feed-forward networks")
 
@@ -156,10 +160,13 @@ class GPT(nn.Module):
                 config.feed_forward * config.width,
                 dropout=config.dropout,
                 activation=config.activation,
+                norm=config.norm,
+                residual=config.residual,
             )
             for _ in range(config.layers)
         )
-        self.norm = nn.LayerNorm(config.width)
+        # Pre-norm leaves the last residual sum unnormalized; post-norm has done it already.
+        self.norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -22,11 +22,14 @@ class MLPConfig(Config):
     depth: int = Field(2, ge=0, description="hidden layers; 0: linear in the inputs")
     activation: Activation = Field("relu", description="g in the hidden layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of neurons switched off during training")
+    norm: Literal["none", "layer", "batch"] = Field(
+        "none", description="before each activation: layer norm (of a row), batch norm (of a neuron), or none"
+    )
     residual: bool = Field(False, description="add what came into a hidden layer to what comes out, from the second on")
 
 
 class MLP(nn.Module):
-    """h_0 = x,  h_k = dropout(g(h_{k-1} W_k^T + b_k)) [+ h_{k-1}],  y = h_depth W^T + b
+    """h_0 = x,  h_k = dropout(g(norm(h_{k-1} W_k^T + b_k))) [+ h_{k-1}],  y = h_depth W^T + b
 
     Shapes: (batch, inputs) -> (batch, outputs).
     Source: Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors", 1986.
@@ -41,6 +44,7 @@ class MLP(nn.Module):
                 config.activation,
                 config.dropout,
                 residual=config.residual and number > 0,
+                norm=config.norm,
             )
             for number in range(config.depth)
         )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pellucid.config import Config
+from pellucid.nn.dropout import Dropout
 
 
 class SkipGramConfig(Config):
@@ -19,6 +20,7 @@ class SkipGramConfig(Config):
     dimension: int = Field(64, ge=2, description="numbers of a word's vector")
     window: int = Field(5, ge=1, le=50, description="words on each side that count as neighbours, at most")
     negatives: int = Field(5, ge=1, description="words drawn at random for each neighbour, to be told from it")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of a word's numbers switched off during training")
 
 
 class SkipGram(nn.Module):
@@ -32,8 +34,9 @@ class SkipGram(nn.Module):
     Source: Mikolov et al., "Distributed Representations of Words and Phrases", 2013.
     """
 
-    def __init__(self, words: int, dimension: int) -> None:
+    def __init__(self, words: int, dimension: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = Dropout(dropout)
         self.word = nn.Embedding(words, dimension)
         self.neighbour = nn.Embedding(words, dimension)
         nn.init.uniform_(self.word.weight, -0.5 / dimension, 0.5 / dimension)  # as in the authors' program
@@ -42,7 +45,7 @@ class SkipGram(nn.Module):
     def forward(
         self, word: Int[Tensor, " pair"], neighbour: Int[Tensor, " pair"], drawn: Int[Tensor, "pair negative"]
     ) -> Float[Tensor, " pair"]:
-        vector = self.word(word)  # pair dimension
+        vector = self.dropout(self.word(word))  # pair dimension
         near = (vector * self.neighbour(neighbour)).sum(-1)  # pair
         far = (self.neighbour(drawn) @ vector.unsqueeze(-1)).squeeze(-1)  # pair negative
         return -F.logsigmoid(near) - F.logsigmoid(-far).sum(-1)

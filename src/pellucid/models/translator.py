@@ -49,7 +49,10 @@ class TranslatorConfig(Config):
     encoder_layers: int = Field(2, ge=1, description="blocks that read the source")
     decoder_layers: int = Field(2, ge=1, description="blocks that write the target")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of numbers switched off during training")
-    norm: Literal["pre", "post"] = Field("pre", description="layer norm before each sublayer, or after (the paper's)")
+    norm: Literal["pre", "post", "none"] = Field(
+        "pre", description="layer norm before each sublayer, after it (the paper's), or none"
+    )
+    residual: bool = Field(True, description="add what came into each sublayer to what comes out")
     positions: Literal["sinusoidal", "learned"] = Field("sinusoidal", description="how word order is told")
     activation: Literal["relu", "gelu", "silu"] = Field("relu", description="g in the feed-forward networks")
     max_length: int = Field(256, ge=2, description="longest sentence in tokens")
@@ -214,6 +217,7 @@ def _block(kind: type[EncoderBlock] | type[DecoderBlock], config: TranslatorConf
         config.heads,
         config.feed_forward,
         dropout=config.dropout,
-        pre_norm=config.norm == "pre",
+        norm=config.norm,
+        residual=config.residual,
         activation=config.activation,
     )

@@ -13,28 +13,35 @@ from pellucid.nn.attention import MultiHeadAttention
 from pellucid.nn.dropout import Dropout
 from pellucid.nn.feedforward import FeedForward
 
+PLACES = ("pre", "post", "none")  # of a norm
+
 
 class Residual(nn.Module):
     """Adds what a sublayer finds to what came in, so that gradients have a straight way back.
 
         pre-norm:  y = x + dropout(f(norm(x)))        post-norm:  y = norm(x + dropout(f(x)))
+        no norm:   y = x + dropout(f(x))              and each without `x +` where `residual` is off
 
-    Post-norm is the paper's; pre-norm trains without a long warm-up.
+    Post-norm is the paper's; pre-norm trains without a long warm-up. Without a norm or without a residual few layers
+    train and many do not: they are there to be compared with. Raises ValueError for another norm than these.
     Sources: He et al., 2015 (residuals); Ba et al., 2016 (layer norm); Xiong et al., 2020 (pre-norm).
     """
 
-    def __init__(self, model: int, pre_norm: bool, dropout: float) -> None:
+    def __init__(self, model: int, norm: str, dropout: float, *, residual: bool = True) -> None:
         super().__init__()
-        self.pre_norm = pre_norm
-        self.norm = nn.LayerNorm(model)
+        if norm not in PLACES:
+            raise ValueError(f"norm={norm!r} is none of {', '.join(PLACES)}")
+        self.place, self.residual = norm, residual
+        self.norm = nn.Identity() if norm == "none" else nn.LayerNorm(model)
         self.dropout = Dropout(dropout)
 
     def forward(
         self, x: Float[Tensor, "batch position model"], sublayer: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "batch position model"]:
-        if self.pre_norm:
-            return x + self.dropout(sublayer(self.norm(x)))  # type: ignore[no-any-return]
-        return self.norm(x + self.dropout(sublayer(x)))  # type: ignore[no-any-return]
+        found = self.dropout(sublayer(self.norm(x) if self.place == "pre" else x))
+        if self.residual:
+            found = x + found
+        return self.norm(found) if self.place == "post" else found  # type: ignore[no-any-return]
 
 
 class EncoderBlock(nn.Module):
@@ -47,14 +54,15 @@ class EncoderBlock(nn.Module):
         inner: int,
         *,
         dropout: float = 0.0,
-        pre_norm: bool = True,
+        norm: str = "pre",
+        residual: bool = True,
         activation: str = "relu",
     ) -> None:
         super().__init__()
         self.self_attention = MultiHeadAttention(model, heads)
-        self.self_attention_residual = Residual(model, pre_norm, dropout)
+        self.self_attention_residual = Residual(model, norm, dropout, residual=residual)
         self.feed_forward = FeedForward(model, inner, activation, dropout)
-        self.feed_forward_residual = Residual(model, pre_norm, dropout)
+        self.feed_forward_residual = Residual(model, norm, dropout, residual=residual)
 
     def forward(
         self, x: Float[Tensor, "batch source model"], allowed: Bool[Tensor, "#batch 1 #source source"] | None = None
@@ -115,16 +123,17 @@ class DecoderBlock(nn.Module):
         inner: int,
         *,
         dropout: float = 0.0,
-        pre_norm: bool = True,
+        norm: str = "pre",
+        residual: bool = True,
         activation: str = "relu",
     ) -> None:
         super().__init__()
         self.self_attention = MultiHeadAttention(model, heads)
-        self.self_attention_residual = Residual(model, pre_norm, dropout)
+        self.self_attention_residual = Residual(model, norm, dropout, residual=residual)
         self.cross_attention = MultiHeadAttention(model, heads)
-        self.cross_attention_residual = Residual(model, pre_norm, dropout)
+        self.cross_attention_residual = Residual(model, norm, dropout, residual=residual)
         self.feed_forward = FeedForward(model, inner, activation, dropout)
-        self.feed_forward_residual = Residual(model, pre_norm, dropout)
+        self.feed_forward_residual = Residual(model, norm, dropout, residual=residual)
 
     def forward(
         self,

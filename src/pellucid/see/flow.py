@@ -15,7 +15,6 @@ from torch import Tensor
 from pellucid.see.operation import Step
 from pellucid.see.trace import Trace
 from pellucid.see.training import TrainingStep
-from pellucid.see.update import stepped
 
 COLUMNS = ("output", "zeros", "dL/dout", "weights", "dL/dw", "ratio")
 WIDTH = 7  # of each
@@ -172,12 +171,12 @@ def updates(training: TrainingStep, optimizer: torch.optim.Optimizer | None) -> 
     if optimizer is None:
         return {}
     held = {id(one) for group in optimizer.param_groups for one in group["params"]}
-    clipped = training.clipped()
-    moving = {name: one for name, one in parameters.items() if name in clipped and id(one) in held}
+    gradients = training.gradients
+    moving = {name: one for name, one in parameters.items() if name in gradients and id(one) in held}
     if training.skipped:
         return {name: torch.zeros_like(one) for name, one in moving.items()}
-    after = stepped(optimizer, {one: clipped[name] for name, one in moving.items()})
-    return {name: after[one] - one.detach() for name, one in moving.items()}
+    after = training.after(optimizer, moving)
+    return {name: after[name] - one.detach() for name, one in moving.items()}
 
 
 def norm(values: Iterable[Tensor]) -> float:

@@ -19,10 +19,11 @@ from pellucid.see.operation import Axis, Step
 from pellucid.see.recipe import Json, numbered, structured
 from pellucid.see.trace import TraceError
 from pellucid.see.training import TrainingStep
-from pellucid.see.update import Line, Rule, cell_name, last_round, looked_ahead, rule_of, stepped, update_lines
-from pellucid.see.why import Push, Why, gradient_lines, shares_of, why_moved
+from pellucid.see.update import Line, Rule, cell_name, last_round, looked_ahead, rule_of, update_lines
+from pellucid.see.why import Push, Why, gradient_lines, shares_of, shrinking, why_moved
 
-REMEMBERED = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+REMEMBERED = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "grad_avg")
+ROUNDED = ("penalized", "limited", "clipped")  # to the number format of the gradient, as the optimizer gets them
 BEFORE = "before"
 GIVEN = {"grad": "the gradient of the step", "orthogonal": "o = a x + sum_k B_k x_k"}
 MOST_PUSHES = 400_000  # of all examples on all weights, up to which each is worked out
@@ -126,7 +127,7 @@ def moves_of(
             )
         else:
             moving.append(step)
-    after = stepped(optimizer, {parameters[step.name]: clipped[step.name] for step in moving})
+    after = training.after(optimizer, {step.name: parameters[step.name] for step in moving})
     asked_step = None if why is None else trace[Address.parse(why.address).name]
     who, pushed = pushes_within(training, moving, asked_step, by)
     moved = {}
@@ -134,7 +135,7 @@ def moves_of(
         live = parameters[step.name]
         rule = rule_of(optimizer, live)
         told = arithmetic(training, step, rule, clipped[step.name])
-        new = step.value if training.skipped else after[live]
+        new = step.value if training.skipped else after[step.name]
         ours = step.value.double() if training.skipped else last_value(told.parts, step)
         moved[step.name] = Move(
             step,
@@ -198,9 +199,11 @@ def arithmetic(training: TrainingStep, step: Step, rule: Rule, clipped: Tensor) 
             operands: list[str] = []
             body = rounded = form(line.expression, operands, step)
             dtype = torch.float64
+            if line.name in ROUNDED:
+                dtype = gradient.dtype
             if line.name == "clipped":  # as `TrainingStep.clipped` has it, which the optimizer gets
                 factor = float(torch.tensor(training.factor).to(gradient))
-                rounded, dtype = ["*", [numbered(factor), *body[1][1:]]], gradient.dtype
+                rounded = ["*", [numbered(factor), *body[1][1:]]]
             parts[full] = Part(
                 full, line.name, line.text, step.axes, tuple(step.shape), None, tuple(operands), rounded, dtype
             )
@@ -211,10 +214,10 @@ def arithmetic(training: TrainingStep, step: Step, rule: Rule, clipped: Tensor) 
 def first_lines(training: TrainingStep, step: Step, rule: Rule, clipped: Tensor, cell: tuple[int, ...]) -> list[Line]:
     """As `why_moved` tells them of a cell, but for who pushed."""
     name, axes = step.name, step.axis_names
-    lines = gradient_lines(training, name, axes, cell, float(training.gradients[name][cell]), [], 0.0)
-    part = "grad" if training.clip is None else "clipped"
-    given = Cell(cell_name(name, part, axes, cell), float(clipped[cell]))
-    return lines + update_lines(rule, name, axes, cell, float(step.value[cell]), given, clipped)
+    old = float(step.value[cell])
+    lines = gradient_lines(training, name, axes, cell, old, float(training.gradients[name][cell]), [], 0.0)
+    given = Cell(cell_name(name, training.given(name), axes, cell), float(clipped[cell]))
+    return lines + update_lines(rule, name, axes, cell, old, given, clipped, shrinking(training, name))
 
 
 def form(tree: Expression, operands: list[str], step: Step) -> Json:
@@ -274,6 +277,12 @@ def evaluated(body: Json, operands: Sequence[Tensor]) -> Tensor:
             return of(one).sqrt()
         case ["f", "max", [one, other]]:
             return torch.maximum(of(one), of(other))
+        case ["f", "min", [one, other]]:
+            return torch.minimum(of(one), of(other))
+        case ["f", "greater", [one, other]]:
+            return (of(one) > of(other)).double()
+        case ["f", "less", [one, other]]:
+            return (of(one) < of(other)).double()
         case ["-", one, other]:
             return of(one) - of(other)
         case ["/", one, other]:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.nn.proximal import scale_of, shrunk
 from pellucid.see.trace import Trace, TraceError
-from pellucid.see.update import twin_of
+from pellucid.see.update import stepped_twin, twin_of
 
 if TYPE_CHECKING:
     from pellucid.see.flow import Flow
@@ -26,13 +27,41 @@ if TYPE_CHECKING:
 CLIP_EPSILON = 1e-6  # of nn.utils.clip_grad_norm_
 
 
+@dataclass(frozen=True)
+class Penalty:
+    """l1 sum |w| + l2 / 2 sum w^2 over the parameters named, which a loop adds to its loss outside of what is captured.
+
+    With `proximal` l1 adds nothing to the gradients: after the step each weight is moved towards 0 by lr l1, divided by
+    what the optimizer divides its gradient by (nn/proximal.py).
+    """
+
+    l1: float = 0.0
+    l2: float = 0.0
+    proximal: bool = True
+    names: frozenset[str] = frozenset()
+
+    @property
+    def subgradient(self) -> float:
+        """The l1 whose gradient is added."""
+        return 0.0 if self.proximal else self.l1
+
+    def adds_to(self, name: str) -> bool:
+        """Whether the gradient of this parameter has a part by it."""
+        return name in self.names and bool(self.l2 or self.subgradient)
+
+    def shrinks(self, name: str) -> bool:
+        """Whether this parameter is moved towards 0 after the step."""
+        return name in self.names and self.proximal and bool(self.l1)
+
+
 @dataclass(eq=False)
 class TrainingStep:
     """The traces of the batches of one optimizer step, in order; `parameters` are those of the optimizer, by name.
 
-    `clip` is the largest norm allowed, None without clipping; `scaled` says that the loop skips a step whose gradients
-    are not finite, as a GradScaler does. `agreement` is the largest difference between the gradients shown and those
-    that reached the optimizer, where a replay was held against them.
+    `clip` is the largest norm allowed, None without clipping, and `clip_value` the largest size of each number, to
+    which they are cut before; `penalty` is what the loop adds to the captured loss. `scaled` says that the loop skips a
+    step whose gradients are not finite, as a GradScaler does. `agreement` is the largest difference between the
+    gradients shown and those that reached the optimizer, where a replay was held against them.
     """
 
     traces: Sequence[Trace]
@@ -42,6 +71,8 @@ class TrainingStep:
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     number: int | None = None
     agreement: float | None = None
+    clip_value: float | None = None
+    penalty: Penalty = Penalty()
 
     def __post_init__(self) -> None:
         self.parameters = self.parameters or self.traces[0].parameters
@@ -60,9 +91,27 @@ class TrainingStep:
         return found
 
     @cached_property
+    def penalized(self) -> dict[str, Tensor]:
+        """Those gradients with the penalty's: g + l2 w + l1 sign(w)."""
+        found = dict(self.gradients)
+        for name, gradient in found.items():
+            if self.penalty.adds_to(name):
+                weight = next(trace[name].value for trace in self.traces if name in trace).to(gradient)
+                found[name] = gradient.add(weight, alpha=self.penalty.l2) if self.penalty.l2 else gradient
+                if self.penalty.subgradient:
+                    found[name] = found[name].add(weight.sign(), alpha=self.penalty.subgradient)
+        return found
+
+    @cached_property
+    def limited(self) -> dict[str, Tensor]:
+        """The gradients with the penalty's, each number cut to `clip_value`."""
+        most = self.clip_value
+        return self.penalized if most is None else {n: g.clamp(-most, most) for n, g in self.penalized.items()}
+
+    @cached_property
     def norm(self) -> float:
-        """sqrt(sum of the squares of all gradients), before clipping."""
-        return float(nn.utils.get_total_norm(list(self.gradients.values())))
+        """sqrt(sum of the squares of all gradients), those of the penalty in them, before clipping by it."""
+        return float(nn.utils.get_total_norm(list(self.limited.values())))
 
     @property
     def factor(self) -> float:
@@ -83,7 +132,28 @@ class TrainingStep:
     def clipped(self) -> dict[str, Tensor]:
         """The gradients as the optimizer gets them."""
         factor = torch.tensor(self.factor)
-        return {name: gradient * factor.to(gradient) for name, gradient in self.gradients.items()}
+        return {name: gradient * factor.to(gradient) for name, gradient in self.limited.items()}
+
+    def given(self, name: str) -> str:
+        """What the gradient is called that the optimizer gets of this parameter: the last thing done to it."""
+        if self.clip is not None:
+            return "clipped"
+        return "limited" if self.clip_value is not None else "penalized" if self.penalty.adds_to(name) else "grad"
+
+    def after(self, optimizer: torch.optim.Optimizer, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What PyTorch's own step, and the proximal one after it, make of these parameters; they stay as they were."""
+        clipped = self.clipped()
+        twin, twins = stepped_twin(optimizer, {one: clipped[name] for name, one in live.items()})
+        groups = {id(one): group for group in twin.param_groups for one in group["params"]}
+        found = {}
+        for name, one in live.items():
+            moved = twins[one].detach()
+            if self.penalty.shrinks(name):
+                group = groups[id(twins[one])]
+                amount = float(group["lr"]) * self.penalty.l1 / scale_of(twin.state.get(twins[one], {}), group)
+                moved = shrunk(moved, amount)
+            found[name] = moved
+        return found
 
     def why_moved(
         self, parameter: str, optimizer: torch.optim.Optimizer | None = None, by: Sequence[int] = (0,)
@@ -136,13 +206,16 @@ def capture_step(
     optimizer: torch.optim.Optimizer | None = None,
     training_step: int | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
+    clip_value: float | None = None,
+    penalty: Penalty | None = None,
 ) -> TrainingStep:
     """The passes of one training step that adds up gradients: `objective(*batch)` is the loss of each batch.
 
     `weights` are what the loop multiplies each loss by: 1 / number of batches without them. `scale` is a GradScaler's:
     the gradients are computed with it and shown without it. Random numbers are drawn as in the loop, one batch after
     the other, from where the generators stand; afterwards they stand there again. With `optimizer` its state of now is
-    remembered, so that `why_moved` may be asked later. `labels` are as for `capture`. Raises TraceError if a loss is
+    remembered, so that `why_moved` may be asked later. `labels` are as for `capture`, `clip_value` and `penalty` as
+    for `TrainingStep`. Raises TraceError if a loss is
     not one number.
     """
     from pellucid.see.capture import capture
@@ -167,7 +240,16 @@ def capture_step(
             )
             drawn.go_on()
     twin, parameters = remembered(model, optimizer)
-    return TrainingStep(traces, clip, scale != 1, twin, parameters, training_step)
+    return TrainingStep(
+        traces,
+        clip,
+        scale != 1,
+        twin,
+        parameters,
+        training_step,
+        clip_value=clip_value,
+        penalty=penalty or Penalty(),
+    )
 
 
 def remembered(

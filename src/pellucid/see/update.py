@@ -1,14 +1,15 @@
 """The arithmetic of one optimizer step for one number: gradient, clipping, moments, decay, new value.
 
-SGD (Robbins & Monro, 1951) with momentum (Polyak, 1964) and Nesterov's (1983), Adam (Kingma & Ba, 2014) with AMSGrad
-(Reddi et al., 2018), AdamW (Loshchilov & Hutter, 2017), Muon (Jordan et al., 2024), each as torch.optim computes it.
+SGD (Robbins & Monro, 1951) with momentum (Polyak, 1964) and Nesterov's (1983), RMSProp (Tieleman & Hinton, 2012), Adam
+(Kingma & Ba, 2014) with AMSGrad (Reddi et al., 2018), AdamW (Loshchilov & Hutter, 2017), Muon (Jordan et al., 2024),
+each as torch.optim computes it.
 """
 
 import copy
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,7 +19,12 @@ from pellucid.see.expression import Cell, Difference, Expression, Function, Numb
 from pellucid.see.operation import Index
 from pellucid.see.trace import TraceError
 
-KINDS = {torch.optim.SGD: "SGD", torch.optim.Adam: "Adam", torch.optim.AdamW: "AdamW"}
+KINDS = {
+    torch.optim.SGD: "SGD",
+    torch.optim.Adam: "Adam",
+    torch.optim.AdamW: "AdamW",
+    torch.optim.RMSprop: "RMSprop",
+}
 ONE = Number(1.0)
 SETTINGS_OF_MUON = ("momentum", "ns_steps", "ns_coefficients")  # of a group of matrices
 AS_ADAM = 0.2  # of Muon's updates, where they are to be as large as Adam's (Liu et al., 2025)
@@ -30,8 +36,9 @@ WEIGHT_DIGITS = 3  # more than of other numbers: a step is often a thousandth of
 class Line:
     """One quantity: its formula in plain text and LaTeX, the numbers in it, its value.
 
-    `name` is gradient, clipped, negated, decayed, buffer, ahead, orthogonal, step, exp_avg, exp_avg_sq,
-    max_exp_avg_sq, exp_avg_hat, exp_avg_sq_hat or new: what PyTorch calls it where it has a name.
+    `name` is gradient, penalized, limited, factor, clipped, negated, decayed, buffer, ahead, orthogonal, step, exp_avg,
+    exp_avg_sq, max_exp_avg_sq, exp_avg_hat, exp_avg_sq_hat, square_avg, grad_avg, scaled, moved or new: what PyTorch
+    calls it where it has a name.
     """
 
     name: str
@@ -45,7 +52,7 @@ class Line:
 
     def digits(self, digits: int) -> int:
         """How many to show where others have so many, that the change of a weight is seen."""
-        return digits + WEIGHT_DIGITS if self.name == "new" else digits
+        return digits + WEIGHT_DIGITS if self.name in ("new", "moved") else digits
 
     @property
     def exact(self) -> str:
@@ -78,7 +85,7 @@ class Rule:
 
 
 def rule_of(optimizer: torch.optim.Optimizer, parameter: Tensor) -> Rule:
-    """Raises TraceError for another optimizer than SGD, Adam, AdamW and Muon, or if it does not hold the parameter."""
+    """Raises TraceError for an optimizer that is neither of KINDS nor Muon, or if it does not hold the parameter."""
     for group in optimizer.param_groups:
         if any(one is parameter for one in group["params"]):
             return Rule(kind_of(optimizer, group), group, optimizer.state.get(parameter, {}))
@@ -99,13 +106,30 @@ def kind_of(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> str:
 
 
 def update_lines(
-    rule: Rule, name: str, axes: Sequence[str], index: Index, weight: float, gradient: Cell, whole: Tensor
+    rule: Rule,
+    name: str,
+    axes: Sequence[str],
+    index: Index,
+    weight: float,
+    gradient: Cell,
+    whole: Tensor,
+    shrinking: float | None = None,
 ) -> list[Line]:
-    """From the gradient as the optimizer gets it, `whole` and at `index`, to the new value of `name` there."""
+    """From the gradient as the optimizer gets it, `whole` and at `index`, to the new value of `name` there.
+
+    With `shrinking`, an l1, the optimizer's own result is followed by the proximal step.
+    """
     arithmetic = Arithmetic(rule, name, axes, index, Cell(cell_name(name, "", axes, index), weight))
     if rule.kind == "Muon":
-        return list(arithmetic.muon(gradient, whole))
-    return list(arithmetic.sgd(gradient) if rule.kind == "SGD" else arithmetic.adam(gradient))
+        lines = list(arithmetic.muon(gradient, whole))
+    elif rule.kind == "SGD":
+        lines = list(arithmetic.sgd(gradient))
+    else:
+        lines = list(arithmetic.rmsprop(gradient) if rule.kind == "RMSprop" else arithmetic.adam(gradient))
+    if shrinking is not None:
+        moved = replace(lines[-1], name="moved")
+        lines[-1:] = [moved, arithmetic.shrunk(arithmetic.cell(moved), shrinking, lines)]
+    return lines
 
 
 def cell_name(name: str, part: str, axes: Sequence[str], index: Index) -> str:
@@ -232,6 +256,72 @@ class Arithmetic:
         latex = r"w \leftarrow w - \eta \hat m / (\sqrt{\hat v} + \epsilon)"
         yield Line("new", "w = w - lr m^ / (sqrt(v^) + eps)", latex, moved)
 
+    def rmsprop(self, gradient: Cell) -> Iterator[Line]:
+        """v <- a v + (1 - a) g^2;  s = g / (sqrt(v) + eps);  w <- w - lr s, with momentum w - lr b, b <- mu b + s.
+
+        Centered, m <- a m + (1 - a) g, and v - m^2 stands in place of v.
+        """
+        rule = self.rule
+        for line in self.turned(gradient):
+            yield line
+            gradient = self.cell(line)
+        if rule.setting("weight_decay"):
+            line = self.coupled(gradient)
+            yield line
+            gradient = self.cell(line)
+        alpha = self.number("alpha")
+        fresh = Difference(ONE, alpha)
+        averaged = Sum([Product([alpha, self.held("square_avg") or Number(0.0)]), Product([fresh, gradient, gradient])])
+        line = Line("square_avg", "v = a v + (1 - a) g^2", r"v \leftarrow \alpha v + (1 - \alpha) g^2", averaged)
+        yield line
+        variance: Expression = self.cell(line)
+        below, below_latex = "v", "v"
+        if rule.settings["centered"]:
+            mean = Sum([Product([alpha, self.held("grad_avg") or Number(0.0)]), Product([fresh, gradient])])
+            line = Line("grad_avg", "m = a m + (1 - a) g", r"m \leftarrow \alpha m + (1 - \alpha) g", mean)
+            yield line
+            variance = Difference(variance, Product([self.cell(line), self.cell(line)]))
+            below, below_latex = "v - m^2", "v - m^2"
+        scale = Sum([Function("sqrt", [variance]), self.number("eps")])
+        latex = rf"s = g / (\sqrt{{{below_latex}}} + \epsilon)"
+        line = Line("scaled", f"s = g / (sqrt({below}) + eps)", latex, Quotient(gradient, scale))
+        yield line
+        pull, symbol = self.cell(line), "s"
+        if rule.setting("momentum"):
+            before = self.held("momentum_buffer") or Number(0.0)
+            buffer = Sum([Product([self.number("momentum"), before]), pull])
+            line = Line("buffer", "b = mu b + s", r"b \leftarrow \mu b + s", buffer)
+            yield line
+            pull, symbol = self.cell(line), "b"
+        moved = Difference(self.weight, Product([self.number("lr"), pull]))
+        yield Line("new", f"w = w - lr {symbol}", rf"w \leftarrow w - \eta {symbol}", moved)
+
+    def shrunk(self, moved: Cell, penalty: float, lines: Sequence[Line]) -> Line:
+        """The proximal step of l1, sign(w) max(|w| - lr l1 / s, 0), written without a sign.
+
+        s is what the optimizer divides by: sqrt(v^) + eps of Adam, sqrt(v) + eps of RMSProp, 1 - mu with momentum.
+        """
+        made = {line.name: self.cell(line) for line in lines}
+        amount: Expression = Product([self.number("lr"), Number(penalty)])
+        text, latex = "lr l1", r"\eta \lambda_1"
+        square: Expression | None = made.get("exp_avg_sq_hat", made.get("square_avg"))
+        if square is not None:
+            text, latex = f"{text} / s", rf"{latex} / s"
+            if "grad_avg" in made:
+                square = Difference(square, Product([made["grad_avg"], made["grad_avg"]]))
+            amount = Quotient(amount, Sum([Function("sqrt", [square]), self.number("eps")]))
+        if self.rule.settings.get("momentum") and self.rule.kind != "Muon":
+            text, latex = text.removesuffix(" / s") + " / s", latex.removesuffix(" / s") + " / s"
+            kept: Expression = Difference(ONE, self.number("momentum"))
+            if self.rule.settings.get("dampening"):
+                kept = Quotient(kept, Difference(ONE, self.number("dampening")))
+            amount = Quotient(amount, kept)
+        zero = Number(0.0)
+        above = Function("max", [Difference(moved, amount), zero])
+        under = Function("min", [Sum([moved, amount]), zero])
+        told = f"w = max(w - {text}, 0) + min(w + {text}, 0)"
+        return Line("new", told, rf"w \leftarrow \max(w - {latex}, 0) + \min(w + {latex}, 0)", Sum([above, under]))
+
     def muon(self, gradient: Cell, whole: Tensor) -> Iterator[Line]:
         """m <- mu m + (1 - mu) g;  d = mu m + (1 - mu) g;  o = orthogonal(d);  w <- w (1 - lr wd) - lr s o.
 
@@ -334,10 +424,12 @@ def twin_of(
     return found, twins
 
 
-def stepped(optimizer: torch.optim.Optimizer, gradients: Mapping[Tensor, Tensor]) -> dict[Tensor, Tensor]:
-    """What the optimizer's own step makes of these parameters; it and they stay as they were."""
+def stepped_twin(
+    optimizer: torch.optim.Optimizer, gradients: Mapping[Tensor, Tensor]
+) -> tuple[torch.optim.Optimizer, dict[Tensor, Tensor]]:
+    """A copy that has made its own step with these gradients, and what that made of the parameters, by those given."""
     twin, twins = twin_of(optimizer, list(gradients))
     for one, gradient in gradients.items():
         twins[one].grad = gradient.detach().clone().to(one.dtype)
     twin.step()
-    return {one: twin_.detach() for one, twin_ in twins.items()}
+    return twin, twins

@@ -145,7 +145,9 @@ class Walk:
         return Stage(number, "encoder_attention", steps_of(call), facts)
 
     def _add_and_norm(self, number: int) -> Stage:
-        added = self.trace[f"{self.place('encoder', 'self_attention_residual')}.add"]
+        sum_of_both = f"{self.place('encoder', 'self_attention_residual')}.add"
+        is_added = sum_of_both in self.trace  # not where the network has no residual connections
+        added = self.trace[sum_of_both if is_added else self.place("encoder", "self_attention")]
         norm = made_of(self.trace, added, "layer_norm") or made_of(self.trace, added, "rms_norm")
         before, after = added.value[0, 0], (norm or added).value[0, 0]
         facts = {
@@ -155,7 +157,8 @@ class Walk:
             "mean_after": float(after.mean()),
             "deviation_after": float(after.std(correction=0)),
         }
-        return Stage(number, "add_and_norm", tuple(step.name for step in (added, norm) if step), facts)
+        form = "" if is_added and norm else ".added" if is_added else ".alone"
+        return Stage(number, "add_and_norm", tuple(step.name for step in (added, norm) if step), facts, form)
 
     def _feed_forward(self, number: int) -> Stage:
         place = self.place("encoder", "feed_forward")

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from pellucid.see.address import Address
 from pellucid.see.examples import pushes
-from pellucid.see.expression import SHOWN, Cell, Expression, Function, Number, Product, Quotient, Sum
+from pellucid.see.expression import SHOWN, Cell, Difference, Expression, Function, Number, Product, Quotient, Sum
 from pellucid.see.operation import Index, Step
 from pellucid.see.trace import Trace, TraceError
-from pellucid.see.training import CLIP_EPSILON, TrainingStep
-from pellucid.see.update import Line, cell_name, rule_of, stepped, update_lines
+from pellucid.see.training import CLIP_EPSILON, Penalty, TrainingStep
+from pellucid.see.update import Line, cell_name, rule_of, update_lines
 
 DIGITS = 4
 WIDTH = 80
@@ -141,11 +141,10 @@ def why_moved(
     rule = rule_of(optimizer, live)
     shares = shares_of(training, name, cell, by)
     rounding = gradient - math.fsum(share.value for share in shares) if shares else 0.0
-    lines = gradient_lines(training, name, axes, cell, gradient, shares, rounding)
-    part = "grad" if training.clip is None else "clipped"
-    given = Cell(cell_name(name, part, axes, cell), float(training.clipped()[name][cell]))
-    lines += update_lines(rule, name, axes, cell, old, given, training.clipped()[name])
-    torchs = old if training.skipped else float(stepped(optimizer, {live: training.clipped()[name]})[live][cell])
+    lines = gradient_lines(training, name, axes, cell, old, gradient, shares, rounding)
+    given = Cell(cell_name(name, training.given(name), axes, cell), float(training.clipped()[name][cell]))
+    lines += update_lines(rule, name, axes, cell, old, given, training.clipped()[name], shrinking(training, name))
+    torchs = old if training.skipped else float(training.after(optimizer, {name: live})[name][cell])
     new = old if training.skipped else lines[-1].value
     return Why(
         step.address(cell),
@@ -220,16 +219,22 @@ def named(axis: str, labels: Sequence[str] | None, index: int) -> str:
     return f"{axis}={index}" + (f" {labels[index]!r}" if labels else "")
 
 
+def shrinking(training: TrainingStep, name: str) -> float | None:
+    """The l1 by which a parameter is moved towards 0 after the step, if it is."""
+    return training.penalty.l1 if training.penalty.shrinks(name) else None
+
+
 def gradient_lines(
     training: TrainingStep,
     name: str,
     axes: Sequence[str],
     cell: Index,
+    old: float,
     gradient: float,
     shares: Sequence[Push],
     rounding: float,
 ) -> list[Line]:
-    """The gradient before clipping, the factor, and what the optimizer gets."""
+    """The gradient of the loss, what the penalty adds, what is cut of it, the factor: what the optimizer gets."""
     known = Cell(cell_name(name, "grad", axes, cell), gradient)
     lines = []
     if shares:
@@ -240,6 +245,14 @@ def gradient_lines(
         lines.append(Line("gradient", "g = sum_i g_i", r"g = \sum_i g_i", Sum(terms)))
     else:
         lines.append(Line("gradient", "g = dL/dw", r"g = \frac{\partial L}{\partial w}", known))
+    if training.penalty.adds_to(name):
+        lines.append(penalty_line(training.penalty, known, Cell(cell_name(name, "", axes, cell), old)))
+        known = Cell(cell_name(name, "penalized", axes, cell), float(training.penalized[name][cell]))
+    if training.clip_value is not None:
+        most = training.clip_value
+        cut = Function("min", [Function("max", [known, Number(-most)]), Number(most)])
+        lines.append(Line("limited", "g = min(max(g, -v), v)", r"g \leftarrow \min(\max(g, -v), v)", cut))
+        known = Cell(cell_name(name, "limited", axes, cell), float(training.limited[name][cell]))
     if training.clip is None:
         return lines
     limit, norm = Number(training.clip), Number(training.norm)
@@ -250,3 +263,18 @@ def gradient_lines(
     clipped = Product([Number(factor.value), known])
     lines.append(Line("clipped", "g = c g", r"g \leftarrow c g", clipped))
     return lines
+
+
+def penalty_line(penalty: Penalty, gradient: Cell, weight: Cell) -> Line:
+    """g + l2 w + l1 sign(w), with sign(w) = [w > 0] - [w < 0], which is 0 at 0."""
+    terms: list[Expression] = [gradient]
+    text, latex = "g = g", r"g \leftarrow g"
+    if penalty.l2:
+        terms.append(Product([Number(penalty.l2), weight]))
+        text, latex = f"{text} + l2 w", rf"{latex} + \lambda_2 w"
+    if penalty.subgradient:
+        zero = Number(0.0)
+        sign = Difference(Function("greater", [weight, zero]), Function("less", [weight, zero]))
+        terms.append(Product([Number(penalty.subgradient), sign]))
+        text, latex = f"{text} + l1 sign(w)", rf"{latex} + \lambda_1 \operatorname{{sign}}(w)"
+    return Line("penalized", text, latex, Sum(terms))

@@ -19,11 +19,13 @@ from torch.nn import functional as F
 from pellucid.config import Config, ExampleTraining, RunConfig
 from pellucid.data.augment import AugmentationConfig, augmented, check_installed
 from pellucid.data.images import Colours, is_image_place
+from pellucid.data.noise import with_noise
 from pellucid.data.png import png_text, sheet, thumbnail
 from pellucid.data.samples import fetch_sample
 from pellucid.data.schema import Missing
 from pellucid.errors import ConfigError, DataError
 from pellucid.models.cnn import Cnn, CnnConfig, fully_connected_parameters
+from pellucid.models.initialization import initialized
 from pellucid.models.mlp import MLP, MLPConfig
 from pellucid.models.parameters import count_parameters
 from pellucid.tasks.classes import (
@@ -95,7 +97,11 @@ class ClassifyTraining(ExampleTraining):
 
     batch: int = Field(64, ge=1, description="examples in one batch, of all workers together")
     learning_rate: float | None = Field(3e-3, gt=0, description="the highest learning rate of the schedule")
-    weight_decay: float = Field(0.05, ge=0, description="decoupled weight decay")
+    weight_decay: float = Field(
+        0.05,
+        ge=0,
+        description="decay of all weights; decoupled from the gradient (muon, adamw) or added to it (the others)",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -176,7 +182,7 @@ class ClassifyTask(Task):
         return self.config.training
 
     def build_model(self) -> nn.Module:
-        return network_of(self.config.model, self.form)
+        return initialized(network_of(self.config.model, self.form), self.training)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that training depends on: the configuration and the examples."""
@@ -198,6 +204,8 @@ class ClassifyTask(Task):
         places = numbers % len(self._train)
         chosen = self._train[places]
         inputs = self._ready[places] if self._ready is not None else self._read(chosen, numbers)
+        if self.training.noise:
+            inputs = with_noise(inputs, self.training.noise, self.training.seed, numbers)
         return Batch({"inputs": inputs, "labels": self.data.labels[chosen]}, padding=0.0)
 
     def origin(self, example: int) -> str:

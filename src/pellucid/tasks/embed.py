@@ -24,6 +24,7 @@ from pellucid.data.words import Vocabulary, scenes
 from pellucid.data.works import Work, read_known_works
 from pellucid.errors import DataError
 from pellucid.generate.neighbours import nearest
+from pellucid.models.initialization import initialized
 from pellucid.models.skipgram import SkipGram, SkipGramConfig
 from pellucid.nn.svd import principal_components
 from pellucid.tasks.task import Batch, Evaluation, Losses, Task
@@ -54,8 +55,12 @@ class EmbedTraining(ExampleTraining):
 
     batch: int = Field(512, ge=1, description="words in one batch, each with all its neighbours")
     learning_rate: float | None = Field(1e-2, gt=0, description="the highest learning rate of the schedule")
-    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
-    clip: float = Field(10.0, gt=0, description="largest gradient norm; a longer gradient is scaled down to it")
+    weight_decay: float = Field(
+        0.0,
+        ge=0,
+        description="decay of all weights; decoupled from the gradient (muon, adamw) or added to it (the others)",
+    )
+    clip: float = Field(10.0, ge=0, description="largest gradient norm; a longer gradient is scaled down to it; 0: off")
 
 
 class EmbedConfig(RunConfig):
@@ -138,7 +143,7 @@ class EmbedTask(Task):
 
     @classmethod
     def network(cls, config: EmbedConfig, folder: Path) -> SkipGram:
-        return SkipGram(len(Vocabulary.load(folder / VOCABULARY).words), config.model.dimension)
+        return SkipGram(len(Vocabulary.load(folder / VOCABULARY).words), config.model.dimension, config.model.dropout)
 
     def keep(self, folder: Path) -> None:
         self.vocabulary.save(folder / VOCABULARY)
@@ -153,13 +158,14 @@ class EmbedTask(Task):
         return hashlib.sha256(json.dumps(held).encode()).hexdigest()
 
     def build_model(self) -> SkipGram:
-        return SkipGram(len(self.vocabulary.words), self.config.model.dimension)
+        model = self.config.model
+        return initialized(SkipGram(len(self.vocabulary.words), model.dimension, model.dropout), self.training)
 
     def epoch(self, number: int) -> Batches:
         return self.grams["train"].epoch(number, self.config.training.batch)
 
     def collate(self, examples: Sequence[int]) -> Batch:
-        word, neighbour = self.grams["train"].pairs(torch.as_tensor(examples))
+        word, neighbour = self.grams["train"].pairs(torch.as_tensor(examples), self.training.noise)
         return Batch({"word": word, "neighbour": neighbour}, padding=0.0)
 
     def origin(self, example: int) -> str:

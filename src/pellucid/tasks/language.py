@@ -21,8 +21,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pellucid.config import Config, ExampleTraining, RunConfig
+from pellucid.config import OPTIMIZERS, Config, ExampleTraining, Optimizer, RunConfig
 from pellucid.data.corpus.archives import archive
+from pellucid.data.noise import Marked, with_replaced
 from pellucid.data.pieces import Kind, Pieces
 from pellucid.data.streams import rows_in_order, shuffled, stretches
 from pellucid.data.stretches import SEPARATOR, Sides, hold_out, seen_before
@@ -30,6 +31,7 @@ from pellucid.data.works import SAMPLE, Work, read_known_works
 from pellucid.errors import DataError
 from pellucid.generate.config import WritingConfig
 from pellucid.generate.write import START, write
+from pellucid.models.initialization import initialized
 from pellucid.models.language import (
     GPT,
     LanguageModel,
@@ -76,9 +78,7 @@ class LanguageTraining(ExampleTraining):
         gt=0,
         description="the highest learning rate of the schedule; chosen by the kind of network when not given",
     )
-    optimizer: Literal["muon", "adamw"] = Field(
-        "muon", description="muon: for the matrices between layers, AdamW for all else; adamw: for everything"
-    )
+    optimizer: Optimizer = Field("muon", description=OPTIMIZERS)
     average: float = Field(0.995, ge=0, lt=1, description="decay per step of the moving average of the weights; 0: off")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
@@ -94,6 +94,7 @@ class LanguageConfig(RunConfig):
     pieces: PiecesConfig = Field(default_factory=PiecesConfig)
     model: LanguageModelConfig = Field(default_factory=LanguageModelConfig)
     training: LanguageTraining = Field(default_factory=LanguageTraining)
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of certainty given to all other tokens")
     writing: WritingConfig = Field(default_factory=WritingConfig)
 
 
@@ -193,7 +194,7 @@ class LanguageTask(Task):
         return self.config.training
 
     def build_model(self) -> LanguageModel:
-        return build_language_model(self.config.model, self.pieces.size)
+        return initialized(build_language_model(self.config.model, self.pieces.size), self.training)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that training depends on: the configuration, the tokenizer, the tokens in their order."""
@@ -206,12 +207,18 @@ class LanguageTask(Task):
         """Batches of stretches, each named by the token it begins with."""
         arrange = shuffled if self.config.model.cell == "gpt" else rows_in_order
         training = self.training
-        return arrange(len(self.ids), self.config.model.context, training.batch, training.seed, number)
+        batches = arrange(len(self.ids), self.config.model.context, training.batch, training.seed, number)
+        return Marked(batches, number, len(self.ids)) if training.noise else batches
 
     def collate(self, examples: Sequence[int]) -> Batch:
-        starts = torch.tensor(examples)
+        numbers = torch.tensor(examples)
+        starts = numbers % len(self.ids)
         tokens = stretches(self.ids, starts, self.config.model.context)
-        return Batch({"tokens": tokens, "starts": starts}, padding=0.0)
+        tensors = {"tokens": tokens, "starts": starts}
+        if self.training.noise:
+            read = tokens[:, :-1]
+            tensors["read"] = with_replaced(read, self.training.noise, self.training.seed, numbers, self.ids)
+        return Batch(tensors, padding=0.0)
 
     def origin(self, example: int) -> str:
         """Of a stretch, by the token it begins with."""
@@ -225,15 +232,16 @@ class LanguageTask(Task):
         raise IndexError(f"the training text has no token {example}")
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
-        """Cross-entropy of each next token, averaged over all of the batch."""
+        """Cross-entropy of each next token, averaged over all of the batch, with label smoothing if asked for."""
         tokens, starts = batch.tensors["tokens"], batch.tensors["starts"]
-        read, asked = tokens[:, :-1], tokens[:, 1:]
+        read, asked = batch.tensors.get("read", tokens[:, :-1]), tokens[:, 1:]
         if isinstance(model, RecurrentLanguageModel):
             logits, state = model.read(read, self._state_at(starts, model))
             self._after = Carried(starts.cpu() + read.size(1), state.detach())
         else:
             logits = model(read)
-        loss = F.cross_entropy(logits.flatten(0, 1), asked.flatten())
+        smoothing = self.config.label_smoothing
+        loss = F.cross_entropy(logits.flatten(0, 1), asked.flatten(), label_smoothing=smoothing)
         return Losses({"cross_entropy": loss}, count=asked.numel())
 
     def _state_at(self, starts: Tensor, model: RecurrentLanguageModel) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pellucid.config import ExampleTraining, RunConfig
+from pellucid.models.initialization import initialized
 from pellucid.models.language import LanguageModel, LanguageModelConfig, build_language_model
 from pellucid.tasks.task import Batch, Evaluation, Losses, Task
 
@@ -69,7 +70,7 @@ class RecallTask(Task):
         return hashlib.sha256(self.config.model_dump_json().encode()).hexdigest()
 
     def build_model(self) -> LanguageModel:
-        return build_language_model(self.config.model, SYMBOLS)
+        return initialized(build_language_model(self.config.model, SYMBOLS), self.training)
 
     def keep(self, folder: Path) -> None:
         """Nothing is fitted to the data."""

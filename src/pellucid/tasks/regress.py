@@ -22,9 +22,11 @@ from pellucid.config import Config, ExampleTraining, RunConfig
 from pellucid.data.columns import Table, read_table
 from pellucid.data.curves import Y, curve_of, curve_table, is_curve
 from pellucid.data.diabetes import TARGET, diabetes_table
+from pellucid.data.noise import Marked, with_noise
 from pellucid.data.rows import Sides, row_batches, split_rows
 from pellucid.data.schema import Column, Meaning, Missing, Schema, fitted, places, usable_rows
 from pellucid.errors import ConfigError, DataError
+from pellucid.models.initialization import initialized
 from pellucid.models.mlp import MLP, MLPConfig
 from pellucid.models.side_by_side import SideBySide
 from pellucid.tasks.descent import Path, Weight, surface
@@ -208,13 +210,20 @@ class RegressTask:
         return digest.hexdigest()
 
     def build_model(self) -> nn.Module:
-        return network_of(self.config.model, self.schema.width)
+        return initialized(network_of(self.config.model, self.schema.width), self.training)
 
     def epoch(self, number: int) -> Sequence[Sequence[int]]:
-        return row_batches(len(self.sides.train), self.training.batch, self.training.seed, number)
+        rows = len(self.sides.train)
+        batches = row_batches(rows, self.training.batch, self.training.seed, number)
+        return Marked(batches, number, rows) if self.training.noise else batches
 
     def collate(self, examples: Sequence[int]) -> Batch:
         inputs, targets = self._whole["train"]
+        if self.training.noise:
+            numbers = torch.tensor(examples)
+            rows = numbers % len(inputs)
+            noisy = with_noise(inputs[rows], self.training.noise, self.training.seed, numbers)
+            return Batch({"inputs": noisy, "targets": targets[rows]}, padding=0.0)
         if len(examples) < len(inputs):
             rows = torch.tensor(examples)
             return Batch({"inputs": inputs[rows], "targets": targets[rows]}, padding=0.0)

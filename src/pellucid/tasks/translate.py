@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from pellucid.config import Config, RunConfig, TokenTraining, parse_budget
 from pellucid.data.batching import epoch_batches, padding_share
 from pellucid.data.filters import Cleaned, Limits, clean
+from pellucid.data.noise import Marked, with_replaced
 from pellucid.data.packed import PackedPairs, pack
 from pellucid.data.pairs import Example, Pair
 from pellucid.data.read import Reading, fetch_corpora, read_pairs
@@ -30,6 +31,7 @@ from pellucid.errors import DataError
 from pellucid.generate.config import DecodingConfig
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.text import translate_texts
+from pellucid.models.initialization import initialized
 from pellucid.models.translator import Translator, TranslatorConfig
 from pellucid.nn.loss import projected_cross_entropy
 from pellucid.tasks.memory import TranslationMemory
@@ -185,13 +187,21 @@ class TranslateTask(Task):
         return hashlib.sha256(json.dumps(held).encode()).hexdigest()
 
     def build_model(self) -> Translator:
-        return Translator(self.config.model, self.tokenizer.size)
+        return initialized(Translator(self.config.model, self.tokenizer.size), self.training)
 
     def epoch(self, number: int) -> Sequence[Sequence[int]]:
-        return epoch_batches(self.lengths, self.config.training.batch_tokens, self.training.seed, number)
+        batches = epoch_batches(self.lengths, self.config.training.batch_tokens, self.training.seed, number)
+        return Marked(batches, number, len(self.examples)) if self.training.noise else batches
 
     def collate(self, examples: Sequence[int]) -> Batch:
-        return collated(self.examples, examples)
+        """Source and target; with noise some tokens of the source are others, the target stays as it is."""
+        if not self.training.noise:
+            return collated(self.examples, examples)
+        numbers = torch.tensor(examples)
+        batch = collated(self.examples, (numbers % len(self.examples)).tolist())
+        source, pool = batch.tensors["source"], self.examples.source.ids
+        noisy = with_replaced(source, self.training.noise, self.training.seed, numbers, pool, (PAD, BOS, EOS))
+        return Batch({**batch.tensors, "source": noisy}, batch.padding)
 
     def origin(self, example: int) -> str:
         pair = self.data.splits.train[self._fitting[example]]

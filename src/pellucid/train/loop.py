@@ -16,10 +16,11 @@ from torch import nn
 from pellucid.errors import RunError, TrainingError
 from pellucid.run import Run
 from pellucid.tasks.task import Batch, Task
-from pellucid.train.clipping import clip_gradients
+from pellucid.train.limits import limit_gradients
 from pellucid.train.memory import give_freed_memory_back
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
+from pellucid.train.penalties import Penalties
 from pellucid.train.plan import prepare_device
 from pellucid.train.precision import autocast
 from pellucid.train.schedule import learning_rate
@@ -57,6 +58,7 @@ class Trainer:
         workers.draw_apart(self.config.seed)
         self.average = MovingAverage(self.model, self.config.average)
         self.optimizer = make_optimizer(self.model, self.config, self.config.precision)
+        self.penalties = Penalties(self.model, self.config)
         self.counters = Counters()
         self._unwritten: list[Event] = []
         self._last_save = self._save_seconds = 0.0
@@ -75,7 +77,7 @@ class Trainer:
         while reason is None:
             started = self.clock()
             step = counters.step + 1
-            rate = learning_rate(step, steps, config)
+            rate = learning_rate(step, steps, config, counters.cuts)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             watched = self.watching.due(step)
@@ -97,10 +99,13 @@ class Trainer:
             loss, tokens, padding = workers.sum(loss, tokens, padding)
             if watched:
                 self.watching.slopes()
-            norm = clip_gradients(self.model.parameters(), config.clip)
-            if not (math.isfinite(loss) and math.isfinite(norm)):
+            penalty = self.penalties.value()
+            self.penalties.add_gradients()
+            norm = limit_gradients(self.model.parameters(), config)
+            if not (math.isfinite(loss + penalty) and math.isfinite(norm)):
                 raise self._diverged(step, loss, norm)
             self.optimizer.step()
+            self.penalties.shrink(self.optimizer)
             self.optimizer.zero_grad()
             self.average.update(self.model, step)
             counters.step, counters.tokens = step, counters.tokens + int(tokens)
@@ -110,6 +115,7 @@ class Trainer:
                 step=step,
                 seconds=round(counters.seconds, 3),
                 loss=round(loss, 5),
+                **({"penalty": float(f"{penalty:.6g}")} if self.penalties else {}),
                 learning_rate=rate,
                 gradient_norm=round(norm, 5),
                 tokens=counters.tokens,
@@ -155,7 +161,7 @@ class Trainer:
         counters = self.counters
         if counters.step >= steps:
             return "steps done"
-        if counters.without_improvement >= self.config.patience:
+        if 0 < self.config.patience <= counters.without_improvement:
             return f"no improvement for {self.config.patience} evaluations"
         if self.workers.any(self.should_stop()):
             return "interrupted"
@@ -169,10 +175,14 @@ class Trainer:
         best = evaluation.headline > counters.best
         if best:
             counters.best, counters.best_step, counters.without_improvement = evaluation.headline, counters.step, 0
+            counters.plateau = 0
             about = {"step": counters.step, "scores": evaluation.scores}
             self.workers.first(lambda: self.run.save_model(averaged.state_dict(), about))
         else:
             counters.without_improvement += 1
+            counters.plateau += 1
+            if counters.plateau >= self.config.plateau_patience and self.config.schedule == "plateau":
+                counters.plateau, counters.cuts = 0, counters.cuts + 1
         self._note(
             kind="evaluation",
             step=counters.step,
@@ -185,7 +195,7 @@ class Trainer:
 
     def averaged_model(self) -> nn.Module:
         averaged = copy.deepcopy(self.model)
-        averaged.load_state_dict({**self.model.state_dict(), **self.average.weights})
+        averaged.load_state_dict({**self.model.state_dict(), **self.penalties.sparse(self.average.weights)})
         return averaged.eval()
 
     def _note(self, **event: Any) -> None:

@@ -1,5 +1,5 @@
 """What turns gradients into new weights: Muon for the matrices between layers with AdamW for all else, AdamW alone, or
-plain gradient descent.
+one of the textbook's (classic.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from pellucid.config import TrainingConfig
+from pellucid.train.classic import classic_optimizer
 
 EPSILON = 1e-9  # of AdamW (Vaswani et al., 2017, section 5.3)
 MOMENTUM = 0.95  # of Muon (Jordan et al., 2024)
@@ -150,8 +151,8 @@ def make_optimizer(model: nn.Module, training: TrainingConfig, precision: str = 
         return torch.optim.AdamW(
             model.parameters(), lr=0.0, betas=betas, eps=EPSILON, weight_decay=training.weight_decay, fused=True
         )
-    if training.optimizer == "sgd":  # w <- w - lr (g + wd w): no momentum, so that a path is the gradient's own
-        return torch.optim.SGD(model.parameters(), lr=0.0, weight_decay=training.weight_decay)
+    if training.optimizer != "muon":
+        return classic_optimizer(model, training)
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     layers = [m.weight for m in model.modules() if isinstance(m, nn.Linear) and id(m.weight) not in tables]
     own = {id(weight) for weight in layers}

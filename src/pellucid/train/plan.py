@@ -17,10 +17,11 @@ from pellucid.config import TrainingConfig, parse_budget
 from pellucid.errors import ConfigError
 from pellucid.models.parameters import count_parameters
 from pellucid.tasks.task import Task
-from pellucid.train.clipping import clip_gradients
+from pellucid.train.limits import limit_gradients
 from pellucid.train.memory import keep_freed_memory
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
+from pellucid.train.penalties import Penalties
 from pellucid.train.precision import autocast, faster, finish, matrix_rates
 from pellucid.train.schedule import rate_for_width
 from pellucid.train.state import MovingAverage
@@ -127,6 +128,7 @@ def _trial(
     """Mean seconds and mean items (tokens) of one batch, forward, backward and update included; seconds of a look."""
     objective = workers.objective(task, model)
     optimizer, average = make_optimizer(model, task.training, precision), MovingAverage(model, task.training.average)
+    penalties = Penalties(model, task.training)
     watching = Watching(model, every=1, steps=1)
     repeated = enumerate(_repeated(task))
 
@@ -140,8 +142,10 @@ def _trial(
         (losses.total * (workers.weight(count) * workers.size)).backward()
         if looking:
             watching.slopes()
-        clip_gradients(model.parameters(), task.training.clip)
+        penalties.add_gradients()
+        limit_gradients(model.parameters(), task.training)
         optimizer.step()
+        penalties.shrink(optimizer)
         optimizer.zero_grad()
         average.update(model, number)
         if looking:

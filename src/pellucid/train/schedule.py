@@ -5,6 +5,7 @@ import math
 from pellucid.config import TrainingConfig
 
 TINY_WIDTH, TINY_RATE = 128, 3e-3  # the best of the rates tried at this width: docs/quality.md
+CYCLE_START, CYCLE_END = 25.0, 1e4  # how much lower a cycle begins than its top, and ends than it began: PyTorch's
 
 
 def rate_for_width(width: int) -> float:
@@ -12,24 +13,43 @@ def rate_for_width(width: int) -> float:
     return TINY_RATE * math.pow(TINY_WIDTH / width, 0.75)
 
 
-def learning_rate(step: int, steps: int, config: TrainingConfig) -> float:
-    """The rate of step 1..steps.
+def learning_rate(step: int, steps: int, config: TrainingConfig, cuts: int = 0) -> float:
+    """The rate of step 1..steps; `cuts` are those that a plateau has made so far.
 
         warm-up of w steps:  r s / w              (so that Adam's averages settle before large steps)
         cosine:              r (1 + cos(pi t)) / 2,  t = (s - w) / (steps - w), down to 1% of r
         inverse-sqrt:        r sqrt(w / s)        (the paper's)
         constant:            r
+        step:                r f^k,  k = floor((s - w) / e), cut every e steps by f
+        plateau:             r f^k,  k = cuts: one each time that some evaluations bring no new best
+        one-cycle:           the warm-up from r / 25 along a cosine, then a cosine down to r / 250,000
 
-    Sources: Vaswani et al., 2017, section 5.3; Loshchilov & Hutter, "SGDR", 2016.
+    Sources: Vaswani et al., 2017, section 5.3; Loshchilov & Hutter, "SGDR", 2016; Smith & Topin, "Super-Convergence",
+    2017 (one-cycle; with PyTorch's numbers, momentum stays as it is).
     """
     highest = config.learning_rate
     assert highest is not None, "make_plan settles the rate"
     warmup = max(round(config.warmup * steps), 1)
+    if config.schedule == "one-cycle":
+        if step <= warmup:
+            return _between(highest / CYCLE_START, highest, (step - 1) / (warmup - 1) if warmup > 1 else 1.0)
+        share = (step - warmup) / max(steps - warmup, 1)
+        return _between(highest, highest / CYCLE_START / CYCLE_END, share)
     if step <= warmup:
-        return highest * step / warmup
+        return highest * step / warmup * (config.plateau_factor**cuts if config.schedule == "plateau" else 1.0)
     if config.schedule == "cosine":
         share = (step - warmup) / max(steps - warmup, 1)
         return highest * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
     if config.schedule == "inverse-sqrt":
         return highest * math.sqrt(warmup / step)
+    if config.schedule == "step":
+        every = max(round(config.step_every * steps), 1)
+        return highest * config.step_factor ** ((step - warmup) // every)
+    if config.schedule == "plateau":
+        return highest * config.plateau_factor**cuts
     return highest
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """From one rate to another along half a wave."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

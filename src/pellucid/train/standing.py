@@ -42,7 +42,7 @@ def standing(run: Run, model: nn.Module) -> Standing:
         randomness = random_state(device)
     assert config.steps is not None, "a run's config has its steps settled"
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(min(counters.step + 1, config.steps), config.steps, config)
+        group["lr"] = learning_rate(min(counters.step + 1, config.steps), config.steps, config, counters.cuts)
     return Standing(model, optimizer, counters, randomness, counters.step >= config.steps)
 
 

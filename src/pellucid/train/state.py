@@ -23,6 +23,8 @@ class Counters:
     best: float = float("-inf")  # the best evaluation's headline
     best_step: int = 0
     without_improvement: int = 0  # evaluations since then
+    plateau: int = 0  # evaluations without a new best since the best or the last cut of the rate
+    cuts: int = 0  # of the rate, made on plateaus
     metrics_bytes: int = 0  # size of metrics.jsonl when this was saved
 
 

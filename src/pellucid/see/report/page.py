@@ -107,6 +107,7 @@ def curves(facts: Facts, own: list[Plot]) -> Body:
         [
             loss(facts),
             *own,
+            lines("penalty", [of_steps(facts, "penalty")]),
             lines("learning_rate", [of_steps(facts, "learning_rate")]),
             lines("gradient_norm", each_and_smoothed(facts, "gradient_norm")),
             lines("speed", each_and_smoothed(facts, "tokens_per_second"), from_zero=True),
