@@ -13,6 +13,7 @@ FEWEST_LOOKS = 3  # at the end in a row, or in all
 # vanishing gradients: a gradient as a share of its weights, beside the largest of such shares behind it
 VANISHED_GRADIENT = 3e-4  # ill: 1e-6 (8 sigmoid layers), 1e-18 (20); healthy at its lowest: 2e-3 (six ReLU layers, the
 # first step), 3e-3 (two of sigmoids), 4e-2 (LSTM), 5e-2 (translator)
+FEWEST_CHAINED = 2  # blocks after each other
 VANISHED_LOOKS = 0.6  # of all looks: three sigmoid layers under Adam are below it at the first look and recover
 
 # exploding gradients
@@ -55,8 +56,9 @@ HIGHEST_RATE = 1.0  # that a cure proposes
 
 # a schedule that ends early
 GONE_RATE = 0.01  # of the highest: the cosine ends at 1%, and is below 2% for the last 5% of the steps alone
+DROPPED_RATE = 0.1  # of the highest: until then the rate moves the loss
 GONE_STEPS = 0.25  # of the steps
-STILL_FALLING = 0.03  # of the loss, over the quarter before the rate went
+STILL_FALLING = 0.03  # of the loss, over the last quarter of the steps before it dropped
 
 # plateau
 LEARNED_LITTLE = 0.1  # of the first loss: ill trainings fall by 0 to 2%, healthy ones by 30% and more

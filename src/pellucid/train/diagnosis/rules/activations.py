@@ -48,8 +48,11 @@ def dead_relus(chart: Chart) -> Sequence[Finding]:
         return []
     late = cure_rate(chart, slower(chart))
     activation = cure_activation(chart, ("relu",))
-    begin = cure_initialization(chart)
-    cures = [*late, *activation] if fault.late else [*cure_norm(chart), *activation, *begin, *late]
+    norm, begin = cure_norm(chart), cure_initialization(chart)
+    first = []
+    if norm and activation:
+        first = [Cure("norm_and_slope", {**norm[0].set, **activation[0].set}, values=activation[0].values)]
+    cures = [*late, *first, *activation] if fault.late else [*first, *norm, *activation, *begin, *late]
     return [_finding(chart, "dead_relus", fault, cures)]
 
 
@@ -137,7 +140,7 @@ def _kind(chart: Chart, place: str) -> str:
 
 def _dead_threshold(chart: Chart, place: str) -> float:
     """Higher with residuals, whose layers may do without most units, and in batches so small that chance does it."""
-    usual = DEAD_RESIDUAL if chart.model.get("residual") else DEAD
+    usual = DEAD_RESIDUAL if chart.model.get("residual") and "heads" not in chart.model else DEAD
     _, zeros = chart.series(place, "zeros")
     by_chance = number(zeros[-1]) ** int(chart.training.get("batch", 1000)) if zeros else 0.0
     return min(max(usual, by_chance + DEAD_BY_CHANCE), 0.99)

@@ -13,6 +13,7 @@ from pellucid.train.diagnosis.rules.updates import update_shares
 from pellucid.train.diagnosis.thresholds import (
     ABOVE_START,
     ABOVE_STEPS,
+    DROPPED_RATE,
     FEWEST_STEPS,
     GONE_RATE,
     GONE_STEPS,
@@ -154,7 +155,7 @@ def _mean_share(chart: Chart, layer: str) -> float:
 
 
 def schedule_ends_early(chart: Chart) -> Sequence[Finding]:
-    """The rate is all but 0 for a good part of the training, and the loss was still falling when it went."""
+    """The rate is all but 0 for a good part of the training, and the loss was still falling before it dropped."""
     rates = [(int(line["step"]), number(line["learning_rate"])) for line in chart.steps]
     steps, losses = chart.losses()
     if len(rates) < FEWEST_STEPS or len(losses) != len(rates):
@@ -166,7 +167,8 @@ def schedule_ends_early(chart: Chart) -> Sequence[Finding]:
     share = 1 - gone / len(rates)
     if share < GONE_STEPS or gone < 4:
         return []
-    before, at = median(losses[gone // 2 : gone * 3 // 4]), median(losses[gone * 3 // 4 : gone])
+    full = max(place for place, (_, rate) in enumerate(rates) if rate >= DROPPED_RATE * highest) + 1
+    before, at = median(losses[full // 2 : full * 3 // 4]), median(losses[full * 3 // 4 : full])
     end = median(losses[-max(len(losses) // WINDOW, 1) :])
     if before - at < STILL_FALLING * before or before - at < STILL_FALLING * losses[0]:
         return []
