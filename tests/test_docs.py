@@ -22,7 +22,18 @@ from tests.conftest import shapes_unchecked
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TWINS = [("README.md", "README.zh-CN.md"), ("docs/index.md", "docs/zh/index.md")]
-PAGES_IN_BOTH = ("first-steps", "by-hand", "regress", "language", "classify", "embed", "cures")
+PAGES_IN_BOTH = (
+    "first-steps",
+    "by-hand",
+    "regress",
+    "language",
+    "classify",
+    "embed",
+    "cures",
+    "data-check",
+    "several-processes",
+    "compare",
+)
 TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in PAGES_IN_BOTH]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)`(pellucid [^`\n]+|make [^`\n]+)`(?!`)")

@@ -3,7 +3,7 @@
 import sys
 import types
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic.fields import FieldInfo
@@ -90,6 +90,9 @@ def kind(field: FieldInfo) -> str:
 def words(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is Annotated:  # a part of a union, with bounds of its own
+        part, field = get_args(annotation)
+        return " ".join([words(part), *bounds(field)])
     if get_origin(annotation) in (Union, types.UnionType):
         return " or ".join(words(part) for part in get_args(annotation) if part is not type(None))
     if get_origin(annotation) in (list, tuple):

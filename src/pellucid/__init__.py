@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid.api import export, find_rate, open_run, resume, train
+    from pellucid.api import compare, cure, export, find_rate, open_run, resume, train
     from pellucid.data.read import read_pairs
     from pellucid.errors import PellucidError
     from pellucid.run import Run
@@ -24,6 +24,8 @@ __all__ = [
     "PellucidError",
     "Run",
     "TranslateConfig",
+    "compare",
+    "cure",
     "export",
     "find_rate",
     "open_run",
@@ -38,6 +40,8 @@ _HOMES = {
     "open_run": "api",
     "export": "api",
     "find_rate": "api",
+    "cure": "api",
+    "compare": "api",
     "read_pairs": "data.read",
     "PellucidError": "errors",
     "Run": "run",

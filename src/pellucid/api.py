@@ -5,9 +5,11 @@ run = pellucid.train("run.toml")
 print(run.translate(["Save changes before closing?"]))
 """
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,24 @@ from pellucid.adapt.export import Exportable, check_format, write_export
 from pellucid.adapt.parity import Parity, parity
 from pellucid.config import RunConfig, parse_budget, read_toml
 from pellucid.errors import DataError, RunError, TrainingError
+from pellucid.files import write_text
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.exported import FORMATS, FormatName, Quantization
 from pellucid.models.parameters import weight_matrices
-from pellucid.models.translator import Translator
 from pellucid.run import Run
 from pellucid.see.report import write_report
-from pellucid.see.tokens import labels_of
+from pellucid.see.report.comparison import comparison_page
+from pellucid.see.subjects import labels_of, rows_of_examples, rows_of_text
 from pellucid.see.training import Penalty, TrainingStep, capture_step
-from pellucid.see.translation import batch_of, sentence_of
 from pellucid.tasks.kinds import config_class, task_class
 from pellucid.tasks.task import Batch, Task
-from pellucid.tasks.translate import translation_loss
+from pellucid.train.comparison import Comparison, compared, refusal_of, runs_in
+from pellucid.train.comparison import compare as compared_runs
+from pellucid.train.cure import parse_changes, parse_seeds, plan_cure
+from pellucid.train.curing import carried_out
 from pellucid.train.diagnosis.diagnose import Attending, diagnose
 from pellucid.train.loop import Event, Trainer, Watcher
-from pellucid.train.parallel import Workers, joined
+from pellucid.train.parallel import Workers, joined, started_together
 from pellucid.train.plan import make_plan, prepare_device
 from pellucid.train.precision import autocast
 from pellucid.train.rate_finder import HIGHEST, LOWEST, STEPS, RateCurve
@@ -101,6 +106,7 @@ def _train(
         "threads": plan.training.threads,
         "workers": workers.size,
         "matmul": plan.matrix_rates,
+        **({"recorded": plan.recorded.told()} if plan.recorded else {}),
     }
     watcher(planned)
     workers.first(lambda: run.append_metrics([about, planned]))
@@ -167,36 +173,93 @@ def open_run(path: str | Path) -> Run:
     return Run.open(path)
 
 
+def cure(
+    run: Run | str | Path,
+    changes: Mapping[str, Any] | str,
+    seeds: int | Sequence[int] | str = 3,
+    *,
+    watcher: Watcher = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Comparison | None:
+    """Train a run again with one change and without it, over some seeds, and say whether the change helped.
+
+    `changes` are fields of its config and their values, such as {"dropout": 0.2} or "dropout=0.2". Everything stands in
+    a folder beside the run; what is there already is not trained again, and what was stopped goes on. A training that
+    fails, as by a loss that is not finite, counts as one. Returns None if `should_stop` said so before the end.
+    Raises ConfigError for a change that cannot be made, DataError if the data has changed, RunError for what stands in
+    the way.
+    """
+    if started_together():
+        raise RunError("a cure trains in one process", mend="Start it without torchrun.")
+    opened = run if isinstance(run, Run) else Run.open(run)
+    planned = plan_cure(
+        opened,
+        parse_changes(changes) if isinstance(changes, str) else changes,
+        parse_seeds(seeds) if isinstance(seeds, str) else seeds,
+    )
+    if not carried_out(planned, train, resume, watcher, should_stop):
+        return None
+    groups = planned.groups()
+    trainings = [one for group in groups for one in group.trainings]
+    found = compared(f"{opened.name}: {planned.what}", groups, refusal_of(trainings), planned.cured)
+    told = found.json()
+    write_text(planned.page, comparison_page(told))
+    write_text(planned.result, json.dumps(told, ensure_ascii=False) + "\n")
+    watcher({**told, "page": str(planned.page)})
+    return found
+
+
+def compare(runs: Sequence[Run | str | Path], page: str | Path | None = None) -> Comparison:
+    """Runs side by side: those that differ in nothing but the seed together, each kind beside the first.
+
+    A folder of runs stands for all in it. With `page` everything is written there too, as one HTML file. Runs of other
+    tasks or data are shown and not ranked (`refusal` says why). Raises RunError for fewer than two runs.
+    """
+    opened: list[Run] = []
+    for one in runs:
+        if isinstance(one, Run):
+            opened.append(one)
+            continue
+        paths = runs_in(Path(one)) if Path(one).is_dir() else []
+        opened += [Run.open(path) for path in paths or [Path(one)]]
+    found = compared_runs(opened)
+    if page is not None:
+        try:
+            write_text(Path(page), comparison_page(found.json()))
+        except OSError as error:
+            raise RunError(f"{page}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+    return found
+
+
 def next_step(run: Run, text: str | None = None, target: str | None = None) -> TrainingStep:
     """The optimizer step that a run's training takes next from its last saved state, opened; the run is not touched.
 
-    Without `text` it is of the batches that come next, with the dropout that is drawn for them: what `resume` does.
-    With it, the step that this one pair would make if it were the whole batch; without `target`, with the run's own
-    translation. Of a finished training it is one step more, at the rate of its last. Raises RunError if no state was
-    saved, DataError if the data has changed, TraceError if a text is empty or too long.
+    Without `text` it is of the batches that come next, with the dropout and whatever else is drawn for them: what
+    `resume` does. With it, the step that this one input would make if it were the whole batch: a sentence (without
+    `target`, with the run's own translation), a text, a word and its neighbour, a held-out row or picture by its
+    number. Of a finished training it is one step more, at the rate of its last. Raises RunError if no state was saved,
+    DataError if the data has changed, TraceError if a text is empty or too long.
     """
-    run.expect("translate")
-    config = run.config
-    training = config.training
+    training = run.config.training
     device = torch.device(training.device if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng():
-        model = Translator(config.model, run.tokenizer.size).to(device)
+        model = run.kind.network(run.config, run.path).to(device)
     stands = standing(run, model)
-    labels, about = {"embedding.weight": labels_of(run.tokenizer)}, {"run": run.name}
+    task = run.task.apart()
+    task.carry(task.carried_by_one(stands.carried))
     if text is None:
-        batches = next_batches(run.task, stands.counters, training.accumulate)
+        found = next_batches(task, stands.counters, training.accumulate)
+        rows = [rows_of_examples(task, run.task_name, batch, examples) for examples, batch in found]
     else:
-        sentence = sentence_of(run, text, target)
-        batches = [batch_of(sentence)]
-        about |= {"source": sentence.source, "target": sentence.target}
-        for side, ids in batches[0].tensors.items():
-            labels[side] = [labels["embedding.weight"][token] for token in ids[0].tolist()]
+        rows = [rows_of_text(run, text, target)]
+    names = list(rows[0].batch.tensors)
 
-    def objective(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def objective(*tensors: torch.Tensor) -> torch.Tensor:
         with autocast(training.precision, device):
-            batch = Batch({"source": source, "target": target}, padding=0.0)
-            return translation_loss(model, batch, config.label_smoothing).total
+            loss: torch.Tensor = task.loss(model, Batch(dict(zip(names, tensors, strict=True)), padding=0.0)).total
+            return loss
 
+    objective.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_ONLY) for name in names])  # type: ignore[attr-defined]
     with torch.random.fork_rng():
         torch.set_rng_state(stands.randomness["random.cpu"])
         if "random.cuda" in stands.randomness:
@@ -204,7 +267,7 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
         step = capture_step(
             model,
             objective,
-            [tuple(batch.to(device).tensors[side] for side in ("source", "target")) for batch in batches],
+            [tuple(one.batch.to(device).tensors.values()) for one in rows],
             clip=training.clip or None,
             clip_value=training.clip_value or None,
             penalty=Penalty(
@@ -215,10 +278,11 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
             ),
             optimizer=stands.optimizer,
             training_step=stands.counters.step + 1,
-            labels=labels,
+            labels=labels_of(run),
         )
-    for trace in step.traces:
-        trace.about = dict(about)
+    for trace, one in zip(step.traces, rows, strict=True):
+        trace.about = {"run": run.name, **one.about}
+    step.rows = rows
     return step
 
 

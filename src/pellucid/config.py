@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -130,6 +130,9 @@ class TrainingConfig(Config):
         None,
         ge=0,
         description="steps between statistics of every layer, for the doctor; 0: none; chosen when not given",
+    )
+    record: Annotated[int, Field(ge=1)] | Literal["evaluations"] | None = Field(
+        None, description="steps between snapshots of the weights, kept to look back; or evaluations: at each of them"
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: measured at the start")
     threads: int | None = Field(

@@ -113,12 +113,27 @@ def read_tensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
 
 def tensors_checksum(path: Path) -> str:
     """The checksum that `write_tensors` put into the header of `path`; empty if there is none. Reads no tensor."""
+    return str(_header(path).get("sha256", ""))
+
+
+def described(path: Path) -> dict[str, Any]:
+    """The description that `write_tensors` put into the header of `path`. Raises RunError if there is none."""
+    header = _header(path)
+    if "about" not in header:
+        raise RunError(f"{path}: damaged or not a file of a run", mend=REPLACE)
+    about: dict[str, Any] = json.loads(header["about"])
+    return about
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Empty if the file is not one that `write_tensors` wrote."""
     try:
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return str(json.loads(header["__metadata__"][HEADER])["sha256"])
-    except (OSError, ValueError, KeyError, OverflowError, MemoryError):
-        return ""
+        found: dict[str, Any] = json.loads(header["__metadata__"][HEADER])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _checksum(tensors: Mapping[str, "Tensor"], about: str) -> str:

@@ -6,6 +6,8 @@
     state/              the last resumable states, newest last
     metrics.jsonl       one line per step or evaluation
     report.html         one self-contained page
+    diagnosis.json      what the doctor found
+    recorded/           snapshots of the weights at some steps, if they were asked for
 
 Every write is atomic; weights and states carry checksums; nothing is ever unpickled.
 """
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.config import read_toml
 from pellucid.errors import RunError
-from pellucid.files import REPLACE, UNFINISHED, read_tensors, tensors_checksum, write_tensors, write_text
+from pellucid.files import REPLACE, UNFINISHED, described, read_tensors, tensors_checksum, write_tensors, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pellucid.tasks.task import Task
 
 Status = Literal["new", "running", "stopped", "finished"]
+encoded = json.JSONEncoder(ensure_ascii=False).encode  # made once: half of what a line of metrics costs
 STATES_KEPT = 2  # if the newest is damaged, the one before it is still good
 
 
@@ -47,6 +50,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.step: int | None = None  # whose weights the model has, if not the best
         self._exports: dict[FormatName, tuple[int, Engine]] = {}  # loaded, with when each was written
 
     @classmethod
@@ -103,9 +107,8 @@ class Run:
     def expect(self, *tasks: str) -> None:
         """Raises RunError unless the run's network is for one of these tasks."""
         if self.task_name not in tasks:
-            wanted = " or ".join(tasks)
             raise RunError(
-                f"{self.path}: is a run of {self.task_name}, and this needs one of {wanted}",
+                f"{self.path}: is a run of {self.task_name}, and this needs a run of {' or '.join(tasks)}",
                 mend="`pellucid runs` lists the runs there are, and what each is for.",
             )
 
@@ -214,18 +217,24 @@ class Run:
         return found
 
     def evaluate(self, side: Literal["test", "dev"] = "test", **decoding: Any) -> dict[str, Any]:
-        """Scores of the model, the copied source and the translation memory on a held-out side."""
-        self.expect("translate")
-        self.task.config = self.task.config.changed(decoding=self.config.decoding.changed(**decoding).model_dump())
-        return self.task.test(self.model, side)  # type: ignore[no-any-return]
+        """Scores of the model on a held-out side beside its task's baselines, as in the report.
+
+        `decoding`, of a translator only, overrides fields of DecodingConfig.
+        """
+        return self._with(decoding).test(self.model, side)  # type: ignore[no-any-return]
 
     def evaluate_on(self, files: Sequence[str | Path], **decoding: Any) -> dict[str, Any]:
-        """The same on other pairs: every source in `files` with its translations."""
-        self.expect("translate")
-        config = self.config.data
-        return self.task.test_on(  # type: ignore[no-any-return]
-            self.model, [str(file) for file in files], self.config.decoding.changed(**decoding), config.delimiter
-        )
+        """The same on other examples: pairs, rows, images or texts in `files`."""
+        return self._with(decoding).test_on(self.model, [str(file) for file in files])  # type: ignore[no-any-return]
+
+    def _with(self, decoding: Mapping[str, Any]) -> Any:
+        """The run's task, decoding in another way if that is asked for. Raises RunError if it does not decode."""
+        if decoding:
+            self.expect("translate")
+        if self.task_name == "translate":
+            settings = self.config.decoding.changed(**decoding)
+            self.task.config = self.task.config.changed(decoding=settings.model_dump())
+        return self.task
 
     # What training writes
 
@@ -265,10 +274,57 @@ class Run:
             raise RunError(f"{self.path}: no undamaged state left: {'; '.join(damaged)}", mend="Train again.")
         return None
 
+    def save_recorded(self, steps: Sequence[int], tensors: Mapping[str, "Tensor"]) -> int:
+        """Write snapshots, each tensor's name behind its step and a point; returns the size of the file."""
+        path = self.path / "recorded" / f"step-{steps[0]:08d}.safetensors"
+        write_tensors(path, tensors, {"steps": list(steps)})
+        return path.stat().st_size
+
+    def recorded_steps(self) -> list[int]:
+        """The steps that can be looked back at. Raises RunError if a file of snapshots is damaged."""
+        return sorted({step for path in self._recorded() for step in described(path).get("steps", [])})
+
+    def at(self, step: int) -> "Run":
+        """The run with the weights that it had after `step`, exact, as they were being trained.
+
+        Raises RunError, naming the nearest that there are, if that step was not recorded.
+        """
+        for path in self._recorded():
+            if step in described(path).get("steps", []):
+                tensors, _ = read_tensors(path)
+                start = f"{step}."
+                weights = {name.removeprefix(start): one for name, one in tensors.items() if name.startswith(start)}
+                return self._as_it_was(weights, path, step)
+        there = self.recorded_steps()
+        if not there:
+            raise RunError(
+                f"{self.path}: no step of this training was recorded",
+                mend="Train with --record every=50 to look back at its steps.",
+            )
+        near = sorted(sorted(there, key=lambda one: abs(one - step))[:3])
+        raise RunError(
+            f"{self.path}: step {step:,} was not recorded",
+            mend=f"The nearest that were: {', '.join(f'{one:,}' for one in near)}; the last is {there[-1]:,}.",
+        )
+
+    def _as_it_was(self, weights: Mapping[str, "Tensor"], path: Path, step: int) -> "Run":
+        model = self.kind.network(self.config, self.path)
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError:
+            raise RunError(f"{path}: its weights do not fit config.toml", mend=REPLACE) from None
+        then = Run(self.path)
+        then.__dict__["model"] = model.eval()
+        then.step = step
+        return then
+
+    def _recorded(self) -> list[Path]:
+        return sorted((self.path / "recorded").glob("step-*.safetensors"))
+
     def append_metrics(self, lines: Sequence[Mapping[str, Any]]) -> int:
         """Add lines to metrics.jsonl; returns its size in bytes afterwards."""
         with self._metrics_path.open("ab") as file:
-            file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+            file.write("".join(encoded(line) + "\n" for line in lines).encode())
             return file.tell()
 
     def cut_metrics(self, size: int) -> None:

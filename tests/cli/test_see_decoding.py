@@ -42,7 +42,7 @@ def test_each_position_has_its_block_with_the_text_so_far_and_the_total(pellucid
 def test_a_block_has_the_candidates_with_their_numbers_and_a_sign_for_those_kept(
     pellucid: Command, decoding: Decoding
 ) -> None:
-    said = lines(pellucid("see", RUN, TEXT, "--step", 0, "--beam", 3))
+    said = lines(pellucid("see", RUN, TEXT, "--position", 0, "--beam", 3))
     root = decoding.nodes[0]
     for one in root.candidates:
         found = [
@@ -55,7 +55,7 @@ def test_a_block_has_the_candidates_with_their_numbers_and_a_sign_for_those_kept
 
 
 def test_one_position_shows_every_hypothesis_alive_there(pellucid: Command, decoding: Decoding) -> None:
-    said = lines(pellucid("see", RUN, TEXT, "--step", 1, "--beam", 3))
+    said = lines(pellucid("see", RUN, TEXT, "--position", 1, "--beam", 3))
     assert sum(line.startswith("position 1 ") for line in said) == len(decoding.alive(1)) == 3
 
 
@@ -102,7 +102,7 @@ def test_json_holds_the_whole_decoding(pellucid: Command, decoding: Decoding) ->
     (first,) = found["positions"][0]["hypotheses"]
     assert first["attended"] == decoding.attended(decoding.nodes[0])
     assert [one["text"] for one in first["candidates"]] == [one.text for one in decoding.nodes[0].candidates]
-    one = json.loads(pellucid("see", RUN, TEXT, "--step", 1, "--beam", 3, "--json").out)
+    one = json.loads(pellucid("see", RUN, TEXT, "--position", 1, "--beam", 3, "--json").out)
     assert one["positions"] == [found["positions"][1]]
 
 
@@ -121,7 +121,7 @@ def test_a_decoding_is_saved_with_its_pass_and_shown_from_it(pellucid: Command, 
         (["--force", "0=a", "--force", "0=b"], "position 0 was forced before"),
         (["--force", "0=filefilefile"], "'filefilefile' is no token of the vocabulary"),
         (["--force", "900=a"], "there is no position 900"),
-        (["--step", "900"], "there is no position 900"),
+        (["--position", "900"], "there is no position 900"),
         (["--decode", "--head", "9"], "there is no head 9"),
         (["--decode", "--head", "0", "--layer", "9"], "there is no layer 9"),
         (["--decode", "--target", "保存"], "--target was given"),

@@ -243,7 +243,7 @@ from pellucid import api
 from pellucid.tasks.regress import RegressConfig
 path, *files = sys.argv[1:]
 settings = {"model": {"depth": 1, "width": 8, "dropout": 0.2}, "surface": ["output.weight[0,0]", "output.bias[0]"]}
-training = {"steps": 1500, "save_every": 0.05, "batch": 16, "evaluate_every": 150, "patience": 99}
+training = {"steps": 1500, "save_every": 0.05, "batch": 16, "evaluate_every": 150, "patience": 99, "watch": 50}
 data = {"files": files, "target": "price"}
 config = RegressConfig.parse({"data": data, "training": training, **settings})
 api.resume(path) if (Path(path) / "config.toml").exists() else api.train(config, path)
@@ -263,7 +263,7 @@ def test_a_training_stopped_at_three_steps_resumes_to_the_same_bits_and_the_same
     sections: dict[str, Any] = {
         "data": {"target": "price"},
         "model": {"depth": 1, "width": 8, "dropout": 0.2},
-        "training": {"steps": 200, "batch": 16, "evaluate_every": 25, "patience": 99},
+        "training": {"steps": 200, "batch": 16, "evaluate_every": 25, "patience": 99, "watch": 20},
     }
     path = houses(tmp_path)
     whole = train([path], "whole", **sections).path

@@ -45,6 +45,7 @@ def tiny_config(pairs: Path, **training: object) -> TranslateConfig:
                 "precision": "float32",
                 "threads": 1,
                 "evaluate_every": 8,
+                "watch": 5,
                 **training,
             },
         }

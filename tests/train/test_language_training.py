@@ -26,6 +26,7 @@ def new_run(folder: Path, cell: str, name: str, **training: object) -> tuple[Run
                 "threads": 1,
                 "precision": "float32",
                 "evaluate_every": 8,
+                "watch": 5,
                 "learning_rate": 5e-3,
                 **training,
             },

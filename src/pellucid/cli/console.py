@@ -55,6 +55,13 @@ def millions(count: int) -> str:
     return f"{count / 1e6:.1f} M"
 
 
+def size_of(count: int) -> str:
+    """340 kB, 12.5 MB, 1.1 GB."""
+    if count < 1e6:
+        return f"{count / 1e3:.0f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
 def one_line(text: str, width: int) -> str:
     """Cut to so many columns (a Chinese character takes two), with a sign that it was."""
     line = Text(" ".join(text.split()))

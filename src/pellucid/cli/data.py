@@ -1,4 +1,4 @@
-"""`pellucid data show`: what would be read from files, before anything is trained on it."""
+"""`pellucid data show`: what would be read from files, before anything is trained on it; here of sentence pairs."""
 
 from itertools import pairwise
 from typing import Annotated, Any
@@ -9,6 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pellucid.cli.console import one_line, out, print_json
+from pellucid.cli.data_check import checked_kind
+from pellucid.cli.data_survey import show_survey
 from pellucid.cli.words import say
 from pellucid.errors import DataError
 
@@ -17,17 +19,34 @@ SAMPLES = 6
 
 
 def show(
-    files: Annotated[list[str], typer.Argument(help="Files, folders or globs of sentence pairs.", show_default=False)],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Sentence pairs, tables, images or texts: files, folders, globs, sample:NAME.", show_default=False
+        ),
+    ],
     source: Annotated[str | None, typer.Option("--from", help="Language to translate from.")] = None,
     target: Annotated[str | None, typer.Option("--to", help="Language to translate to.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the columns of a table.")] = None,
-    held_out: Annotated[int, typer.Option(help="Sources to hold out, twice.")] = 1000,
+    held_out: Annotated[int, typer.Option(help="Pairs: sources to hold out, twice.")] = 1000,
+    kind: Annotated[
+        str | None, typer.Option("--as", help="pairs, table, images or text; told by the names when not given.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Images: width x height that each is brought to.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
 ) -> None:
-    """Show what training would read: counts, filters, samples, lengths, splits.
+    """Show what training would read: of pairs counts, filters, samples, lengths, splits; of tables each column.
+
+    Of images the classes, of texts their characters. `data check` looks for faults.
 
     Example: pellucid data show pairs.tsv --from en --to zh
+
+    Example: pellucid data show houses.csv
     """
+    found = checked_kind(kind) or kind_of_files(files, source, target)
+    if found != "pairs":
+        show_survey(files, found, delimiter, size, json)
+        return
     from pellucid.data.filters import Limits, clean
     from pellucid.data.read import read_pairs
     from pellucid.data.splits import split
@@ -73,6 +92,13 @@ def show(
         print_json(survey)
     else:
         _print(survey)
+
+
+def kind_of_files(files: list[str], source: str | None, target: str | None) -> str:
+    """What the first of them is."""
+    from pellucid.data.check.whole import kind_of
+
+    return kind_of(files[0], bool(source or target))
 
 
 def _print(survey: dict[str, Any]) -> None:

@@ -1,11 +1,11 @@
-"""`pellucid evaluate`: how good a run is on sentences that it was not trained on, beside two baselines."""
+"""`pellucid evaluate`: how good a run is on what it was not trained on, beside its baselines, as in its report."""
 
 from typing import Annotated
 
 import typer
 
 from pellucid.cli.console import find_run, out, print_json
-from pellucid.cli.tables import print_samples, print_scores
+from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
 from pellucid.errors import ConfigError
 
@@ -14,14 +14,17 @@ def evaluate(
     run: Annotated[str, typer.Argument(help="A run folder, or its name in runs/.", show_default=False)],
     split: Annotated[str, typer.Option(help="test or dev.")] = "test",
     files: Annotated[
-        list[str] | None, typer.Option("--file", help="Score on these pairs instead; may be repeated.")
+        list[str] | None,
+        typer.Option("--on", "--file", help="Score on these pairs, rows, images or texts instead; may be repeated."),
     ] = None,
-    beam: Annotated[int | None, typer.Option(help="Hypotheses kept side by side.")] = None,
+    beam: Annotated[int | None, typer.Option(help="Translators: hypotheses kept side by side.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
 ) -> None:
-    """Score a run with chrF, BLEU, exact matches and kept placeholders, with 95% intervals.
+    """Score a run beside its baselines: on its own held-out side, or on other files.
 
     Example: pellucid evaluate runs/en-zh
+
+    Example: pellucid evaluate runs/houses --on newer.csv
     """
     from pellucid.run import Run
 
@@ -37,6 +40,8 @@ def evaluate(
     if json:
         print_json(result)
         return
-    print_scores(result)
-    out.print()
-    print_samples(result["samples"], say("samples.title"))
+    if files:
+        out.print(say("evaluate.on", run=opened.name, files=" ".join(files)), markup=False, soft_wrap=True)
+    elif split == "dev":
+        out.print(say("evaluate.dev", run=opened.name), markup=False)
+    outcome_of(opened.task_name).print_tested(opened, result)

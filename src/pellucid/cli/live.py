@@ -7,15 +7,17 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from pellucid.cli.console import duration, err, millions, out, print_json
+from pellucid.cli.console import duration, err, millions, out, print_json, size_of
 from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
+from pellucid.words import spoken
 
 Event = Mapping[str, Any]
+PAUSE = 0.1  # seconds of training between two moves of the bar: moving it takes as long as a small network's layer
 REFRESH = 20  # steps between two updates of the text beside the bar, so that it can be read
 SMOOTH = 0.95  # of the loss and rate shown
 
@@ -33,6 +35,9 @@ class Live:
         self.tested: Event | None = None
         self._score = ""
         self._loss = self._rate = 0.0
+        self._step_shown = self._kept = self._kept_bytes = 0
+        self._kept_seconds = 0.0
+        self._moves_at, self._said_at = 0.0, 0  # seconds of training, a step
         self._bar: Progress | None = None
 
     def show(self, event: Event) -> None:
@@ -66,6 +71,10 @@ class Live:
             threads=event["threads"],
             workers=event["workers"],
         )
+        if "recorded" in event:
+            told = event["recorded"]
+            every = say("train.recording_every", every=f"{told['every']:,}") if told["every"] else ""
+            self._say("train.recording", count=told["snapshots"], every=every, size=size_of(told["bytes"]))
 
     def start(self, steps: int) -> None:
         """Open the bar."""
@@ -85,15 +94,18 @@ class Live:
         self._bar.start()
 
     def _step(self, event: Event) -> None:
+        self._step_shown = event["step"]
         first = not self._loss
         self._loss = event["loss"] if first else SMOOTH * self._loss + (1 - SMOOTH) * event["loss"]
         rate = event["tokens_per_second"]
         self._rate = rate if first else SMOOTH * self._rate + (1 - SMOOTH) * rate
         if self._bar is None:
             self.start(self.steps)
-        if self._bar is not None:
+        if self._bar is not None and (first or event["seconds"] >= self._moves_at):
+            self._moves_at = event["seconds"] + PAUSE
             self._bar.update(self._task, completed=event["step"])
-            if first or event["step"] % REFRESH == 0:
+            if first or event["step"] >= self._said_at + REFRESH:
+                self._said_at = event["step"]
                 words = say(
                     "train.progress",
                     loss=f"{self._loss:.2f}",
@@ -108,10 +120,24 @@ class Live:
         if not self.json:
             self.outcome.evaluation(event)
 
+    def _recorded(self, event: Event) -> None:
+        self._kept += len(event["steps"])
+        self._kept_bytes += event["bytes"]
+        self._kept_seconds += event["seconds"]
+
+    def _finding(self, event: Event) -> None:
+        """What the doctor sees while it trains, once."""
+        said = event["said"][spoken()]
+        sure = say("doctor.sure", percent=f"{100 * event['sure']:.0f}")
+        step = self._step_shown if event["step"] is None else event["step"]
+        self._say("doctor.live", step=f"{step:,}", title=said["title"], sure=sure)
+
     def _warning(self, event: Event) -> None:
         err.print(f"{say('warning')} {event['text']}", markup=False)
 
     def _end(self, event: Event) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=event["step"])
         self.close()
         self.ended = event
         if event["reason"] == "interrupted":
@@ -124,6 +150,14 @@ class Live:
             reason=say(key),
             best=f"{event['best_step']:,}",
         )
+        if self._kept:
+            self._say(
+                "train.recorded",
+                count=self._kept,
+                size=size_of(self._kept_bytes),
+                seconds=f"{self._kept_seconds:.1f}",
+                share=f"{100 * self._kept_seconds / max(event['seconds'], 1e-9):.1f}",
+            )
 
     def _test(self, event: Event) -> None:
         self.tested = event
@@ -133,8 +167,14 @@ class Live:
             out.print(say(key, **values), markup=False)
 
 
+class Closing(Protocol):
+    """Whatever has something open on the screen."""
+
+    def close(self) -> None: ...
+
+
 @contextmanager
-def stopped_by_ctrl_c(live: Live) -> Iterator[Callable[[], bool]]:
+def stopped_by_ctrl_c(live: Closing) -> Iterator[Callable[[], bool]]:
     """Whether Ctrl-C was pressed: once lets the step finish and saves, twice stops at once."""
     pressed = False
 

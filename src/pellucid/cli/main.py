@@ -10,8 +10,11 @@ import typer
 
 from pellucid import __version__
 from pellucid.cli import (
+    compare,
     corpus,
+    cure,
     data,
+    data_check,
     demo,
     demo_memory,
     doctor,
@@ -66,8 +69,11 @@ app.command("runs")(runs.runs)
 app.command("resume")(resume.resume)
 app.command("find-rate")(find_rate.find_rate)
 app.command("report")(report.report)
+app.command("cure")(cure.cure)
+app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 data_app.command("show")(data.show)
+data_app.command("check")(data_check.check)
 app.add_typer(data_app, name="data")
 corpus_app.command("interface-strings")(corpus.interface_strings)
 app.add_typer(corpus_app, name="corpus")

@@ -29,11 +29,13 @@ class View:
 class Opened:
     """Opened when it is asked for; `given` is a run's folder or name, or a trace that was saved."""
 
-    def __init__(self, given: str, text: str | None, target: str | None) -> None:
-        self.given, self.text, self.target = given, text, target
+    def __init__(self, given: str, text: str | None, target: str | None, step: int | None = None) -> None:
+        self.given, self.text, self.target, self.step = given, text, target, step
         self.saved = Path(given).is_file() or given.endswith(".safetensors")
         if self.saved and (text is not None or target is not None):
             raise DataError(f"{given} is a saved trace, with a text of its own", "Leave the text out, or name a run.")
+        if self.saved and step is not None:
+            raise DataError(f"{given} is a saved trace, of one state of the model", "Leave --step out, or name a run.")
 
     @cached_property
     def run(self) -> "Run":
@@ -42,11 +44,17 @@ class Opened:
 
         if self.saved:
             raise DataError(f"{self.given} is a saved trace; this needs the run itself", "Name the run and the text.")
-        return Run.open(find_run(self.given))
+        run = Run.open(find_run(self.given))
+        return run if self.step is None else run.at(self.step)
 
     @cached_property
     def trace(self) -> "Trace":
         from pellucid.see.subjects import trace_of
         from pellucid.see.trace import Trace
 
-        return Trace.load(self.given) if self.saved else trace_of(self.run, self.text, self.target)
+        if self.saved:
+            return Trace.load(self.given)
+        found = trace_of(self.run, self.text, self.target)
+        if self.step is not None:
+            found.training_step = self.step
+        return found

@@ -1,5 +1,6 @@
 """`pellucid runs`: all runs of a folder as a table."""
 
+import json as json_
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from pellucid.cli.words import say
 from pellucid.errors import PellucidError
 
 COLUMNS = ("name", "task", "size", "data", "scores", "time", "status")
+CURES = ".cures"  # ends the name of the folder beside a run that holds its cures (train/cure.py)
 NAME = 16  # columns in which a run is named before its name folds
 WIDE, MIDDLE_COLUMNS = 104, ("name", "task", "scores", "time", "status")  # what a less wide terminal shows
 NARROW, NARROW_COLUMNS = 66, ("name", "scores", "status")  # of a terminal, and what it then shows
@@ -51,6 +53,25 @@ def runs(
     for run in found:
         table.add_row(*(_cell(run, column) for column in columns))
     out.print(table)
+    for run in found:
+        if run["cures"]:
+            said = "; ".join(
+                say("runs.cure", what=one["what"], verdict=say(f"verdict.{one['verdict']}")) for one in run["cures"]
+            )
+            out.print(say("runs.cures", folder=f"{run['path']}{CURES}", cures=said), style="dim", markup=False)
+
+
+def cures_of(path: Path) -> list[dict[str, str]]:
+    """What cures of a run found, as `pellucid cure` wrote it beside the run: the change, the verdict, the page."""
+    found = []
+    for file in sorted(path.with_name(path.name + CURES).glob("*.json")):
+        try:
+            told = json_.loads(file.read_text(encoding="utf-8"))
+            one = {"what": told["cured"]["what"], "verdict": told["verdict"], "page": str(file.with_suffix(".html"))}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # what cannot be read says nothing; the trainings beside it do
+        found.append(one)
+    return found
 
 
 def _least(column: str, found: list[dict[str, Any]]) -> int:
@@ -83,6 +104,7 @@ def summary(path: Path) -> dict[str, Any]:
     run = Run(path)
     facts: dict[str, Any] = {"name": path.name, "path": str(path), "task": "", "preset": "", "parameters": 0}
     facts |= {"examples": 0, "score": "", "scores": {}, "seconds": 0.0, "steps": 0, "status": "damaged"}
+    facts["cures"] = cures_of(path)
     try:
         config = run.config
         outcome = outcome_of(config.task)

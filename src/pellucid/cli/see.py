@@ -49,6 +49,14 @@ def see(
             rich_help_panel=TRAINING,
         ),
     ] = False,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            help="With the weights as they were after this step of the training, if it was recorded; all: --at over "
+            "all of them.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     layer: Annotated[int, typer.Option(help="The layer whose attention is walked through.")] = 0,
     head: Annotated[int | None, typer.Option(help="Show the attention of this head alone, whole.")] = None,
     backward: Annotated[bool, typer.Option("--backward", help="Show gradients, and where they come from.")] = False,
@@ -80,7 +88,7 @@ def see(
         bool,
         typer.Option("--decode", help="Show decoding step by step, and every hypothesis.", rich_help_panel=DECODING),
     ] = False,
-    step: Annotated[
+    position: Annotated[
         int | None, typer.Option(help="Decoding at this position alone, from 0.", rich_help_panel=DECODING)
     ] = None,
     force: Annotated[
@@ -138,15 +146,25 @@ def see(
     Example: pellucid see runs/en-zh "Save the file" --why "decoder_norm.weight\[unit=3]" --html page.html
 
     Example: pellucid see runs/digits 0
+
+    Example: pellucid see runs/digits 0 --step 400
     """
     if why is not None or flow:
+        if step is not None:
+            raise DataError(
+                "--why and --flow are of the training's last saved state, and --step of an earlier one",
+                "Leave one of them out.",
+            )
         if html is not None:
             write_step(run, text, target, why, html, megabytes)
         else:
             show_training(run, text, target, why, flow, json, exact)
         return
-    opened = Opened(run, text, target)
     view = View(layer, head, backward, exact, row, column, json)
+    if step == "all":
+        show_course(run, text, target, view, at)
+        return
+    opened = Opened(run, text, target, number_of_step(step))
     dials = {
         "method": method or ("sample" if temperature or top_k or top_p else "beam" if beam else None),
         "beam": beam,
@@ -159,11 +177,11 @@ def see(
     dials = {name: value for name, value in dials.items() if value is not None}
     if html is not None:
         refuse({"--set": edits, "--skip": skip, "--paths": paths, "--against": against, "--json": json})
-        start = start_of(view, at, decode or step is not None, step)
+        start = start_of(view, at, decode or position is not None, position)
         write_html(opened, html, megabytes, force or [], dials, start, save)
         return
-    if decode or dials or force or step is not None:
-        show_decoding(opened, view, step, force or [], dials, save)
+    if decode or dials or force or position is not None:
+        show_decoding(opened, view, position, force or [], dials, save)
         return
     if save is not None:
         keep(opened, save)
@@ -187,6 +205,25 @@ def keep(opened: Opened, path: Path) -> None:
     err.print(say("see.saved", path=path), markup=False)
 
 
+def number_of_step(text: str | None) -> int | None:
+    """Raises DataError for what is no step."""
+    if text is None:
+        return None
+    try:
+        return int(text.replace(",", ""))
+    except ValueError:
+        raise DataError(f"--step is {text!r}: not a step", "Give its number, or all.") from None
+
+
+def show_course(run: str, text: str | None, target: str | None, view: View, at: str | None) -> None:
+    """A number over all recorded steps."""
+    from pellucid.cli.see_course import print_course
+
+    if at is None:
+        raise DataError("--step all needs a number to follow", 'Name it, as in --at "output.weight[unit=0, input=3]".')
+    print_course(run, text, target, view, at)
+
+
 def refuse(beside: dict[str, Any]) -> None:
     """Raises DataError if something is asked for that a page has no place for."""
     for option, given in beside.items():
@@ -196,10 +233,10 @@ def refuse(beside: dict[str, Any]) -> None:
             )
 
 
-def start_of(view: View, at: str | None, decode: bool, step: int | None) -> str:
+def start_of(view: View, at: str | None, decode: bool, position: int | None) -> str:
     """Where the page opens: what the same options show in the terminal, as it stands after the # of its address."""
     if decode:
-        parts = ["/decoding"] + ([f"step={step}"] if step else [])
+        parts = ["/decoding"] + ([f"step={position}"] if position else [])
         return "&".join(parts + ([f"layer={view.layer}", f"head={view.head}"] if view.head is not None else []))
     if at is None and not (view.backward or view.layer or view.head is not None):
         return ""

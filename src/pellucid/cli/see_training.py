@@ -1,7 +1,7 @@
 """A step of a run's training, opened: --why and --flow of `pellucid see`.
 
-The step is the one that the training takes next from its last saved state: on the pairs that come next, or on the one
-pair that was given, were it the whole batch.
+The step is the one that the training takes next from its last saved state: on the examples that come next, or on the
+one that was given, were it the whole batch.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ def show_training(
     run, step = opened_step(given, text, target)
     about = about_step(run, step, text)
     if why is not None:
-        found = step.why_moved(why, by=told_apart(text))
-        names = push_names(run, step, found.pushes, spoken())
+        found = step.why_moved(why, by=told_apart(step))
+        names = push_names(step, found.pushes, spoken())
     if json:
         told: dict[str, Any] = {"kind": "training_step", **about}
         if why is not None:
@@ -45,8 +45,9 @@ def show_training(
             told["flow"] = step.flow().json()
         print_json(told)
         return
-    key = "pair" if text is not None else "batch"
-    out.print(Text(say(f"see.next.{key}", run=run.name, step=step.number, pairs=about["pairs"])))
+    key = "one" if text is not None else "batch"
+    what = say(f"see.next.{key}.{run.task_name}", count=f"{about['examples']:,}")
+    out.print(Text(say(f"see.next.{key}", run=run.name, step=step.number, what=what)))
     if about["over"]:
         out.print(Text(say("see.next.over")), style="dim")
     out.print()
@@ -58,13 +59,13 @@ def show_training(
 
 def write_step(given: str, text: str | None, target: str | None, why: str | None, path: Path, megabytes: float) -> None:
     """The page of the step; with `why` it opens at that number. Raises as `show_training`, DataError for the path."""
-    run, step = opened_step(given, text, target)
+    _, step = opened_step(given, text, target)
 
     def names(pushes: Sequence["Push"], language: str) -> Sequence[str]:
-        return push_names(run, step, pushes, language)
+        return push_names(step, pushes, language)
 
     try:
-        step.html(path, why, by=told_apart(text), names=names, megabytes=megabytes)
+        step.html(path, why, by=told_apart(step), names=names, megabytes=megabytes)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
     err.print(say("see.page", path=path), markup=False)
@@ -80,9 +81,9 @@ def opened_step(given: str, text: str | None, target: str | None) -> tuple["Run"
     return run, next_step(run, text, target)
 
 
-def told_apart(text: str | None) -> tuple[int, ...]:
-    """Of one pair, each token of the target is told apart; of many, each pair."""
-    return (0, 1) if text is not None else (0,)
+def told_apart(step: "TrainingStep") -> tuple[int, ...]:
+    """Of one text, each token that is asked for is told apart; of many, each text; else each example."""
+    return (0, 1) if step.rows[0].places else (0,)
 
 
 def about_step(run: "Run", step: "TrainingStep", text: str | None) -> dict[str, Any]:
@@ -92,30 +93,26 @@ def about_step(run: "Run", step: "TrainingStep", text: str | None) -> dict[str, 
         "run": run.name,
         "step": step.number,
         "over": steps is not None and step.number is not None and step.number > steps,
-        "on": "pair" if text is not None else "batch",
-        "pairs": sum(len(trace["source"].value) for trace in step.traces),
+        "on": "one" if text is not None else "batch",
+        "examples": sum(len(next(iter(one.batch.tensors.values()))) for one in step.rows),
         "precision": run.config.training.precision,
         "loss": sum(float(trace[trace.loss].value) for trace in step.traces if trace.loss is not None),
     }
 
 
-def push_names(run: "Run", step: "TrainingStep", pushes: Sequence["Push"], language: str) -> list[str]:
-    """What each push is called: the pair by its texts, a place in the target by the token that was wanted there."""
-    from pellucid.see.tokens import labels_of
-
-    labels, told = labels_of(run.tokenizer), words(language)
+def push_names(step: "TrainingStep", pushes: Sequence["Push"], language: str) -> list[str]:
+    """What each push is called: an example as a person finds it, a place in a text by the token wanted there."""
+    told = words(language)
     names = []
     for push in pushes:
+        rows = step.rows[push.batch]
         if push.index is None:
             names.append(told["see.why.itself"])
-            continue
-        trace = step.traces[push.batch]
-        source, target = (trace[side].value[push.index[0]].tolist() for side in ("source", "target"))
-        if len(push.index) > 1:
-            token = labels[target[push.index[1] + 1]]
-            names.append(told["see.why.token"].format(position=push.index[1], token=token))
+        elif len(push.index) > 1:
+            position = push.index[1]
+            names.append(told["see.why.token"].format(position=position, token=rows.places[position]))
         else:
-            names.append(f"{run.tokenizer.decode(source)} → {run.tokenizer.decode(target)}")
+            names.append(rows.names[push.index[0]])
     return names
 
 

@@ -17,7 +17,7 @@ NARROW = 60  # columns below which intervals are left out
 
 def print_scores(test: Mapping[str, Any]) -> None:
     """The model and both baselines, for all sentences and for those of four words or more."""
-    out.print(say("scores.title", split=test["split"]), markup=False)
+    out.print(say(title_of("scores.title", test), split=test["split"]), markup=False)
     for subset, result in test["subsets"].items():
         measures = [m for m in MEASURES if any(m in scores for scores in result["systems"].values())]
         table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -30,6 +30,11 @@ def print_scores(test: Mapping[str, Any]) -> None:
         out.print(table)
         out.print()
     out.print(say("scores.interval"), style="dim", markup=False)
+
+
+def title_of(key: str, tested: Mapping[str, Any]) -> str:
+    """The key of a title: of what the run held out, or of other files."""
+    return key if tested["split"] in ("test", "dev") else f"{key}.on"
 
 
 def print_samples(samples: Sequence[Mapping[str, Any]], title: str) -> None:

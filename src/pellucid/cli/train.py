@@ -16,13 +16,16 @@ from pellucid.cli.options import (
     FindRate,
     JsonEvents,
     LearningRate,
+    Record,
     RunsFolder,
     Settings,
     Steps,
     Threads,
+    recorded,
 )
 from pellucid.cli.words import say
 from pellucid.errors import ConfigError
+from pellucid.words import spoken
 
 if TYPE_CHECKING:
     from pellucid.config import RunConfig
@@ -51,6 +54,7 @@ def translate(
     batch_tokens: Annotated[int | None, typer.Option(help="Target tokens in a batch.")] = None,
     learning_rate: LearningRate = None,
     dropout: DropoutShare = None,
+    record: Record = None,
     device: Device = None,
     threads: Threads = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the columns of a table.")] = None,
@@ -70,6 +74,7 @@ def translate(
             "steps": steps,
             "tokens": tokens,
             "seed": seed,
+            "record": recorded(record),
             "batch_tokens": batch_tokens,
             "learning_rate": learning_rate,
             "device": device,
@@ -143,3 +148,15 @@ def finish(live: Live, run: "Run") -> None:
         return
     out.print()
     live.outcome.print_outcome(run, live.tested)
+    tell_findings(run)
+
+
+def tell_findings(run: "Run") -> None:
+    """One line on what the doctor found, if it found anything."""
+    from pellucid.train.diagnosis.diagnose import diagnosis_in
+
+    found = diagnosis_in(run)
+    titles = [finding["said"][spoken()]["title"] for finding in found["findings"]] if found else []
+    if titles:
+        out.print()
+        out.print(say("doctor.found", titles="; ".join(titles), run=run.path), markup=False)

@@ -12,9 +12,11 @@ from pellucid.cli.options import (
     FindRate,
     JsonEvents,
     LearningRate,
+    Record,
     RunsFolder,
     Settings,
     Threads,
+    recorded,
 )
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
@@ -52,6 +54,7 @@ def classify(
     runs: RunsFolder = RUNS,
     config: ConfigFile = None,
     set_: Settings = None,
+    record: Record = None,
     device: Device = None,
     threads: Threads = None,
     find_rate: FindRate = False,
@@ -81,6 +84,7 @@ def classify(
             "batch": batch,
             "learning_rate": learning_rate,
             "seed": seed,
+            "record": recorded(record),
             "device": device,
             "threads": threads,
         },

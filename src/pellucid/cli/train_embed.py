@@ -5,7 +5,18 @@ from typing import Annotated, Any
 import typer
 
 from pellucid.cli.console import RUNS
-from pellucid.cli.options import ConfigFile, Device, FindRate, JsonEvents, LearningRate, RunsFolder, Settings, Threads
+from pellucid.cli.options import (
+    ConfigFile,
+    Device,
+    FindRate,
+    JsonEvents,
+    LearningRate,
+    Record,
+    RunsFolder,
+    Settings,
+    Threads,
+    recorded,
+)
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
 
@@ -31,6 +42,7 @@ def embed(
     seed: Annotated[int | None, typer.Option(help="Of weights, order of data and words drawn.")] = None,
     batch: Annotated[int | None, typer.Option(help="Words in a batch.")] = None,
     learning_rate: LearningRate = None,
+    record: Record = None,
     device: Device = None,
     threads: Threads = None,
     find_rate: FindRate = False,
@@ -48,6 +60,7 @@ def embed(
             "budget": budget,
             "steps": steps,
             "seed": seed,
+            "record": recorded(record),
             "batch": batch,
             "learning_rate": learning_rate,
             "device": device,

@@ -12,10 +12,12 @@ from pellucid.cli.options import (
     FindRate,
     JsonEvents,
     LearningRate,
+    Record,
     RunsFolder,
     Settings,
     Steps,
     Threads,
+    recorded,
 )
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
@@ -42,6 +44,7 @@ def language(
     batch: Annotated[int | None, typer.Option(help="Stretches of text in a batch.")] = None,
     learning_rate: LearningRate = None,
     dropout: DropoutShare = None,
+    record: Record = None,
     device: Device = None,
     threads: Threads = None,
     find_rate: FindRate = False,
@@ -59,6 +62,7 @@ def language(
             "budget": budget,
             "steps": steps,
             "seed": seed,
+            "record": recorded(record),
             "batch": batch,
             "learning_rate": learning_rate,
             "device": device,

@@ -5,7 +5,18 @@ from typing import Annotated, Any
 import typer
 
 from pellucid.cli.console import RUNS
-from pellucid.cli.options import ConfigFile, Device, FindRate, JsonEvents, LearningRate, RunsFolder, Settings, Steps
+from pellucid.cli.options import (
+    ConfigFile,
+    Device,
+    FindRate,
+    JsonEvents,
+    LearningRate,
+    Record,
+    RunsFolder,
+    Settings,
+    Steps,
+    recorded,
+)
 from pellucid.cli.train import assembled, run_training
 from pellucid.errors import ConfigError
 
@@ -53,6 +64,7 @@ def regress(
     learning_rate: LearningRate = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd (plain gradient descent), adamw or muon.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Share of neurons switched off in training.")] = None,
+    record: Record = None,
     device: Device = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads. [default: 1]")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the cells of a text file.")] = None,
@@ -84,6 +96,7 @@ def regress(
             "steps": steps,
             "epochs": epochs,
             "seed": seed,
+            "record": recorded(record),
             "batch": batch,
             "learning_rate": learning_rate,
             "optimizer": optimizer,

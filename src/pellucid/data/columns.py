@@ -63,11 +63,17 @@ def read_table(files: Sequence[str | Path], delimiter: str | None = None) -> Tab
     """
     if not files:
         raise DataError("no file was given", mend="Name a table, such as houses.csv.")
-    whole: Table | None = None
-    for path in (path for name in files for path in _paths(str(name))):
-        table = _read_parquet(path) if path.suffix == ".parquet" else _read_text(path, delimiter)
-        whole = table if whole is None else _joined(whole, table, path)
-    assert whole is not None, "_paths gives at least one path for a name"
+    paths = [path for name in files for path in paths_of(str(name))]
+    return whole_table(
+        [_read_parquet(path) if path.suffix == ".parquet" else _read_text(path, delimiter) for path in paths], paths
+    )
+
+
+def whole_table(tables: Sequence[Table], names: Sequence[str | Path]) -> Table:
+    """Tables one under another; `names` are where they come from. Raises DataError if their columns differ."""
+    whole, *others = tables
+    for table, name in zip(others, names[1:], strict=True):
+        whole = joined(whole, table, Path(name))
     return whole
 
 
@@ -102,10 +108,15 @@ def _read_text(path: Path, delimiter: str | None) -> Table:
 
 
 def detected(path: Path) -> str:
-    """The delimiter of a file: the one that cuts its first lines into the most columns, equally many in each."""
+    """The delimiter of a file, as `delimiter_of` tells it."""
+    head = (line for _, line in zip(range(HEAD), (line for _, line in read_lines(path)), strict=False))
+    return delimiter_of(path, [line for line in head if line.strip()])
+
+
+def delimiter_of(path: Path, head: Sequence[str]) -> str:
+    """The delimiter that cuts the first lines into the most columns, equally many in each; of .tsv a tab."""
     if any(suffix in (".tsv", ".tab") for suffix in path.suffixes):
         return "\t"
-    head = [line for _, line in zip(range(HEAD), (line for _, line in read_lines(path)), strict=False) if line.strip()]
     best, most = ",", 1
     for candidate in DELIMITERS:
         try:
@@ -136,7 +147,7 @@ def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _names(path: Path, row: Sequence[str], line: int) -> list[str]:
     """The column names of a header, checked."""
     names = [name.strip() for name in row]
-    if all(_is_number(name) for name in names):
+    if all(is_number(name) for name in names):
         raise DataError(
             f"{path}, line {line}: holds numbers where the names of the columns are expected",
             mend="Write a first line with a name for each column.",
@@ -163,7 +174,8 @@ def _advice(delimiter: str, row: Sequence[str], names: Sequence[str]) -> str:
     return "An empty cell needs its delimiter too."
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is written as a number, infinite ones among them."""
     try:
         float(text)
     except ValueError:
@@ -172,7 +184,22 @@ def _is_number(text: str) -> bool:
 
 
 def _read_parquet(path: Path) -> Table:
-    """Raises DataError if pyarrow is not installed or the file is no Parquet."""
+    """Raises DataError as `read_parquet`, and for what no table may be."""
+    names, columns = read_parquet(path)
+    table = table_of_columns(path, _names(path, names, 1), columns)
+    if not len(table):
+        raise DataError(f"{path}: holds column names and no row under them", mend="Give a table with rows.")
+    return table
+
+
+def table_of_columns(path: Path, names: list[str], columns: Sequence[Sequence[object]]) -> Table:
+    """A table of values, each as it would stand in a text file."""
+    cells = [[_text(value) for value in column] for column in columns]
+    return Table(names, cells, [f"{path}, row {number}" for number in range(1, len(cells[0] if cells else []) + 1)])
+
+
+def read_parquet(path: Path) -> tuple[list[str], list[list[object]]]:
+    """The names of the columns and their values. Raises DataError if pyarrow is missing or the file is no Parquet."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -187,11 +214,7 @@ def _read_parquet(path: Path) -> Table:
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: damaged or not a Parquet file ({reason})", mend="Write it again.") from None
-    if not read.num_rows:
-        raise DataError(f"{path}: holds column names and no row under them", mend="Give a table with rows.")
-    names = _names(path, read.column_names, 1)
-    columns = [[_text(value) for value in column.to_pylist()] for column in read.columns]
-    return Table(names, columns, [f"{path}, row {number}" for number in range(1, read.num_rows + 1)])
+    return list(read.column_names), [column.to_pylist() for column in read.columns]
 
 
 def _text(value: object) -> str:
@@ -199,7 +222,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _joined(whole: Table, more: Table, path: Path) -> Table:
+def joined(whole: Table, more: Table, path: Path) -> Table:
     """`more` under `whole`, its columns in the order of `whole`."""
     missing = [name for name in whole.names if name not in more.names]
     extra = [name for name in more.names if name not in whole.names]
@@ -211,7 +234,8 @@ def _joined(whole: Table, more: Table, path: Path) -> Table:
     return Table(whole.names, columns, whole.lines + more.lines)
 
 
-def _paths(name: str) -> list[Path]:
+def paths_of(name: str) -> list[Path]:
+    """The files that a name means: itself, the tables of a folder, or those that a pattern fits."""
     return named_files(name, _is_table, "this folder holds no table", f"Known: {', '.join(SUFFIXES)}.")
 
 

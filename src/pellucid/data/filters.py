@@ -45,15 +45,7 @@ def clean(pairs: Sequence[Pair], source: str, target: str, limits: Limits) -> Cl
 
     The first filter that a pair fails is the one that counts it.
     """
-    languages = language(source), language(target)
-    filters: dict[str, Callable[[Pair], bool]] = {
-        "empty": lambda pair: not (pair.source and pair.target),
-        "control characters": lambda pair: bool(CONTROL.search(pair.source) or CONTROL.search(pair.target)),
-        "identical": lambda pair: pair.source == pair.target,
-        "too long": lambda pair: max(len(pair.source), len(pair.target)) > limits.max_characters,
-        "length ratio": lambda pair: length_ratio(pair) > limits.max_ratio,
-        "wrong script": lambda pair: wrong_script(pair, languages, limits.min_script_share),
-    }
+    filters = filters_of((language(source), language(target)), limits)
     removed = dict.fromkeys([*filters, "duplicate"], 0)
     samples: dict[str, list[Pair]] = {name: [] for name in removed}
     kept: dict[tuple[str, str], Pair] = {}
@@ -69,6 +61,18 @@ def clean(pairs: Sequence[Pair], source: str, target: str, limits: Limits) -> Cl
         if len(samples[reason]) < SAMPLES:
             samples[reason].append(pair)
     return Cleaned(list(kept.values()), removed, {name: found for name, found in samples.items() if found})
+
+
+def filters_of(languages: tuple[Language, Language], limits: Limits) -> dict[str, Callable[[Pair], bool]]:
+    """By the reason they give, in the order in which they run: whether a pair fails."""
+    return {
+        "empty": lambda pair: not (pair.source and pair.target),
+        "control characters": lambda pair: bool(CONTROL.search(pair.source) or CONTROL.search(pair.target)),
+        "identical": lambda pair: pair.source == pair.target,
+        "too long": lambda pair: max(len(pair.source), len(pair.target)) > limits.max_characters,
+        "length ratio": lambda pair: length_ratio(pair) > limits.max_ratio,
+        "wrong script": lambda pair: wrong_script(pair, languages, limits.min_script_share),
+    }
 
 
 def normalized(pair: Pair) -> Pair:

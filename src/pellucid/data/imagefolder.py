@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LARGEST_PICTURE = 100_000_000  # pixels; a larger one takes minutes and gigabytes, whatever its file's size
 RGB, GRAY = 3, 1
+GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "F")  # of Pillow
 
 
 def read_folder(folder: Path, size: tuple[int, int] | None, colours: Colours) -> Images:
@@ -53,15 +54,15 @@ def read_pictures(paths: Sequence[Path], channels: int, size: tuple[int, int]) -
 
 def pictures_in(folder: Path) -> list[Path]:
     """Every picture in a folder and in its folders, in the order of their names."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and _is_shown(path))
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and is_shown(path))
 
 
 def read_picture(path: Path, channels: int, size: tuple[int, int]) -> Tensor:
     """One picture as bytes (channel, height, width): turned upright, its middle cut and scaled to width and height."""
     from PIL import ImageOps
 
-    with _opened(path) as picture:
-        upright = _flat(ImageOps.exif_transpose(picture), channels)
+    with opened_picture(path) as picture:
+        upright = flattened(ImageOps.exif_transpose(picture), channels)
         if upright.size != size:
             cut = upright.crop(middle(upright.size, size))
             upright = cut.resize(size, pillow().Resampling.BILINEAR)
@@ -71,20 +72,29 @@ def read_picture(path: Path, channels: int, size: tuple[int, int]) -> Tensor:
 
 def picture_size(path: Path) -> tuple[int, int]:
     """Width and height once it stands upright, from its header alone. Raises DataError if that is none."""
-    with _opened(path) as picture:
+    with opened_picture(path) as picture:
         wide, high = picture.size
         return (high, wide) if picture.getexif().get(0x0112, 1) >= 5 else (wide, high)  # EXIF: lies on its side
 
 
+def sides_in(folder: Path) -> list[tuple[Path, int]]:
+    """Where the class folders stand: in the folder itself, or in folders such as `train` and `test`; and their side."""
+    inner = folders_in(folder)
+    sided = len(inner) >= 2 and all(path.name.lower() in SIDES for path in inner)
+    return [(path, SIDES[path.name.lower()]) for path in inner] if sided else [(folder, FREE)]
+
+
+def folders_in(place: Path) -> list[Path]:
+    """The folders in a folder but for hidden ones, in the order of their names."""
+    return sorted(path for path in place.iterdir() if path.is_dir() and is_shown(path))
+
+
 def _found(folder: Path) -> tuple[list[str], list[tuple[Path, str, int]]]:
     """The names of the classes, and every picture with its class and the side that its folder says."""
-    inner = sorted(path for path in folder.iterdir() if path.is_dir() and _is_shown(path))
-    sided = len(inner) >= 2 and all(path.name.lower() in SIDES for path in inner)
-    places = [(path, SIDES[path.name.lower()]) for path in inner] if sided else [(folder, FREE)]
     found: list[tuple[Path, str, int]] = []
     names: set[str] = set()
-    for place, side in places:
-        class_folders = sorted(path for path in place.iterdir() if path.is_dir() and _is_shown(path))
+    for place, side in sides_in(folder):
+        class_folders = folders_in(place)
         if not class_folders:
             loose = len(pictures_in(place))
             what = f"{loose:,} images, but no folder for each class" if loose else "no folder of images"
@@ -105,8 +115,8 @@ def _channels(found: Sequence[tuple[Path, str, int]], colours: Colours) -> int:
     if colours != "auto":
         return GRAY if colours == "gray" else RGB
     for path, _, _ in found:
-        with _opened(path) as picture:
-            if picture.mode not in ("1", "L", "LA", "I", "I;16", "I;16B", "F"):
+        with opened_picture(path) as picture:
+            if picture.mode not in GRAY_MODES:
                 return RGB
     return GRAY
 
@@ -125,7 +135,7 @@ def _common_size(found: Sequence[tuple[Path, str, int]]) -> tuple[int, int]:
     return first
 
 
-def _opened(path: Path) -> "Image":
+def opened_picture(path: Path) -> "Image":
     """Its header read and believed; the pixels are not read yet. Raises DataError for what is no picture."""
     image = pillow()
     try:
@@ -151,7 +161,7 @@ def _opened(path: Path) -> "Image":
     return picture
 
 
-def _flat(picture: "Image", channels: int) -> "Image":
+def flattened(picture: "Image", channels: int) -> "Image":
     """Gray or red, green and blue, what is transparent over white, 16 bits brought down to 8."""
     image = pillow()
     if picture.mode.startswith("I"):
@@ -174,5 +184,6 @@ def pillow() -> Any:
     return Image
 
 
-def _is_shown(path: Path) -> bool:
+def is_shown(path: Path) -> bool:
+    """Whether a file or folder is a person's own, and not one that a system hides beside it."""
     return not path.name.startswith((".", "__MACOSX"))

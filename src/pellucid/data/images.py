@@ -48,11 +48,13 @@ class Images:
         return len(self.labels)
 
 
-def read_images(files: Sequence[str | Path], size: str | None = None, colours: Colours = "auto") -> Images:
+def read_images(
+    files: Sequence[str | Path], size: str | None = None, colours: Colours = "auto", fewest_classes: int = 2
+) -> Images:
     """Read a folder of class folders, an .npz file, a folder or pair of IDX files, or a sample (`sample:digits`).
 
     `size` such as "64x48" (width, height) is what each image is brought to. Raises DataError, naming file and mend, for
-    whatever cannot be read, for images of unequal size without `size`, and for fewer than two classes.
+    whatever cannot be read, for images of unequal size without `size`, and for fewer than `fewest_classes`.
     """
     from pellucid.data.idx import is_idx, read_idx
     from pellucid.data.imagefolder import read_folder
@@ -82,7 +84,7 @@ def read_images(files: Sequence[str | Path], size: str | None = None, colours: C
             f"{first}: not a place of images",
             mend="Give a folder that holds a folder of images for each class, an .npz file, or IDX files.",
         )
-    check_classes(found, first)
+    check_classes(found, first, fewest_classes)
     return resized(found, wanted_size(size), colours)
 
 
@@ -112,12 +114,12 @@ def wanted_size(size: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[-1])
 
 
-def check_classes(images: Images, where: str) -> None:
-    """Raises DataError for no image, and for one class only."""
+def check_classes(images: Images, where: str, fewest: int) -> None:
+    """Raises DataError for no image, and for one class only where that is too few."""
     if not len(images):
         raise DataError(f"{where}: no image in it", mend="Each class is a folder of images.")
     there = sorted(set(images.labels.tolist()))
-    if len(there) < 2:
+    if len(there) < fewest:
         name = images.classes[there[0]]
         raise DataError(
             f"{where}: all {len(images):,} images are of one class, {name}; there is nothing to tell apart",

@@ -34,7 +34,7 @@ def read_npz(path: Path) -> Images:
     labels: list[Labels] = []
     sides: list[Tensor] = []
     origins: list[str] = []
-    for images, targets, side in _pairs(set(arrays)):
+    for images, targets, side in pairs_of(set(arrays)):
         found = as_pixels(arrays[images], f"{path}: {images}")
         named = _labels(arrays[targets], f"{path}: {targets}")
         if len(found) != len(named):
@@ -59,7 +59,7 @@ def read_npz(path: Path) -> Images:
 def pixels_in_npz(path: Path) -> tuple[Tensor, tuple[str, ...]]:
     """The images of a file that need have no labels, and where each stands."""
     arrays = read_arrays(path, LARGEST, MEND_LARGEST)
-    names = [name for name in sorted(arrays) if _stem(name) in IMAGES]
+    names = [name for name in sorted(arrays) if stem_of(name) in IMAGES]
     if not names:
         raise DataError(f"{path}: holds no images, but {_listed(arrays)}", mend=NEEDED)
     found = [as_pixels(arrays[name], f"{path}: {name}") for name in names]
@@ -135,18 +135,18 @@ def _numbered(labels: Sequence[Any], names: Array | None, path: Path) -> tuple[t
     return tuple(map(str, there)), torch.tensor([places[label] for label in labels])
 
 
-def _pairs(names: set[str]) -> Iterator[tuple[str, str, int]]:
+def pairs_of(names: set[str]) -> Iterator[tuple[str, str, int]]:
     """The names of images and labels that belong together, and their side."""
     for name in sorted(names):
-        if _stem(name) not in IMAGES:
+        if stem_of(name) not in IMAGES:
             continue
         side = _side(name)
-        labels = [other for other in sorted(names) if _stem(other) in LABELS and _side(other) == side]
+        labels = [other for other in sorted(names) if stem_of(other) in LABELS and _side(other) == side]
         if labels:
             yield name, labels[0], SIDES.get(side, FREE)
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """`x` of x_train, `images` of train_images."""
     return "_".join(part for part in name.lower().split("_") if part not in SIDES)
 

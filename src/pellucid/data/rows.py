@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from pellucid.data.columns import Table
 
@@ -58,8 +59,13 @@ def row_batches(rows: int, batch: int, seed: int, epoch: int) -> list[list[int]]
     """All rows once, shuffled by seed and epoch, `batch` at a time; in their own order where one batch holds all."""
     if batch >= rows:
         return [list(range(rows))]
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch)).tolist()
+    order = row_order(rows, seed, epoch).tolist()
     return [order[start : start + batch] for start in range(0, rows, batch)]
+
+
+def row_order(rows: int, seed: int, epoch: int) -> Tensor:
+    """All rows once, as an epoch takes them."""
+    return torch.randperm(rows, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
 
 
 def _not_within_equals(ordered: Sequence[tuple[bytes, int]], place: int) -> int:

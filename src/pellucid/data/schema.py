@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -114,6 +114,15 @@ class Schema(Config):
             [_known(known, cell, self.target.name, line) for cell, line in zip(cells, table.lines, strict=True)],
             dtype=torch.int64,
         )
+
+    def only(self, table: Table) -> Table:
+        """The columns of a table that are read or predicted, in this order. Raises DataError if one is missing."""
+        names = [*(column.name for column in self.inputs), self.target.name]
+        return Table(names, [table.column(name) for name in names], table.lines)
+
+    def as_taken(self, meaning: "Meaning") -> "Meaning":
+        """The same, columns being names or numbers as they were when the schema was fitted."""
+        return replace(meaning, categorical=[column.name for column in self.inputs if column.kind == "category"])
 
     def save(self, path: Path) -> None:
         """Write columns.json, atomically."""

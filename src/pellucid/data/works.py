@@ -104,10 +104,11 @@ def _works(name: str) -> Iterable[Work]:
         return _shakespeare(name.removeprefix(SAMPLE).removeprefix(":"))
     if name.startswith("sample:"):
         raise DataError(f"{name}: no such text", mend=f"There is {SAMPLE}.")
-    return [read_work(path) for path in _paths(name)]
+    return [read_work(path) for path in text_paths(name)]
 
 
-def _paths(name: str) -> list[Path]:
+def text_paths(name: str) -> list[Path]:
+    """The files that a name means: itself, the text files of a folder, or those that a pattern fits."""
     return named_files(name, _is_text, "no text file in this folder", f"Known endings: {', '.join(FOLDER_KINDS)}.")
 
 

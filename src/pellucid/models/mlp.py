@@ -54,3 +54,8 @@ class MLP(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return self.output(x)  # type: ignore[no-any-return]
+
+
+def has_norms(model: MLP) -> bool:
+    """Whether anything stands between its weights and its activations."""
+    return any(not isinstance(layer.norm, nn.Identity) for layer in model.layers)

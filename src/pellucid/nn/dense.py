@@ -70,6 +70,7 @@ class Dense(nn.Module):
             raise ValueError(f"a residual needs equal widths, not inputs={inputs} and outputs={outputs}")
         if norm not in NORMS:
             raise ValueError(f"norm={norm!r} is none of {', '.join(NORMS)}")
+        self.name = activation
         self.activation = ACTIVATIONS[activation]
         self.residual = residual
         self.linear = nn.Linear(inputs, outputs)

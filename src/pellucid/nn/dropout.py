@@ -17,10 +17,15 @@ def dropout(x: Float[Tensor, "*shape"], rate: float) -> Float[Tensor, "*shape"]:
     r is `rate` rounded to a multiple of 1/256, and the division is by what remains of exactly that.
     Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
     """
+    return x * dropout_mask(x, rate)
+
+
+def dropout_mask(x: Float[Tensor, "*shape"], rate: float) -> Float[Tensor, "*shape"]:
+    """m / (1 - r), drawn for x."""
     threshold = min(round(rate * BYTE), BYTE - 1)
     mask = torch.empty_like(x, requires_grad=False)
     torch.ge(random_bytes(x.shape, x.device), threshold - BYTE // 2, out=mask)  # 0 or 1, in the type of x at once
-    return x * mask.mul_(BYTE / (BYTE - threshold))
+    return mask.mul_(BYTE / (BYTE - threshold))
 
 
 def random_bytes(shape: torch.Size, device: torch.device) -> Tensor:

@@ -5,6 +5,8 @@ makes the gradients while it goes forward, a slice of tokens at a time, so that 
 vocabulary, by far the largest tensor of a training) never exist as a whole.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +18,16 @@ TINY = torch.finfo(torch.float32).tiny  # a share below it counts as this one; i
 ROUND = 64  # tokens are filled up to a multiple of it: fewer shapes, for each of which a kernel would be compiled
 SLICE = 512  # tokens at a time: 512 x 8,000 logits stay near the cache; measured by bench/train_translation.py
 
+_nll, _nll_backward = torch.ops.aten.nll_loss_forward.default, torch.ops.aten.nll_loss_backward.default
+_log_softmax_backward = torch.ops.aten._log_softmax_backward_data.default
+MEAN, NONE_LEFT_OUT = 1, -100  # what these take for reduction="mean" and for ignore_index
+
+
+@functools.cache
+def _one(dtype: torch.dtype) -> Tensor:
+    """The gradient of a loss with respect to itself."""
+    return torch.ones((), dtype=dtype)
+
 
 def cross_entropy(
     logits: Float[Tensor, "token vocabulary"], target: Int[Tensor, " token"], smoothing: float = 0.0
@@ -25,6 +37,27 @@ def cross_entropy(
     Smoothing keeps the model from being certain. Source: Szegedy et al., 2015, section 7.
     """
     return F.cross_entropy(logits, target, label_smoothing=smoothing)
+
+
+def cross_entropy_and_gradient(
+    logits: Float[Tensor, "token vocabulary"], target: Int[Tensor, " token"]
+) -> tuple[Float[Tensor, ""], Float[Tensor, "token vocabulary"]]:
+    """`cross_entropy(logits, target)` and dL/dz = (softmax(z) - onehot(target)) / tokens, without autograd's graph.
+
+    By the operations that autograd would call, so that the numbers are the same to the bit.
+    """
+    logs = torch.log_softmax(logits, dim=1)
+    loss, total = _nll(logs, target, None, MEAN, NONE_LEFT_OUT)
+    upstream = _nll_backward(_one(loss.dtype), logs, target, None, MEAN, NONE_LEFT_OUT, total)
+    return loss, _log_softmax_backward(upstream, logs, 1, logs.dtype)
+
+
+def with_gradient(loss: Callable[[Tensor], Tensor], outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Any loss of a network's outputs, and its gradient with respect to them by autograd."""
+    outputs = outputs.detach().requires_grad_()
+    found = loss(outputs)
+    (gradient,) = torch.autograd.grad(found, outputs)
+    return found.detach(), gradient
 
 
 def projected_cross_entropy(

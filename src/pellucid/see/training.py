@@ -22,6 +22,7 @@ from pellucid.see.update import stepped_twin, twin_of
 if TYPE_CHECKING:
     from pellucid.see.flow import Flow
     from pellucid.see.moves_page import Names
+    from pellucid.see.subjects import Rows
     from pellucid.see.why import Why
 
 CLIP_EPSILON = 1e-6  # of nn.utils.clip_grad_norm_
@@ -61,7 +62,8 @@ class TrainingStep:
     `clip` is the largest norm allowed, None without clipping, and `clip_value` the largest size of each number, to
     which they are cut before; `penalty` is what the loop adds to the captured loss. `scaled` says that the loop skips a
     step whose gradients are not finite, as a GradScaler does. `agreement` is the largest difference between the
-    gradients shown and those that reached the optimizer, where a replay was held against them.
+    gradients shown and those that reached the optimizer, where a replay was held against them. `rows` tell what those
+    of each batch are called, of a run's training.
     """
 
     traces: Sequence[Trace]
@@ -73,6 +75,7 @@ class TrainingStep:
     agreement: float | None = None
     clip_value: float | None = None
     penalty: Penalty = Penalty()
+    rows: Sequence["Rows"] = ()
 
     def __post_init__(self) -> None:
         self.parameters = self.parameters or self.traces[0].parameters

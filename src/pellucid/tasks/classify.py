@@ -4,10 +4,11 @@ Joins tasks/examples.py (files, sides), data/augment.py, models/mlp.py and model
 scores of tasks/classes.py. What the trainer needs of it is the Task protocol of tasks/task.py.
 """
 
+import copy
 import hashlib
 import random
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 
 from pellucid.config import Config, ExampleTraining, RunConfig
 from pellucid.data.augment import AugmentationConfig, augmented, check_installed
+from pellucid.data.cut import cut_batches
 from pellucid.data.images import Colours, is_image_place
 from pellucid.data.noise import with_noise
 from pellucid.data.png import png_text, sheet, thumbnail
@@ -26,8 +28,10 @@ from pellucid.data.schema import Missing
 from pellucid.errors import ConfigError, DataError
 from pellucid.models.cnn import Cnn, CnnConfig, fully_connected_parameters
 from pellucid.models.initialization import initialized
-from pellucid.models.mlp import MLP, MLPConfig
+from pellucid.models.mlp import MLP, MLPConfig, has_norms
+from pellucid.models.mlp_gradient import MLPGradient
 from pellucid.models.parameters import count_parameters
+from pellucid.nn.loss import cross_entropy_and_gradient, with_gradient
 from pellucid.tasks.classes import (
     balanced_weights,
     by_class,
@@ -38,9 +42,17 @@ from pellucid.tasks.classes import (
     nearest,
     share,
 )
-from pellucid.tasks.examples import Examples, Form, examples_of_images, examples_of_table, shown_row
+from pellucid.tasks.examples import (
+    Examples,
+    Form,
+    examples_of_images,
+    examples_of_table,
+    other_examples,
+    shown_row,
+    with_others,
+)
 from pellucid.tasks.predict import predict
-from pellucid.tasks.task import Batch, Evaluation, Losses, Task
+from pellucid.tasks.task import Batch, Evaluation, Losses, Shortcut, Task
 
 EPOCHS = 40  # unless said otherwise
 EVALUATIONS = 12  # in a training that goes by epochs
@@ -141,6 +153,7 @@ class ClassifyTask(Task):
         self.form = self.data.form
         self.config = settled(config, self.data)
         self._train = torch.tensor(self.data.sides.train)
+        self._labels = self.data.labels[self._train]
         self._weights = class_weights(self.config, self.data)
         if self.form.image is not None:
             check_installed(config.augmentation)
@@ -195,9 +208,20 @@ class ClassifyTask(Task):
         depends on both and on nothing else.
         """
         count, batch = len(self._train), self.config.training.batch
-        draw = torch.Generator().manual_seed(random.Random(f"{self.config.training.seed} {number}").getrandbits(32))
-        order = (torch.randperm(count, generator=draw) + number * count).tolist()
+        order = (self._order(number) + number * count).tolist()
         return [order[start : start + batch] for start in range(0, count, batch)]
+
+    def _order(self, number: int) -> Tensor:
+        """Of the training examples in an epoch."""
+        draw = torch.Generator().manual_seed(random.Random(f"{self.config.training.seed} {number}").getrandbits(32))
+        return torch.randperm(len(self._train), generator=draw)
+
+    def batches(self, number: int, first: int = 0) -> Iterable[Batch]:
+        if self._ready is None or self.training.noise:
+            return super().batches(number, first)
+        rows = {"inputs": self._ready, "labels": self._labels}
+        cut = cut_batches(rows, self._order(number), self.config.training.batch, first)
+        return (Batch(tensors, padding=0.0) for tensors in cut)
 
     def collate(self, examples: Sequence[int]) -> Batch:
         numbers = torch.tensor(examples)
@@ -228,14 +252,34 @@ class ClassifyTask(Task):
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """L = -mean_i w_y log p(y_i | x_i), with label smoothing if asked for; the weights' mean is 1."""
         labels = batch.tensors["labels"]
-        logits = model(batch.tensors["inputs"])
+        return Losses({"cross_entropy": self._error(model(batch.tensors["inputs"]), labels)}, count=len(labels))
+
+    def _error(self, logits: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.config.label_smoothing
         if self._weights is None:
-            loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        else:
-            weights = self._weights.to(logits.device)
-            loss = F.cross_entropy(logits, labels, weights, reduction="sum", label_smoothing=smoothing) / len(labels)
-        return Losses({"cross_entropy": loss}, count=len(labels))
+            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        weights = self._weights.to(logits.device)
+        return F.cross_entropy(logits, labels, weights, reduction="sum", label_smoothing=smoothing) / len(labels)
+
+    def shortcut(self, model: nn.Module) -> Shortcut | None:
+        """For a perceptron: its own gradients, and those of the loss with respect to the logits."""
+        perceptron = perceptron_in(model)
+        if perceptron is None or type(self).loss is not ClassifyTask.loss:
+            return None
+        gradient = MLPGradient(perceptron)
+        is_plain = self._weights is None and not self.config.label_smoothing
+
+        def backward(batch: Batch, factor: float, add: bool) -> tuple[Tensor, int]:
+            labels = batch.tensors["labels"]
+            logits = gradient.forward(batch.tensors["inputs"].flatten(1))
+            if is_plain:
+                loss, upstream = cross_entropy_and_gradient(logits, labels)
+            else:
+                loss, upstream = with_gradient(lambda z: self._error(z, labels), logits)
+            gradient.backward(upstream if factor == 1 else upstream * factor, add)
+            return loss, labels.size(0)
+
+        return backward
 
     def evaluate(self, model: nn.Module) -> Evaluation:
         """Accuracy and mean F1 on the development side; of two equal accuracies the smaller loss is better."""
@@ -285,6 +329,13 @@ class ClassifyTask(Task):
             "fully_connected": self._fully_connected(model),
             "wrong": self._wrong(numbers, probabilities, truth),
         }
+
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        """The same on the examples of other files, whose classes must be the run's."""
+        config = self.config.data
+        there = copy.copy(self)
+        there.data = with_others(self.data, other_examples(files, self.form, config.delimiter, config.missing))
+        return {**there.test(model), "split": " ".join(files)}
 
     def describe(self) -> dict[str, Any]:
         data, form = self.data, self.form
@@ -416,6 +467,12 @@ def network_of(config: ClassifierConfig, form: Form) -> nn.Module:
     if kind == "cnn":
         return Cnn(config.cnn, form.image.shape, classes)
     return nn.Sequential(OrderedDict(flat=nn.Flatten(), mlp=MLP(config.mlp, form.image.shape.numbers, classes)))
+
+
+def perceptron_in(model: nn.Module) -> MLP | None:
+    """The multilayer perceptron that `network_of` made, if it made one, and one without norms."""
+    inside = model.get_submodule("mlp") if isinstance(model, nn.Sequential) else model
+    return inside if isinstance(inside, MLP) and not has_norms(inside) else None
 
 
 def kind_of_network(kind: Network, form: Form) -> Literal["mlp", "cnn"]:

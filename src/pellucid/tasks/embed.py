@@ -4,6 +4,7 @@ Joins data/ (works, scenes, words, skip-grams), models/skipgram.py, the loss of 
 random, and a list of related words made from the text's own scenes. What the trainer needs of it is the Task protocol.
 """
 
+import copy
 import hashlib
 import json
 import random
@@ -21,7 +22,7 @@ from pellucid.config import Config, ExampleTraining, RunConfig
 from pellucid.data.batching import Batches
 from pellucid.data.skipgrams import SkipGrams, noise
 from pellucid.data.words import Vocabulary, scenes
-from pellucid.data.works import Work, read_known_works
+from pellucid.data.works import Work, read_known_works, read_works
 from pellucid.errors import DataError
 from pellucid.generate.neighbours import nearest
 from pellucid.models.initialization import initialized
@@ -190,7 +191,25 @@ class EmbedTask(Task):
         ]
         return Evaluation(loss, {**scores, "loss": round(loss, 4)}, headline=-loss, samples=samples)
 
-    def test(self, model: nn.Module) -> dict[str, Any]:
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        """The same on other texts: pairs that their scenes relate, and the loss on all of them."""
+        texts = [scene for work in read_works(files) for scene in scenes(work.text)]
+        numbers = self.vocabulary.numbers(texts)
+        there = copy.copy(self)
+        there.judged = judged_pairs(numbers, len(self.vocabulary.words))
+        if not len(there.judged.first):
+            raise DataError(
+                f"{' '.join(files)}: {len(texts)} scenes, in which no two words of the run are found together often",
+                mend="Give more text, of the kind that it was trained on.",
+            )
+        config = self.config
+        there.grams = dict(self.grams)
+        there.grams["test"] = SkipGrams(
+            numbers, self.counts, config.model.window, config.data.threshold, config.training.seed
+        )
+        return {**there.test(model), "split": " ".join(files)}
+
+    def test(self, model: nn.Module, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         """The judgement beside its baselines, neighbours, and the table as it is drawn: the `test` line."""
         table, words = words_of(model), self.vocabulary.words
         counted = counted_vectors(self.grams["train"], len(words), self.config.model.dimension)
@@ -208,10 +227,10 @@ class EmbedTask(Task):
         numbers = torch.tensor([words.index(word) for word in chosen])
         probe = table[numbers]
         return {
-            "split": "test",
+            "split": side,
             "pairs": len(self.judged.first),
             "systems": {name: round(share_right(self.judged, near), 4) for name, near in systems.items()},
-            "loss": round(self._held_out(model, "test"), 4),
+            "loss": round(self._held_out(model, side), 4),
             "judged": self._some_judged(),
             "neighbours": {
                 word: [

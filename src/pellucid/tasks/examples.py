@@ -7,7 +7,7 @@ size of images and how bright they are) is a `Form`. Stands between data/ and ta
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from pellucid.config import Config
-from pellucid.data.columns import Table, is_missing, read_table
+from pellucid.data.columns import Table, is_missing, joined, read_table
 from pellucid.data.images import DEV, FREE, TEST, Images, read_images
 from pellucid.data.rows import Sides, split_contents, split_rows
 from pellucid.data.samples import TABLES, read_sample_table
@@ -151,6 +151,47 @@ def examples_of_images(
         digest.hexdigest(),
         notes=[{"kind": "twice", "count": twice}] if twice else [],
     )
+
+
+def with_others(own: Examples, others: Examples) -> Examples:
+    """The run's own examples with others as the test side, so that they are scored in the same way."""
+    count = len(own.labels)
+    table = None
+    if own.table is not None and others.table is not None and own.form.table is not None:
+        table = joined(own.form.table.only(own.table), others.table, Path(others.kind))
+    return replace(
+        own,
+        inputs=torch.cat([own.inputs, others.inputs]),
+        labels=torch.cat([own.labels, others.labels]),
+        sides=Sides(own.sides.train, own.sides.dev, list(range(count, count + len(others.labels)))),
+        origins=[*own.origins, *others.origins],
+        table=table,
+    )
+
+
+def other_examples(files: Sequence[str], form: Form, delimiter: str | None, missing: str) -> Examples:
+    """Examples that a trained classifier is to be scored on, read into its own form: sizes, columns, classes.
+
+    Raises DataError for a class that it does not know, and for whatever reading refuses.
+    """
+    everything = Sides([], [], [])
+    if form.image is not None:
+        colours = "gray" if form.image.channels == 1 else "rgb"
+        images = read_images(files, f"{form.image.width}x{form.image.height}", colours, fewest_classes=1)  # type: ignore[arg-type]
+        named = [images.classes[label] for label in images.labels.tolist()]
+        unknown = next((n for n, name in enumerate(named) if name not in form.classes), None)
+        if unknown is not None:
+            raise DataError(
+                f"{images.origins[unknown]}: its class {named[unknown]} is none that the run knows",
+                mend=f"It knows {', '.join(form.classes)}.",
+            )
+        labels = torch.tensor([form.classes.index(name) for name in named])
+        return Examples(form, images.pixels, labels, everything, images.origins, images.kind, len(images), "")
+    assert form.table is not None, "a form is of images or of a table"
+    meaning = Meaning(form.table.target.name, "category", missing=missing)  # type: ignore[arg-type]
+    table = usable_rows(form.table.only(table_of(files, delimiter)), form.table.as_taken(meaning))
+    labels = form.table.targets(table)
+    return Examples(form, form.table.encode(table), labels, everything, table.lines, "table", len(table), "", table)
 
 
 def image_sides(images: Images, contents: Sequence[bytes], held_out: float, seed: int) -> Sides:

@@ -6,13 +6,14 @@ state from one batch to the next, where the gradient is cut (truncated backpropa
 1990). What the trainer needs of it is the Task protocol of tasks/task.py.
 """
 
+import copy
 import hashlib
 import json
 import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
@@ -27,7 +28,7 @@ from pellucid.data.noise import Marked, with_replaced
 from pellucid.data.pieces import Kind, Pieces
 from pellucid.data.streams import rows_in_order, shuffled, stretches
 from pellucid.data.stretches import SEPARATOR, Sides, hold_out, seen_before
-from pellucid.data.works import SAMPLE, Work, read_known_works
+from pellucid.data.works import SAMPLE, Work, read_known_works, read_works
 from pellucid.errors import DataError
 from pellucid.generate.config import WritingConfig
 from pellucid.generate.write import START, write
@@ -222,7 +223,8 @@ class LanguageTask(Task):
 
     def origin(self, example: int) -> str:
         """Of a stretch, by the token it begins with."""
-        before = example if self.pieces.kind == "characters" else len(self.pieces.decode(self.ids[:example].tolist()))
+        token = example % len(self.ids)
+        before = token if self.pieces.kind == "characters" else len(self.pieces.decode(self.ids[:token].tolist()))
         for stretch in self.data.sides.stretches["train"]:
             length = stretch.end - stretch.start
             if before < length + len(SEPARATOR):
@@ -259,6 +261,15 @@ class LanguageTask(Task):
     def carried(self) -> dict[str, Tensor]:
         """The state that the next batch goes on with, and where."""
         return {} if self._after is None else {"starts": self._after.starts, "state": self._after.state}
+
+    def carried_by_one(self, carried: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The rows of all workers in the order of the batch: the first of each, the second of each ..."""
+        if len(carried) == 1 or not all(carried):
+            return dict(carried[0])
+        rows = sum(len(one["starts"]) for one in carried)
+        order = torch.cat([torch.arange(rank, rows, len(carried)) for rank in range(len(carried))]).argsort()
+        starts = torch.cat([one["starts"] for one in carried])[order]
+        return {"starts": starts, "state": torch.cat([one["state"] for one in carried], dim=2)[:, :, order]}
 
     def carry(self, tensors: Mapping[str, Tensor]) -> None:
         self._before = None
@@ -297,6 +308,13 @@ class LanguageTask(Task):
             "passage": passage(model, self.pieces, within(text)),
             "samples": self._written(model),
         }
+
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        """The same on other texts, one after the other."""
+        text = "\n".join(work.text for work in read_works(files))
+        there = copy.copy(self)
+        there.data = replace(self.data, sides=replace(self.data.sides, test=text))
+        return {**there.test(model), "split": " ".join(files)}
 
     def _written(self, model: LanguageModel) -> list[dict[str, Any]]:
         """What goes on from some lines of the development side, each with a seed of its own."""

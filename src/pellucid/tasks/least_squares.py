@@ -91,7 +91,7 @@ def _independent(scaled: Tensor) -> list[int]:
     return own
 
 
-def two_sided(t: float, degrees: int) -> float:
+def two_sided(t: float, degrees: float) -> float:
     """P(|T| >= |t|) of Student's distribution: I_z(degrees / 2, 1 / 2) with z = degrees / (degrees + t^2)."""
     if math.isnan(t) or degrees < 1:
         return math.nan

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pellucid.config import ExampleTraining, RunConfig
+from pellucid.errors import DataError
 from pellucid.models.initialization import initialized
 from pellucid.models.language import LanguageModel, LanguageModelConfig, build_language_model
 from pellucid.tasks.task import Batch, Evaluation, Losses, Task
@@ -105,7 +106,10 @@ class RecallTask(Task):
         right = float((logits.argmax(dim=-1) == asked).float().mean())
         return Evaluation(loss, {"accuracy": right}, headline=right)
 
-    def test(self, model: nn.Module) -> dict[str, Any]:
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        raise DataError("recall reads no files: its symbols are drawn anew", mend="Use another task.")
+
+    def test(self, model: nn.Module, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         return dict(self.evaluate(model).scores)
 
     def describe(self) -> dict[str, Any]:

@@ -5,11 +5,12 @@ it: the closed form with its standard errors, the mean of the training rows, the
 What the trainer needs of it is the Task protocol of tasks/task.py.
 """
 
+import copy
 import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Literal, cast
 
@@ -19,20 +20,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pellucid.config import Config, ExampleTraining, RunConfig
-from pellucid.data.columns import Table, read_table
+from pellucid.data.columns import Table, joined, read_table, whole_table
 from pellucid.data.curves import Y, curve_of, curve_table, is_curve
+from pellucid.data.cut import cut_batches
 from pellucid.data.diabetes import TARGET, diabetes_table
 from pellucid.data.noise import Marked, with_noise
-from pellucid.data.rows import Sides, row_batches, split_rows
+from pellucid.data.rows import Sides, row_batches, row_order, split_rows
 from pellucid.data.schema import Column, Meaning, Missing, Schema, fitted, places, usable_rows
 from pellucid.errors import ConfigError, DataError
 from pellucid.models.initialization import initialized
-from pellucid.models.mlp import MLP, MLPConfig
+from pellucid.models.mlp import MLP, MLPConfig, has_norms
+from pellucid.models.mlp_gradient import MLPGradient
 from pellucid.models.side_by_side import SideBySide
+from pellucid.nn.loss import with_gradient
 from pellucid.tasks.descent import Path, Weight, surface
 from pellucid.tasks.fit import scores
 from pellucid.tasks.least_squares import LeastSquares, least_squares
-from pellucid.tasks.task import Batch, Evaluation, Losses
+from pellucid.tasks.task import Batch, Evaluation, Losses, Shortcut, Task
 
 COLUMNS = "columns.json"
 SAMPLES = {"sample:diabetes": (diabetes_table, TARGET)}  # tables to begin with, and what is predicted in them
@@ -111,7 +115,7 @@ class RegressConfig(RunConfig):
     )
 
 
-class RegressTask:
+class RegressTask(Task):
     """The Task protocol for regression, built from a config and, when a run already has one, its schema."""
 
     item = "example"
@@ -232,7 +236,7 @@ class RegressTask:
         return self._batch
 
     def origin(self, example: int) -> str:
-        return self.table.lines[self.sides.train[example]]
+        return self.table.lines[self.sides.train[example % len(self.sides.train)]]
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """The mean loss over the batch; of networks side by side each its own part."""
@@ -243,9 +247,34 @@ class RegressTask:
             each = [error(self.config, output, targets) for output in outputs.unbind(dim=1)]
             return Losses(dict(zip(names, each, strict=True)), count=len(targets))
         losses = Losses({self.config.loss: error(self.config, outputs[:, 0], targets)}, count=len(targets))
-        if model.training:
+        if model.training and self.path.weights:
             self.path.note(model, losses.total)
         return losses
+
+    def batches(self, number: int, first: int = 0) -> Iterable[Batch]:
+        inputs, targets = self._whole["train"]
+        if self.training.batch >= len(inputs) or self.training.noise:  # one batch that is made once; or each by itself
+            return super().batches(number, first)
+        order = row_order(len(inputs), self.training.seed, number)
+        cut = cut_batches({"inputs": inputs, "targets": targets}, order, self.training.batch, first)
+        return (Batch(tensors, padding=0.0) for tensors in cut)
+
+    def shortcut(self, model: nn.Module) -> Shortcut | None:
+        """For a single network: its own gradients, and those of the error with respect to its outputs."""
+        if not isinstance(model, MLP) or has_norms(model) or type(self).loss is not RegressTask.loss:
+            return None
+        perceptron = MLPGradient(model)
+
+        def backward(batch: Batch, factor: float, add: bool) -> tuple[Tensor, int]:
+            targets = batch.tensors["targets"]
+            outputs = perceptron.forward(batch.tensors["inputs"])
+            loss, upstream = with_gradient(lambda y: error(self.config, y[:, 0], targets), outputs)
+            if model.training:
+                self.path.note(model, loss)
+            perceptron.backward(upstream if factor == 1 else upstream * factor, add)
+            return loss, targets.size(0)
+
+        return backward
 
     def evaluate(self, model: nn.Module) -> Evaluation:
         """The loss on the development rows and how near the predictions come; the path since the last evaluation.
@@ -307,6 +336,22 @@ class RegressTask:
             result["surface"] = self._surface(model, closed)
         return result
 
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        """The same on the rows of other tables, which must hold the target and the columns that the network reads."""
+        meaning = Meaning(self.schema.target.name, "number", missing=self.schema.missing)
+        asked = self.schema.only(whole_table([read_any(file, self.config.data) for file in files], files))
+        more = usable_rows(asked, self.schema.as_taken(meaning))
+        count = len(self.table)
+        numbers, truth = self.schema.numbers(more), self.schema.targets(more)
+        inputs = self.schema.standardized(numbers).float()
+        targets = ((truth - self.schema.target.mean) / self.schema.target.deviation).float()
+        there = copy.copy(self)
+        there.table = joined(self.schema.only(self.table), more, FilePath(files[0]))
+        there.numbers, there.truth = torch.cat([self.numbers, numbers]), torch.cat([self.truth, truth])
+        there.sides = Sides(self.sides.train, self.sides.dev, list(range(count, count + len(more))))
+        there._whole = {**self._whole, "test": (inputs, targets)}
+        return {**there.test(model), "split": " ".join(files)}
+
     def describe(self) -> dict[str, Any]:
         sides = _named(self.sides)
         return {
@@ -323,6 +368,12 @@ class RegressTask:
 
     def carried(self) -> dict[str, Tensor]:
         return self.path.state() if self.path.weights else {}
+
+    def apart(self) -> "RegressTask":
+        """Without a path that the passes would be noted in."""
+        there = copy.copy(self)
+        there.path = Path([])
+        return there
 
     def carry(self, carried: Mapping[str, Tensor]) -> None:
         self.path.put_back(carried)

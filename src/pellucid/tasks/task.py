@@ -3,10 +3,11 @@
 A task joins a source of examples, a model family, a loss and metrics. The trainer has no `if task == ...`.
 """
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class Losses:
     @property
     def total(self) -> Tensor:
         first, *rest = self.parts.values()
-        return sum(rest, start=first)
+        return sum(rest, start=first) if rest else first
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,17 @@ class Batch:
     padding: float
 
     def to(self, device: torch.device) -> "Batch":
+        for tensor in self.tensors.values():
+            if tensor.device != device:
+                break
+        else:
+            return self
         return Batch({name: tensor.to(device) for name, tensor in self.tensors.items()}, self.padding)
+
+
+# Puts the gradients of the loss times the number into each .grad, or with True adds them to what is there; gives the
+# loss, without the factor, and its count.
+Shortcut = Callable[[Batch, float, bool], tuple[Tensor, int]]
 
 
 class Task(Protocol):
@@ -110,16 +121,34 @@ class Task(Protocol):
         """Where a training example stood, as a person finds it: file and line."""
         return f"example {example}"
 
+    def batches(self, number: int, first: int = 0) -> Iterable[Batch]:
+        """The tensors of the batches of `epoch(number)`, from batch `first` on, as `collate` makes them one by one.
+
+        A task whose examples are rows of tensors may cut many batches at once (data/cut.py).
+        """
+        return (self.collate(examples) for examples in self.epoch(number)[first:])
+
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """The loss that training minimizes."""
         ...
+
+    def shortcut(self, model: nn.Module) -> Shortcut | None:
+        """A shorter way than autograd's to the loss and its gradients, if this network has one.
+
+        Asked for when each parameter has its .grad; must give the numbers that `loss` and autograd would.
+        """
+        return None
 
     def evaluate(self, model: nn.Module) -> Evaluation:
         """The model's loss and scores on the development examples."""
         ...
 
-    def test(self, model: nn.Module) -> dict[str, Any]:
+    def test(self, model: nn.Module, side: Literal["test", "dev"] = "test") -> dict[str, Any]:
         """Scores on the examples held out to the end, beside baselines: the `test` line of metrics.jsonl."""
+        ...
+
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
+        """The same on other examples, read as the run reads its own. Raises DataError if that cannot be."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -129,6 +158,14 @@ class Task(Protocol):
     def carried(self) -> dict[str, Tensor]:
         """What the task itself remembers from step to step (a hidden state carried on); saved with each state."""
         return {}
+
+    def apart(self) -> Self:
+        """The same task for passes that are only looked at: they leave nothing behind in this one."""
+        return copy.copy(self)
+
+    def carried_by_one(self, carried: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """What one worker alone would carry, of what several did, each of every so-manieth row of the batches."""
+        return dict(carried[0])
 
     def carry(self, carried: Mapping[str, Tensor]) -> None:
         """Put back what `carried` gave, on whatever device it is needed; with {}, forget it."""

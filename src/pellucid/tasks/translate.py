@@ -204,7 +204,7 @@ class TranslateTask(Task):
         return Batch({**batch.tensors, "source": noisy}, batch.padding)
 
     def origin(self, example: int) -> str:
-        pair = self.data.splits.train[self._fitting[example]]
+        pair = self.data.splits.train[self._fitting[example % len(self.examples)]]
         return pair.origin or f"{pair.source} = {pair.target}"
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
@@ -239,19 +239,17 @@ class TranslateTask(Task):
             side,
         )
 
-    def test_on(
-        self, model: Translator, files: Sequence[str], decoding: DecodingConfig, delimiter: str | None = None
-    ) -> dict[str, Any]:
+    def test_on(self, model: nn.Module, files: Sequence[str]) -> dict[str, Any]:
         """The same on pairs of other files, cleaned like the run's own."""
         own = self.data.reading
-        reading = read_pairs(files, own.source, own.target, delimiter)
+        reading = read_pairs(files, own.source, own.target, self.config.data.delimiter)
         cleaned = clean(reading.pairs, own.source, own.target, limits(self.config.data))
         translations: dict[str, list[str]] = {}
         for pair in cleaned.pairs:
             translations.setdefault(pair.source, []).append(pair.target)
         return score_examples(
             [Example(source, tuple(known)) for source, known in translations.items()],
-            lambda texts: self.translate(model, texts, decoding),
+            lambda texts: self.translate(cast(Translator, model), texts, self.config.decoding),
             TranslationMemory(self.data.splits.train),
             own.target,
             " ".join(files),

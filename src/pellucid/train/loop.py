@@ -6,7 +6,7 @@ It may be stopped or killed at any moment: what it saves is enough to go on to b
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,14 +15,13 @@ from torch import nn
 
 from pellucid.errors import RunError, TrainingError
 from pellucid.run import Run
-from pellucid.tasks.task import Batch, Task
-from pellucid.train.limits import limit_gradients
+from pellucid.tasks.task import Task
+from pellucid.train.learner import Learner, batches_from
 from pellucid.train.memory import give_freed_memory_back
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
-from pellucid.train.penalties import Penalties
 from pellucid.train.plan import prepare_device
-from pellucid.train.precision import autocast
+from pellucid.train.recording import Recording
 from pellucid.train.schedule import learning_rate
 from pellucid.train.state import Counters, MovingAverage, carried_of, carried_state, pack, random_state, unpack
 from pellucid.train.watching import Watching, places_of
@@ -30,7 +29,8 @@ from pellucid.train.watching import Watching, places_of
 Event = Mapping[str, Any]
 Watcher = Callable[[Event], None]
 SAVING_SHARE = 0.05  # of the time that may go into saving states
-LINES_KEPT = 20  # step lines written to disk together
+LINES_KEPT, MOST_KEPT = 20, 1000  # step lines written to disk together, at least and at most
+WRITING_PAUSE = 0.5  # seconds between two such writings: opening a file takes as long as some steps of a small network
 
 
 class Trainer:
@@ -58,22 +58,23 @@ class Trainer:
         workers.draw_apart(self.config.seed)
         self.average = MovingAverage(self.model, self.config.average)
         self.optimizer = make_optimizer(self.model, self.config, self.config.precision)
-        self.penalties = Penalties(self.model, self.config)
         self.counters = Counters()
         self._unwritten: list[Event] = []
-        self._last_save = self._save_seconds = 0.0
+        self._last_save = self._save_seconds = self._last_write = 0.0
         self.watching = Watching(self.model, self.config.watch or 0, self.config.steps or 0)
+        self.recording = Recording(run, self.model, self.config.record if workers.is_first else None)
         self._resume()
-        self.objective = workers.objective(task, self.model)
+        self.learner = Learner(task, self.model, self.optimizer, self.average, workers, self.config.precision)
+        self.objective = self.learner.objective
 
     def train(self) -> None:
         """Train to the last step, or until stopping early or being asked to stop; saves before it returns."""
-        config, counters, workers = self.config, self.counters, self.workers
+        config, counters, workers, learner = self.config, self.counters, self.workers, self.learner
         steps = config.steps
         assert steps is not None, "make_plan settles the steps"
         began = self.clock() - counters.seconds
         reason = self._reason_to_end(steps)
-        batches = self._batches()
+        batches = batches_from(self.task, workers, self.device, counters)
         while reason is None:
             started = self.clock()
             step = counters.step + 1
@@ -86,28 +87,20 @@ class Trainer:
                 asked = self.clock()
                 batch, counts = next(batches)
                 loading += self.clock() - asked
-                with workers.keeping(self.objective, more > 0):
-                    looking = self.watching.listening() if watched else nullcontext()
-                    with autocast(config.precision, self.device), looking:
-                        losses = self.objective(batch)
-                    count = losses.count * counts
-                    weight = workers.weight(count) / config.accumulate
-                    (losses.total * (weight * workers.size)).backward()  # the gradients' mean is taken, not their sum
-                loss += losses.total.item() * weight
+                with self.watching.listening() if watched else nullcontext():
+                    mean, count, weight = learner.backward(batch, counts, more > 0)
+                loss += mean * weight
                 tokens += count
                 padding += batch.padding * weight
             loss, tokens, padding = workers.sum(loss, tokens, padding)
             if watched:
                 self.watching.slopes()
-            penalty = self.penalties.value()
-            self.penalties.add_gradients()
-            norm = limit_gradients(self.model.parameters(), config)
+            penalty = learner.penalties.value()
+            norm = learner.clip()
             if not (math.isfinite(loss + penalty) and math.isfinite(norm)):
                 raise self._diverged(step, loss, norm)
-            self.optimizer.step()
-            self.penalties.shrink(self.optimizer)
-            self.optimizer.zero_grad()
-            self.average.update(self.model, step)
+            learner.update(step)
+            learner.clear()
             counters.step, counters.tokens = step, counters.tokens + int(tokens)
             counters.seconds = self.clock() - began
             self._note(
@@ -115,7 +108,7 @@ class Trainer:
                 step=step,
                 seconds=round(counters.seconds, 3),
                 loss=round(loss, 5),
-                **({"penalty": float(f"{penalty:.6g}")} if self.penalties else {}),
+                **({"penalty": float(f"{penalty:.6g}")} if learner.penalties else {}),
                 learning_rate=rate,
                 gradient_norm=round(norm, 5),
                 tokens=counters.tokens,
@@ -125,7 +118,12 @@ class Trainer:
             )
             if watched:
                 self._note(kind="statistics", step=step, places=self.watching.told())
-            if step % config.evaluate_every == 0 or step == steps:  # type: ignore[operator]
+            evaluating = step % config.evaluate_every == 0 or step == steps  # type: ignore[operator]
+            if self.recording.due(step, evaluating):
+                self.recording.take(step)
+                if self.recording.is_full:
+                    self._write_recorded()
+            if evaluating:
                 self._evaluate()
                 counters.seconds = self.clock() - began
                 self._save()
@@ -141,21 +139,6 @@ class Trainer:
         )
         self._save(with_end=True)
         give_freed_memory_back()
-
-    def _batches(self) -> Iterator[tuple[Batch, bool]]:
-        """This worker's shares of the batches from where the counters stand, epoch after epoch, and whether they count.
-
-        The counters are kept in step.
-        """
-        counters = self.counters
-        while True:
-            epoch = self.task.epoch(counters.epoch)
-            for examples in epoch[counters.position :]:
-                share, counts = self.workers.share(examples)
-                batch = self.task.collate(share).to(self.device)
-                counters.position += 1
-                yield batch, counts
-            counters.epoch, counters.position = counters.epoch + 1, 0
 
     def _reason_to_end(self, steps: int) -> str | None:
         counters = self.counters
@@ -195,19 +178,21 @@ class Trainer:
 
     def averaged_model(self) -> nn.Module:
         averaged = copy.deepcopy(self.model)
-        averaged.load_state_dict({**self.model.state_dict(), **self.penalties.sparse(self.average.weights)})
+        averaged.load_state_dict({**self.model.state_dict(), **self.learner.penalties.sparse(self.average.weights)})
         return averaged.eval()
 
     def _note(self, **event: Any) -> None:
         """Tell the watcher, and keep the line for metrics.jsonl; lines go to disk some at a time, the last alone."""
         self._unwritten.append(event)
         self.watcher(event)
-        if len(self._unwritten) >= LINES_KEPT and event["kind"] != "end":
+        kept = len(self._unwritten)
+        due = kept >= MOST_KEPT or (kept >= LINES_KEPT and self.clock() - self._last_write > WRITING_PAUSE)
+        if due and event["kind"] != "end":
             self._write_metrics()
 
     def _write_metrics(self) -> None:
         self.counters.metrics_bytes = self.workers.first(lambda: self.run.append_metrics(self._unwritten))
-        self._unwritten = []
+        self._unwritten, self._last_write = [], self.clock()
 
     def _time_to_save(self) -> bool:
         """Every `save_every` seconds, but never more than a small share of the time."""
@@ -216,8 +201,9 @@ class Trainer:
 
     def _save(self, with_end: bool = False) -> None:
         """Save a state from which the training goes on. The `end` line is not part of it: a longer one may follow."""
-        began = self.clock()
         end = [self._unwritten.pop()] if with_end else []
+        self._write_recorded()
+        began = self.clock()
         self._write_metrics()
         own = self.workers.gather({**random_state(self.device), **carried_state(self.task)})
         self.workers.first(
@@ -230,11 +216,19 @@ class Trainer:
         self._last_save = self.clock()
         self._save_seconds = self._last_save - began
 
+    def _write_recorded(self) -> None:
+        began = self.clock()
+        written = self.recording.write()
+        if written:
+            self._note(kind="recorded", **written, seconds=round(self.clock() - began, 3))
+
     def _resume(self) -> None:
         workers = self.workers
         if not workers.first(lambda: self.run.has_state):
             if self.config.watch:
                 self._note(kind="network", places=places_of(self.model))
+            if self.recording.due(0, evaluating=True):
+                self.recording.take(0)
             self._save()
             return
         saved = self.run.load_state()

@@ -161,7 +161,7 @@ def joined() -> Iterator[Workers]:
     When workers fail, the error of the one that failed first goes on; the others raise WorkerError, as theirs is but
     its consequence or the same. So there is one message, whoever it is that has to give it.
     """
-    if not _started_together():
+    if not started_together():
         yield ALONE
         return
     if dist.is_initialized():
@@ -200,7 +200,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _started_together() -> bool:
+def started_together() -> bool:
     return all(name in os.environ for name in VARIABLES) and int(os.environ["WORLD_SIZE"]) > 1
 
 

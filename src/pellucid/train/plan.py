@@ -4,10 +4,9 @@ All of it is found before the first step and written to config.toml, so that the
 without a clock: the schedule depends on steps, never on time.
 """
 
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -17,18 +16,19 @@ from pellucid.config import TrainingConfig, parse_budget
 from pellucid.errors import ConfigError
 from pellucid.models.parameters import count_parameters
 from pellucid.tasks.task import Task
-from pellucid.train.limits import limit_gradients
+from pellucid.train.learner import Learner, batches_from
 from pellucid.train.memory import keep_freed_memory
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
-from pellucid.train.penalties import Penalties
-from pellucid.train.precision import autocast, faster, finish, matrix_rates
+from pellucid.train.precision import faster, finish, matrix_rates
+from pellucid.train.recording import Cost, cost_of
 from pellucid.train.schedule import rate_for_width
-from pellucid.train.state import MovingAverage
+from pellucid.train.state import Counters, MovingAverage
 from pellucid.train.watching import Watching, watch_every
 
 DEFAULT_BUDGET = "10m"
 TRIAL_SECONDS, TRIAL_STEPS = 4.0, 40  # of measuring; whichever ends first
+LOOKS = 4  # steps, plain and with a look, of which the fastest tells what a look costs
 EVALUATIONS = (4, 12)  # at least and at most in one training
 EVALUATION_SECONDS = 20.0  # wanted between two, where that gives a number in that range
 MOST_ROWS = 4096  # of the product that is measured
@@ -43,6 +43,7 @@ class Plan:
     parameters: int
     tokens_per_second: float
     matrix_rates: dict[str, float]
+    recorded: Cost | None = None
 
 
 def prepare_device(training: TrainingConfig, workers: Workers = ALONE) -> torch.device:
@@ -99,15 +100,19 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, worker
         share = parse_budget(DEFAULT_BUDGET if training.budget is None else training.budget) * (1 - EVALUATION_SHARE)
         steps = max(int(share / seconds / training.accumulate), 1)
     step_seconds = seconds * training.accumulate
+    evaluate_every = training.evaluate_every or _evaluate_every(steps, step_seconds)
+    recorded = cost_of(model, training, steps, evaluate_every)
     settled = training.changed(
         steps=steps,
         learning_rate=training.learning_rate or rate_for_width(width),
         precision=precision,
         threads=torch.get_num_threads(),
-        evaluate_every=training.evaluate_every or _evaluate_every(steps, step_seconds),
+        evaluate_every=evaluate_every,
+        record=recorded.every if recorded and recorded.every else training.record,
         watch=watch_every(steps, step_seconds, look) if training.watch is None else training.watch,
     )
-    plan = Plan(settled, count_parameters(model), tokens / seconds, {name: round(r) for name, r in rates.items()})
+    speeds: dict[str, float] = {name: round(r) for name, r in rates.items()}
+    plan = Plan(settled, count_parameters(model), tokens / seconds, speeds, recorded)
     return workers.first(lambda: plan)
 
 
@@ -126,28 +131,20 @@ def _trial(
     device: torch.device,
 ) -> tuple[float, float, float]:
     """Mean seconds and mean items (tokens) of one batch, forward, backward and update included; seconds of a look."""
-    objective = workers.objective(task, model)
     optimizer, average = make_optimizer(model, task.training, precision), MovingAverage(model, task.training.average)
-    penalties = Penalties(model, task.training)
+    learner = Learner(task, model, optimizer, average, workers, precision)
     watching = Watching(model, every=1, steps=1)
-    repeated = enumerate(_repeated(task))
+    batches = enumerate(batches_from(task, workers, device, Counters()))
 
     def batch_of(looking: bool = False) -> float:
-        number, examples = next(repeated)
-        share, counts = workers.share(examples)
-        batch = task.collate(share).to(device)
-        with autocast(precision, device), watching.listening() if looking else nullcontext():
-            losses = objective(batch)
-        count = losses.count * counts
-        (losses.total * (workers.weight(count) * workers.size)).backward()
+        number, (batch, counts) = next(batches)
+        with watching.listening() if looking else nullcontext():
+            _, count, _ = learner.backward(batch, counts, more=False)
         if looking:
             watching.slopes()
-        penalties.add_gradients()
-        limit_gradients(model.parameters(), task.training)
-        optimizer.step()
-        penalties.shrink(optimizer)
-        optimizer.zero_grad()
-        average.update(model, number)
+        learner.clip()
+        learner.update(number)
+        learner.clear()
         if looking:
             watching.told()
         return float(count)
@@ -155,23 +152,25 @@ def _trial(
     for _ in range(2):  # these warm the caches up
         batch_of()
     finish(device)
-    began, batches, tokens = clock(), 0, 0.0
-    while not workers.any(batches > 0 and (clock() - began > TRIAL_SECONDS or batches >= TRIAL_STEPS)):
-        batches, tokens = batches + 1, tokens + batch_of()
+    began, done, tokens = clock(), 0, 0.0
+    while not workers.any(done > 0 and (clock() - began > TRIAL_SECONDS or done >= TRIAL_STEPS)):
+        done, tokens = done + 1, tokens + batch_of()
     finish(device)
-    seconds = (clock() - began) / batches
-    batch_of(looking=True)
-    began = clock()
-    batch_of(looking=True)
-    finish(device)
-    look = max(clock() - began - seconds, 0.0)
-    return seconds, workers.sum(tokens)[0] / batches, look
+    seconds = (clock() - began) / done
 
+    def fastest(looking: bool) -> float:
+        """Of a few batches: other work on the machine makes any one of them look slow."""
+        taken = []
+        for _ in range(LOOKS):
+            began = clock()
+            batch_of(looking)
+            finish(device)
+            taken.append(clock() - began)
+        return min(taken)
 
-def _repeated(task: Task) -> Iterator[Sequence[int]]:
-    """Epoch after epoch: a small table has few batches."""
-    for number in itertools.count():
-        yield from task.epoch(number)
+    plain = fastest(looking=False)
+    look = max(fastest(looking=True) / max(plain, 1e-9) - 1, 0.0) * seconds
+    return seconds, workers.sum(tokens)[0] / done, look
 
 
 def _evaluate_every(steps: int, step_seconds: float) -> int:

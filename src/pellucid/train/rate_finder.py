@@ -162,7 +162,8 @@ class Trial:
         for _ in range(self.config.accumulate):
             loss += self.backward(next(batches), 1 / self.config.accumulate)[0]
         self.penalties.add_gradients()
-        limit_gradients(self.model.parameters(), self.config)
+        found = (parameter.grad for parameter in self.model.parameters())
+        limit_gradients([gradient for gradient in found if gradient is not None], self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()

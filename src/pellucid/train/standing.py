@@ -1,6 +1,6 @@
 """Where a training stands: its last saved state read back to be looked at, with nothing of the run touched."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from pellucid.run import Run
 from pellucid.tasks.task import Batch, Task
 from pellucid.train.optimizer import make_optimizer
 from pellucid.train.schedule import learning_rate
-from pellucid.train.state import Counters, MovingAverage, random_state, unpack
+from pellucid.train.state import Counters, MovingAverage, carried_of, random_state, unpack
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Standing:
     optimizer: torch.optim.Optimizer
     counters: Counters
     randomness: Mapping[str, Tensor]
+    carried: Sequence[Mapping[str, Tensor]]  # what the task remembers from step to step, of each worker
     is_over: bool  # no step follows: the next one is one more, at the rate of the last
 
 
@@ -43,15 +44,17 @@ def standing(run: Run, model: nn.Module) -> Standing:
     assert config.steps is not None, "a run's config has its steps settled"
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(min(counters.step + 1, config.steps), config.steps, config, counters.cuts)
-    return Standing(model, optimizer, counters, randomness, counters.step >= config.steps)
+    carried = [carried_of(tensors, rank) for rank in range(about.get("workers", 1))]
+    return Standing(model, optimizer, counters, randomness, carried, counters.step >= config.steps)
 
 
-def next_batches(task: Task, counters: Counters, count: int) -> list[Batch]:
-    """The batches that the training takes next, whole, whichever workers would share them."""
+def next_batches(task: Task, counters: Counters, count: int) -> list[tuple[Sequence[int], Batch]]:
+    """The batches that the training takes next, whole, whichever workers would share them, and of which examples."""
     epoch, position = counters.epoch, counters.position
-    found: list[Batch] = []
+    found: list[tuple[Sequence[int], Batch]] = []
     while len(found) < count:
         batches = task.epoch(epoch)
-        found += [task.collate(examples) for examples in batches[position : position + count - len(found)]]
+        chosen = batches[position : position + count - len(found)]
+        found += [(list(examples), task.collate(examples)) for examples in chosen]
         epoch, position = epoch + 1, 0
     return found

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pellucid.errors import RunError
 from pellucid.tasks.task import Task
+from pellucid.train.flat import Flat
 
 
 @dataclass
@@ -40,13 +41,27 @@ class MovingAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        self._flat: tuple[Tensor, Tensor] | None = None  # all averages in one tensor, and all weights
         if decay:
             self.weights = {name: weight.clone() for name, weight in self.weights.items()}
+
+    def lie_flat(self, flat: Flat) -> None:
+        """Keep the averages in one piece of memory, as the weights are kept, from now on."""
+        if self.decay:
+            averages, windows = flat.like(list(self.weights.values()))
+            self._flat = averages, flat.weights
+        else:
+            windows = [parameter.detach() for parameter in flat.parameters]
+        self.weights = dict(zip(self.weights, windows, strict=True))
 
     def update(self, model: nn.Module, step: int) -> None:
         if not self.decay:
             return
         decay = min(self.decay, (1 + step) / (10 + step))
+        if self._flat is not None:
+            averages, weights = self._flat
+            averages.lerp_(weights, 1 - decay)
+            return
         parameters = [parameter.detach() for parameter in model.parameters()]
         torch._foreach_lerp_(list(self.weights.values()), parameters, 1 - decay)
 
@@ -122,10 +137,13 @@ def carried_state(task: Task) -> dict[str, Tensor]:
 
 
 def carried_of(tensors: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
-    """What this worker's task remembered when the state was saved."""
+    """What this worker's task remembered when the state was saved.
+
+    Copied, since where a number stands in a file may be no place from which products are computed alike to the bit.
+    """
     ending = _of_worker(rank)
     mine = {name: value for name, value in _under("carried", tensors).items() if name.endswith(ending)}
-    return {name.removesuffix(ending): value for name, value in mine.items()}
+    return {name.removesuffix(ending): value.clone() for name, value in mine.items()}
 
 
 def _of_worker(rank: int) -> str:

@@ -79,8 +79,7 @@ def poisoned(step: int, times: float = 50.0) -> Callable[[Task], Task]:
                 return batch
             return Batch({**batch.tensors, "inputs": batch.tensors["inputs"] * times}, batch.padding)
 
-        task.collate = wrong  # type: ignore[method-assign]
-        return task
+        return one_by_one(task, wrong)
 
     return plant
 
@@ -93,7 +92,13 @@ def slow(task: Task) -> Task:
         time.sleep(0.02)
         return collate(examples)
 
-    task.collate = slowly  # type: ignore[method-assign]
+    return one_by_one(task, slowly)
+
+
+def one_by_one(task: Task, collate: Callable[[Sequence[int]], Batch]) -> Task:
+    """The task, its batches made by this function, each by itself."""
+    task.collate = collate  # type: ignore[method-assign]
+    task.batches = lambda number, first=0: Task.batches(task, number, first)  # type: ignore[method-assign]
     return task
 
 

@@ -44,6 +44,7 @@ def test_a_training_that_goes_on_from_the_last_good_state_takes_the_line_back(tm
         return found
 
     task.loss = poisoned  # type: ignore[method-assign]
+    task.shortcut = lambda model: None  # type: ignore[method-assign]
     trainer = Trainer(run, task)
     with pytest.raises(TrainingError):
         trainer.train()

@@ -4,6 +4,7 @@ data_line(event)      one line of what was read: event is the `data` line of met
 score_text(scores)    the score beside the progress bar, of an evaluation's scores
 evaluation(event)     prints what an evaluation found
 print_outcome(run, tested)   prints the test's scores and what to do next
+print_tested(run, tested)    prints the test's scores alone
 about(config)         what the run is for, in a few characters: for `pellucid runs`
 scores_of(tested)     the numbers of a test that sum it up, by name
 score_of(line)        the score in a few characters, of an evaluation or a test

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pellucid.cli.console import one_line, out
+from pellucid.cli.tables import title_of
 from pellucid.cli.words import say
 
 if TYPE_CHECKING:
@@ -67,8 +68,13 @@ def evaluation(event: Event) -> None:
 
 def print_outcome(run: "Run", tested: Event) -> None:
     """Accuracy beside its baselines, each class, what is taken for what, the worst mistakes, and what to do next."""
+    print_tested(run, tested)
+    _print_next(run)
+
+
+def print_tested(run: "Run", tested: Event) -> None:
     systems, calibration = tested["systems"], tested["calibration"]
-    out.print(say("classify.title", examples=f"{tested['examples']:,}"), markup=False)
+    out.print(say(title_of("classify.title", tested), examples=f"{tested['examples']:,}"), markup=False)
     scores = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     scores.add_column("")
     scores.add_column(say("classify.accuracy"), justify="right", no_wrap=True)
@@ -93,7 +99,6 @@ def print_outcome(run: "Run", tested: Event) -> None:
             markup=False,
         )
         out.print()
-    _print_next(run)
 
 
 def _print_classes(tested: Event) -> None:

@@ -45,6 +45,16 @@ def evaluation(event: Event) -> None:
 
 def print_outcome(run: "Run", tested: Event) -> None:
     """The judgement beside its baselines, neighbours, and next steps."""
+    print_tested(run, tested)
+    out.print()
+    out.print(say("report.written", path=run.path / "report.html"), markup=False, soft_wrap=True)
+    out.print(say("next.title"))
+    word = next(iter(tested["neighbours"]))
+    for key in ("embed.next.neighbours", "embed.next.see", "embed.next.export"):
+        out.print("  " + say(key, run=run.path, word=word), markup=False, soft_wrap=True)
+
+
+def print_tested(run: "Run", tested: Event) -> None:
     out.print(say("embed.judged", pairs=f"{tested['pairs']:,}"), markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(say("embed.system"))
@@ -62,12 +72,6 @@ def print_outcome(run: "Run", tested: Event) -> None:
     for one in tested["analogies"]:
         near.add_row(one["asked"], ", ".join(one["near"]))
     out.print(near)
-    out.print()
-    out.print(say("report.written", path=run.path / "report.html"), markup=False, soft_wrap=True)
-    out.print(say("next.title"))
-    word = next(iter(tested["neighbours"]))
-    for key in ("embed.next.neighbours", "embed.next.see", "embed.next.export"):
-        out.print("  " + say(key, run=run.path, word=word), markup=False, soft_wrap=True)
 
 
 def about(config: "EmbedConfig") -> str:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pellucid.cli.console import out
+from pellucid.cli.tables import title_of
 from pellucid.cli.words import say
 
 if TYPE_CHECKING:
@@ -58,14 +59,9 @@ def evaluation(event: Event) -> None:
 
 def print_outcome(run: "Run", tested: Event) -> None:
     """Bits per character beside counts and compressors, a sample, next steps."""
-    print_bits(tested)
+    print_tested(run, tested)
     out.print()
     sample = tested["samples"][0]
-    out.print(say("language.sample"), style="bold")
-    lines = (sample["prompt"] + sample["text"]).splitlines()
-    for line in lines[:14]:
-        out.print("  " + line, markup=False, soft_wrap=False)
-    out.print()
     out.print(say("report.written", path=run.path / "report.html"), markup=False, soft_wrap=True)
     out.print(say("next.title"))
     prompt = next((line for line in sample["prompt"].splitlines() if line), "")
@@ -75,11 +71,21 @@ def print_outcome(run: "Run", tested: Event) -> None:
         out.print("  " + say(f"language.next.{key}", **facts), markup=False, soft_wrap=True)
 
 
+def print_tested(run: "Run", tested: Event) -> None:
+    print_bits(tested)
+    out.print()
+    sample = tested["samples"][0]
+    out.print(say("language.sample"), style="bold")
+    lines = (sample["prompt"] + sample["text"]).splitlines()
+    for line in lines[:14]:
+        out.print("  " + line, markup=False, soft_wrap=False)
+
+
 def print_bits(tested: Event) -> None:
     """One row a system, the model first; fewer bits are better."""
     systems = tested["systems"]
     most = max(found["bits_per_character"] for found in systems.values())
-    title = say("language.scores", split=tested["split"], characters=f"{tested['characters']:,}")
+    title = say(title_of("language.scores", tested), split=tested["split"], characters=f"{tested['characters']:,}")
     out.print(title, markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(say("language.system"), overflow="fold")

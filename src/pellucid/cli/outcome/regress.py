@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pellucid.cli.console import out
+from pellucid.cli.tables import title_of
 from pellucid.cli.words import say
 
 if TYPE_CHECKING:
@@ -48,12 +49,7 @@ def evaluation(event: Event) -> None:
 def print_outcome(run: "Run", tested: Event) -> None:
     """Scores beside the baselines, coefficients or sizes, and next steps."""
     config = run.config
-    print_scores(tested)
-    out.print()
-    if config.model.sizes:
-        print_sizes(tested)
-    else:
-        print_coefficients(tested)
+    print_tested(run, tested)
     out.print()
     out.print(say("report.written", path=run.path / "report.html"), markup=False, soft_wrap=True)
     out.print(say("next.title"))
@@ -65,8 +61,19 @@ def print_outcome(run: "Run", tested: Event) -> None:
         out.print("  " + say(f"regress.next.{key}", **facts), markup=False, soft_wrap=True)
 
 
+def print_tested(run: "Run", tested: Event) -> None:
+    print_scores(tested)
+    out.print()
+    if run.config.model.sizes:
+        print_sizes(tested)
+    else:
+        print_coefficients(tested)
+
+
 def print_scores(tested: Event) -> None:
-    out.print(say("regress.scores", rows=f"{tested['rows']:,}", target=tested["target"]), markup=False)
+    out.print(
+        say(title_of("regress.scores", tested), rows=f"{tested['rows']:,}", target=tested["target"]), markup=False
+    )
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("")
     for name in ("r2", "rmse", "mae"):

@@ -39,9 +39,7 @@ def evaluation(event: Event) -> None:
 
 def print_outcome(run: "Run", tested: Event) -> None:
     """Scores, samples and next steps."""
-    print_scores(tested)
-    out.print()
-    print_samples(tested["samples"], say("samples.title"))
+    print_tested(run, tested)
     data = run.config.data
     out.print()
     out.print(say("report.written", path=run.path / "report.html"), markup=False, soft_wrap=True)
@@ -50,6 +48,12 @@ def print_outcome(run: "Run", tested: Event) -> None:
     corpus = data.files[0].startswith("corpus:")
     for key in ("next.translate", "next.longer", *(("next.own",) if corpus else ())):
         out.print("  " + say(key, **facts), markup=False, soft_wrap=True)
+
+
+def print_tested(run: "Run", tested: Event) -> None:
+    print_scores(tested)
+    out.print()
+    print_samples(tested["samples"], say("samples.title"))
 
 
 def about(config: "TranslateConfig") -> str:

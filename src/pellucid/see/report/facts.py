@@ -23,8 +23,11 @@ class Facts:
     plan: Line | None = None
     test: Line | None = None
     end: Line | None = None
+    network: Line | None = None
+    diagnosis: Line | None = None
     steps: list[Line] = field(default_factory=list)
     evaluations: list[Line] = field(default_factory=list)
+    statistics: list[Line] = field(default_factory=list)
 
     @property
     def task(self) -> str:
@@ -61,6 +64,18 @@ def gather(folder: Path) -> Facts:
                 facts.steps.append(line)
             case "evaluation":
                 facts.evaluations.append(line)
-            case "data" | "plan" | "test" | "end":
+            case "statistics":
+                facts.statistics.append(line)
+            case "data" | "plan" | "network" | "test" | "end":
                 setattr(facts, line["kind"], line)
+    facts.diagnosis = diagnosis_in(folder)
     return facts
+
+
+def diagnosis_in(folder: Path) -> Line | None:
+    """What `pellucid doctor` found, sentences in both languages; None if it has not looked, or what it wrote is cut."""
+    try:
+        found = json.loads((folder / "diagnosis.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("findings"), list) else None

@@ -94,8 +94,8 @@ function draw(name) {
 // A slider shows some of a plot's traces at each of its places.
 function slide(slider) {
   const { slides, places } = slider.dataset, { label, traces } = JSON.parse(places)[slider.value];
-  slider.nextElementSibling.textContent = label;
-  slider.setAttribute("aria-valuetext", label);
+  slider.nextElementSibling.textContent = word(label);
+  slider.setAttribute("aria-valuetext", word(label));
   Plotly.restyle("plot-" + slides, { visible: page.plots[slides].traces.map((_, i) => traces.includes(i)) });
 }
 for (const slider of document.querySelectorAll("[data-slides]")) slider.addEventListener("input", () => slide(slider));
@@ -154,6 +154,18 @@ function tell() {
     return entry;
   });
   moment.querySelector("dl").replaceChildren(...entries);
+  tellLayers();
+}
+// The layers at the look that is nearest to the chosen step; all but shares are drawn as logarithms.
+function tellLayers() {
+  const place = document.querySelector(".layers");
+  if (!place) return;
+  const { traces } = page.plots.layers, look = nearest(traces[0].x, chosen);
+  place.querySelector("output").textContent = traces[0].x[look].toLocaleString("en");
+  for (const row of place.querySelector("tbody").rows) traces.forEach((trace, column) => {
+    const held = trace.z[trace.y.indexOf(row.cells[0].textContent)]?.[look] ?? null, value = held === null ? "" : shown(trace.zmax === 1 ? held : +(10 ** held).toPrecision(4));
+    row.cells[column + 1].textContent = value;
+  });
 }
 function nearest(sorted, wanted) {
   let low = 0, high = sorted.length - 1;

@@ -13,10 +13,13 @@ from typing import Any
 
 from pellucid.files import write_text
 from pellucid.see.look import embedded, look
+from pellucid.see.report.diagnosis import diagnosis, words_of
 from pellucid.see.report.elements import Body, Section, composed, copied, heading, named_values, paragraph
 from pellucid.see.report.facts import Facts, gather
+from pellucid.see.report.layers import layers
 from pellucid.see.report.parts import part_of
 from pellucid.see.report.plots import Plot, each_and_smoothed, lines, loss, of_steps
+from pellucid.see.report.recorded import recorded
 from pellucid.see.report.words import both_of, words
 from pellucid.words import LANGUAGES
 
@@ -29,13 +32,32 @@ def write_report(folder: Path) -> Path:
     """Write `report.html` into a run folder, finished or not; returns its path. Raises RunError if it is none."""
     path = folder / "report.html"
     facts = gather(folder)
-    write_text(path, page(facts, sections(facts)))
+    write_text(path, page(facts, sections(facts, recorded(facts, folder))))
     return path
 
 
 def page(facts: Facts, sections: Sequence[Section]) -> str:
     """The whole page, from the sections that have something to show."""
-    both = both_of(facts.task)
+    last = facts.steps[-1]["step"] if facts.steps else 0
+    own = words_of(facts)
+    return framed(facts.task, facts.name, facts.run, sections, step=first_shown(facts), last=last, own=own)
+
+
+def framed(
+    said: str,
+    name: str,
+    where: str,
+    sections: Sequence[Section],
+    *,
+    step: int,
+    last: int,
+    own: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
+    """A page in the report's look, its words those of `said` and, by language, its `own`.
+
+    Plots over steps go to `last`, and `step` is chosen.
+    """
+    both = both_of(said, own)
     there = [section for section in sections if section.body]
     plots = [piece for section in there for piece in section.body if isinstance(piece, Plot)]
     links = "".join(
@@ -48,22 +70,22 @@ def page(facts: Facts, sections: Sequence[Section]) -> str:
         for section in there
     )
     facts_shown = {
-        "name": facts.name,
+        "name": name,
         "plots": {plot.name: {"traces": plot.traces, "layout": plot.layout, "steps": plot.steps} for plot in plots},
-        "step": first_shown(facts),
-        "last": facts.steps[-1]["step"] if facts.steps else 0,
-        "words": {language: words(facts.task, language) for language in LANGUAGES},
+        "step": step,
+        "last": last,
+        "words": {language: {**words(said, language), **(own or {}).get(language, {})} for language in LANGUAGES},
     }
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>{escape(facts.name)} · Pellucid</title>
+<title>{escape(name)} · Pellucid</title>
 <link rel="icon" href="data:,">
 <style>{look()}{_file("page.css")}</style>
 <body class="report">
-<header><h1>Pellucid<span class="unseen">: {both("title")}</span></h1><span class="where">{escape(facts.run)}</span>
+<header><h1>Pellucid<span class="unseen">: {both("title")}</span></h1><span class="where">{escape(where)}</span>
 <span class="right"><button id="language" type="button">{LANGUAGE_BUTTON}</button></span></header>
 <div class="places">
 <nav aria-labelledby="title-sections"><div><h2 id="title-sections">{both("sections")}</h2>
@@ -78,13 +100,16 @@ def page(facts: Facts, sections: Sequence[Section]) -> str:
 """
 
 
-def sections(facts: Facts) -> list[Section]:
+def sections(facts: Facts, looked_back: Body = ()) -> list[Section]:
     """All of a report, in the order in which it is read. Raises RunError if the run's task is none of ours."""
     part = part_of(facts)
     return [
         Section("verdict", part.verdict(facts) if facts.test is not None else unscored(facts)),
+        Section("diagnosis", diagnosis(facts)),
         *part.sections(facts),
         Section("curves", curves(facts, part.curves(facts))),
+        Section("layers", layers(facts)),
+        Section("recorded", looked_back),
         Section("data", [] if facts.data is None else shown(part.data(facts))),
         Section("setup", setup(facts)),
         Section("next", next_steps(facts, part.next_steps(facts))),

@@ -8,6 +8,7 @@ logits, probabilities, loss                   a score for each class, its share,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,11 +16,13 @@ from torch.nn import functional as F
 
 from pellucid.errors import DataError
 from pellucid.run import Run
-from pellucid.see.capture import capture
+from pellucid.see.capture import Labels, capture
 from pellucid.see.operation import Axis
+from pellucid.see.subjects import Rows
 from pellucid.see.trace import Trace, TraceError
 from pellucid.tasks.examples import Form
 from pellucid.tasks.predict import read_inputs
+from pellucid.tasks.task import Batch
 
 KIND = "classify"
 
@@ -63,6 +66,35 @@ def example_of(run: Run, text: str) -> Example:
     except DataError as error:
         raise TraceError(error.message, f"{error.mend} Or give the number of a held-out example, such as 0.") from None
     return Example(inputs[:1], names[0], truths[0])
+
+
+def rows_of_text(run: Run, text: str) -> Rows:
+    """One example as training reads it. Raises TraceError if its class is not told."""
+    example, form = example_of(run, text), Form.load(run.path)
+    if example.truth not in form.classes:
+        raise TraceError(
+            f"{example.origin}: its class is not known, so there is no loss", "Give a held-out example's number."
+        )
+    labels = torch.tensor([form.classes.index(example.truth)])
+    name = f"{example.origin}, {example.truth}"
+    about = {"kind": KIND, "origin": example.origin, "truth": example.truth, "wanted": example.truth}
+    batch = Batch({"inputs": example.inputs, "labels": labels}, padding=0.0)
+    return Rows(batch, [name], about={**about, "classes": list(form.classes)})
+
+
+def names_of(task: Any, batch: Batch, examples: Sequence[int]) -> list[str]:
+    """Where each example stands, and its class."""
+    data, train = task.data, task.data.sides.train
+    numbers = [train[number % len(train)] for number in examples]
+    return [f"{data.origins[n]}, {data.form.classes[int(data.labels[n])]}" for n in numbers]
+
+
+def labels_of_run(run: Run) -> Labels:
+    form = Form.load(run.path)
+    with torch.random.fork_rng():
+        named = labels_of(run.kind.network(run.config, run.path), form)
+    columns = {"inputs": form.table.input_names} if form.table is not None else {}
+    return {**{name: labels for name, labels in named.items() if name != "x"}, **columns}
 
 
 def trace_of_example(run: Run, example: Example, backward: bool = True) -> Trace:

@@ -4,6 +4,7 @@ Beside the table's row, which the model looks up, stands what a one-hot vector t
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +15,11 @@ from pellucid.errors import DataError
 from pellucid.generate.neighbours import nearest
 from pellucid.models.skipgram import SkipGram, one_hot
 from pellucid.run import Run
-from pellucid.see.capture import capture
+from pellucid.see.capture import Labels, capture
+from pellucid.see.subjects import Rows
 from pellucid.see.trace import Trace
 from pellucid.tasks.embed import VOCABULARY
+from pellucid.tasks.task import Batch
 
 KIND = "embed"
 
@@ -29,9 +32,7 @@ def trace_of(run: Run, text: str, backward: bool = True) -> Trace:
     run.expect("embed")
     words = Vocabulary.load(run.path / VOCABULARY)
     model: SkipGram = run.model
-    word, *others = text.lower().split() or [""]
-    number = _number(words.words, model, word)
-    neighbour = _number(words.words, model, others[0]) if others else _expected(model, number)
+    number, neighbour = asked(run, words.words, text)
     draw = torch.Generator().manual_seed(run.config.training.seed)
     table = noise(torch.tensor(words.counts, dtype=torch.float32))
     drawn = table[torch.randint(len(table), (1, run.config.model.negatives), generator=draw)]
@@ -66,6 +67,37 @@ def trace_of(run: Run, text: str, backward: bool = True) -> Trace:
     return trace
 
 
+def rows_of_text(run: Run, text: str) -> Rows:
+    """A word and its neighbour, as in `trace_of`; the words it is told from are drawn as training draws them."""
+    run.expect("embed")
+    words = Vocabulary.load(run.path / VOCABULARY).words
+    number, neighbour = asked(run, words, text)
+    batch = Batch({"word": torch.tensor([number]), "neighbour": torch.tensor([neighbour])}, padding=0.0)
+    about = {"kind": KIND, "source": words[number], "neighbour": words[neighbour]}
+    return Rows(batch, [f"{words[number]}, {words[neighbour]}"], about=about)
+
+
+def names_of(task: Any, batch: Batch, examples: Sequence[int]) -> list[str]:
+    """The two words of each pair."""
+    words, pairs = (
+        task.vocabulary.words,
+        zip(*(batch.tensors[name].tolist() for name in ("word", "neighbour")), strict=True),
+    )
+    return [f"{words[one]}, {words[other]}" for one, other in pairs]
+
+
+def labels_of_run(run: Run) -> Labels:
+    words = Vocabulary.load(run.path / VOCABULARY).words
+    return {"word.weight": words, "neighbour.weight": words}
+
+
+def asked(run: Run, words: Sequence[str], text: str) -> tuple[int, int]:
+    """The numbers of a word and of its neighbour. Raises DataError for a word that has no vector."""
+    word, *others = text.lower().split() or [""]
+    number = _number(words, run, word)
+    return number, _number(words, run, others[0]) if others else _expected(run.model, number)
+
+
 def name_parts(trace: Trace) -> None:
     """Names by what a step is for: the products with the neighbour and with the words drawn, and their losses."""
     found = {step.name: step for step in trace.steps}
@@ -86,10 +118,10 @@ def name_parts(trace: Trace) -> None:
             trace.rename(found[old], new)
 
 
-def _number(words: Sequence[str], model: SkipGram, word: str) -> int:
+def _number(words: Sequence[str], run: Run, word: str) -> int:
     if word in words:
         return words.index(word)
-    nearest(model.word.weight.detach(), words, word)  # raises, with words spelled alike
+    nearest(run.model.word.weight.detach(), words, word)  # raises, with words spelled alike
     raise DataError(f"{word!r}: not a word", mend="Give one word, or two: a word and a neighbour.")
 
 

@@ -9,7 +9,8 @@ surprise at its tokens. A recurrent network is opened along time: each state has
     blocks.0.self_attention.queries, .scores, .weights, .heads ...     a GPT
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,16 +18,20 @@ from torch.nn import functional as F
 
 from pellucid.data.pieces import Pieces
 from pellucid.generate.write import START
-from pellucid.models.language import LanguageModel
+from pellucid.models.language import LanguageModel, LanguageModelConfig
 from pellucid.run import Run
-from pellucid.see.capture import capture
+from pellucid.see.capture import Labels, capture
 from pellucid.see.operation import Axis
+from pellucid.see.subjects import Rows
 from pellucid.see.tokens import readable, visible
 from pellucid.see.trace import Trace, TraceError
 from pellucid.see.translation import name_attentions, name_embedding
 from pellucid.tasks.language import pieces_in
+from pellucid.tasks.task import Batch
 
 KIND = "language"
+SHOWN = 24  # tokens of a stretch by which it is told
+NOWHERE = -1  # where no stretch of the training text begins
 LONGEST = 256  # tokens of a text that a recurrent network reads to be looked at: it has no limit of its own
 
 
@@ -40,18 +45,9 @@ def trace_of(run: Run, text: str, backward: bool = True) -> Trace:
 
 def trace_of_text(model: LanguageModel, pieces: Pieces, text: str, backward: bool = True, name: str = "") -> Trace:
     """The same with a model at hand."""
-    if not text:
-        raise TraceError("the text is empty", "Give a text to read.")
-    asked = pieces.encode(text).long()
-    longest = model.config.context if model.config.cell == "gpt" else LONGEST
-    read = torch.cat([pieces.encode(START)[:1].long(), asked])
-    if len(read) > longest:
-        raise TraceError(
-            f"the text has {len(asked)} tokens, and at most {longest - 1} are read at once", "Give a shorter one."
-        )
+    read, asked = ids_of(model.config, pieces, text)
     labels = labels_of(pieces)
     device = next(model.parameters()).device
-    tables = ("embedding.weight", *(("output.weight", "output.bias") if model.config.cell != "gpt" else ()))
     was_training = model.training
     model.eval()
     try:
@@ -59,13 +55,54 @@ def trace_of_text(model: LanguageModel, pieces: Pieces, text: str, backward: boo
             model,
             read[None].to(device),
             loss=_surprise(asked.to(device)) if backward else None,
-            labels={"tokens": [labels[i] for i in read.tolist()], **dict.fromkeys(tables, labels)},
+            labels={"tokens": [labels[i] for i in read.tolist()], **dict.fromkeys(tables(model.config), labels)},
         )
     finally:
         model.train(was_training)
     trace.about = {"kind": KIND, "run": name, "text": text, "wanted": [labels[i] for i in asked.tolist()]}
     name_parts(trace)
     return trace
+
+
+def rows_of_text(run: Run, text: str) -> Rows:
+    """One text as training reads it, from a fresh state on."""
+    run.expect("language")
+    pieces, labels = pieces_in(run.path), labels_of(pieces_in(run.path))
+    read, asked = ids_of(run.config.model, pieces, text)
+    tokens = torch.cat([read[:1], asked])[None]
+    batch = Batch({"tokens": tokens, "starts": torch.tensor([NOWHERE])}, padding=0.0)
+    wanted = [labels[number] for number in asked.tolist()]
+    return Rows(batch, [text], wanted, {"kind": KIND, "text": text, "wanted": wanted})
+
+
+def names_of(task: Any, batch: Batch, examples: Sequence[int]) -> list[str]:
+    """How the stretch of each row begins."""
+    rows = batch.tensors["tokens"][:, :SHOWN].tolist()
+    texts = ("".join(map(visible, task.pieces.decode(row))) for row in rows)
+    return [f"{start % len(task.ids):,}: {text}" for start, text in zip(examples, texts, strict=True)]
+
+
+def labels_of_run(run: Run) -> Labels:
+    return dict.fromkeys(tables(run.config.model), labels_of(pieces_in(run.path)))
+
+
+def tables(config: LanguageModelConfig) -> tuple[str, ...]:
+    """The parameters that have a row for each token."""
+    return ("embedding.weight", *(("output.weight", "output.bias") if config.cell != "gpt" else ()))
+
+
+def ids_of(config: LanguageModelConfig, pieces: Pieces, text: str) -> tuple[Tensor, Tensor]:
+    """The tokens that are read of a text, and those asked for after each. Raises TraceError if it is empty or long."""
+    if not text:
+        raise TraceError("the text is empty", "Give a text to read.")
+    asked = pieces.encode(text).long()
+    longest = config.context if config.cell == "gpt" else LONGEST
+    read = torch.cat([pieces.encode(START)[:1].long(), asked])
+    if len(read) > longest:
+        raise TraceError(
+            f"the text has {len(asked)} tokens, and at most {longest - 1} are read at once", "Give a shorter one."
+        )
+    return read, asked
 
 
 def labels_of(pieces: Pieces) -> list[str]:

@@ -9,18 +9,21 @@ standard deviations of the target, as training computes it.
     loss
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from pellucid.data.columns import Table
 from pellucid.data.schema import Schema
 from pellucid.run import Run
-from pellucid.see.capture import capture
+from pellucid.see.capture import Labels, capture
 from pellucid.see.operation import Axis, Step
+from pellucid.see.subjects import Rows
 from pellucid.see.trace import Trace, TraceError
 from pellucid.tasks.regress import COLUMNS, RegressConfig, error, read_any
+from pellucid.tasks.task import Batch
 
 KIND = "regression"
 
@@ -50,6 +53,30 @@ def asked(run: Run, text: str) -> Table:
         raise TraceError(f"there are {len(held_out)} held-out rows, numbered from 0, and no {number}", "Give less.")
     table: Table = task.table
     return table.rows([held_out[number]])
+
+
+def rows_of_text(run: Run, text: str) -> Rows:
+    """One row as training reads it. Raises TraceError if its target is not known."""
+    run.expect("regress")
+    row, schema = asked(run, text), Schema.load(run.path / COLUMNS)
+    name = schema.target.name
+    if name not in row.names:
+        raise TraceError(
+            f"{row.lines[0]}: its {name} is not known, so there is no loss", "Give a held-out row's number."
+        )
+    truth = (schema.targets(row) - schema.target.mean) / schema.target.deviation
+    batch = Batch({"inputs": schema.encode(row), "targets": truth.float()}, padding=0.0)
+    about = {"kind": KIND, "line": row.lines[0], "row": row.row(0), "target": name}
+    return Rows(batch, [row.lines[0]], about=about)
+
+
+def names_of(task: Any, batch: Batch, examples: Sequence[int]) -> list[str]:
+    """Where each row stands."""
+    return [task.table.lines[task.sides.train[number % len(task.sides.train)]] for number in examples]
+
+
+def labels_of_run(run: Run) -> Labels:
+    return {"inputs": Schema.load(run.path / COLUMNS).input_names}
 
 
 def trace_of_row(run: Run, schema: Schema, row: Table, backward: bool) -> Trace:

@@ -37,6 +37,15 @@ def diagnose(run: Run, examination: Examination | None = None) -> dict[str, Any]
     return found
 
 
+def diagnosis_in(run: Run) -> dict[str, Any] | None:
+    """What was last found of a run, as plain data; None if nobody has looked."""
+    try:
+        found: dict[str, Any] = json.loads((run.path / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
 class Attending:
     """A watcher of a training that hands every event on, and after each evaluation, and when a
     training breaks off, tells what is newly found.

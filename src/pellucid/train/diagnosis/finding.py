@@ -38,6 +38,10 @@ class Series:
     values: Sequence[float | None]
     place: str = ""
 
+    def said(self, language: str) -> str:
+        name = sentence(f"line.{self.name}", language)
+        return f"{self.place}: {name}" if self.place else name
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -76,6 +80,11 @@ class Finding:
                 }
                 for cure in ordered
             ],
+            "plot": [
+                {**asdict(one), "said": {language: one.said(language) for language in LANGUAGES}} for one in self.plot
+            ],
+            "threshold_said": {language: sentence("line.threshold", language) for language in LANGUAGES},
+            "axis_said": {language: sentence(f"axis.{self.axis}", language) for language in LANGUAGES},
             "said": {language: self.said(language) for language in LANGUAGES},
         }
 

@@ -3,6 +3,7 @@
 `shell.*.json` holds what every report says; `TASK.*.json` what one task adds, or says otherwise.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
 from typing import Any, Protocol
@@ -24,15 +25,18 @@ def words(task: str, language: str) -> dict[str, str]:
     return {**shell, **own}
 
 
-def both_of(task: str) -> Both:
-    """How a task's report says a sentence: `both = both_of("translate")`, then both("next.own")."""
+def both_of(task: str, more: Mapping[str, Mapping[str, str]] | None = None) -> Both:
+    """How a task's report says a sentence: `both = both_of("translate")`, then both("next.own").
+
+    `more` has the words of one page alone, by language and key.
+    """
 
     def both(key: str, /, **values: Any) -> str:
+        said = {language: {**words(task, language), **(more or {}).get(language, {})}[key] for language in LANGUAGES}
         safe = {name: escape(str(value)) for name, value in values.items()}
         return "".join(
-            f'<span class="{language}" lang="{language}">'
-            f"{escape(words(task, language)[key], quote=False).format(**safe)}</span>"
-            for language in LANGUAGES
+            f'<span class="{language}" lang="{language}">{escape(text, quote=False).format(**safe)}</span>'
+            for language, text in said.items()
         )
 
     return both

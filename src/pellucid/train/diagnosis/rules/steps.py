@@ -131,14 +131,26 @@ def padding_dominates(chart: Chart) -> Sequence[Finding]:
     ]
 
 
+def _step_seconds(chart: Chart) -> list[float]:
+    """How long each step took, without evaluations, of those that say what they spent on their batch."""
+    found, before = [], 0.0
+    for line in chart.steps:
+        items = number(line["tokens"]) - before
+        before = number(line["tokens"])
+        if "loading" in line:
+            found.append(items / max(number(line["tokens_per_second"]), 1e-9))
+    return found
+
+
 def slow_data(chart: Chart) -> Sequence[Finding]:
     """The network waits: most of a step goes into making its batch ready."""
     told = [line for line in chart.steps if "loading" in line]
     if len(told) < FEWEST_STEPS:
         return []
     steps, shares = [int(line["step"]) for line in told], [number(line["loading"]) for line in told]
-    share = median(shares)
-    seconds = number(chart.steps[-1]["seconds"]) / max(len(chart.steps), 1) * share
+    times = _step_seconds(chart)  # where batches are read many at once, one step of many waits for all
+    share = sum(part * time for part, time in zip(shares, times, strict=True)) / max(sum(times), 1e-12)
+    seconds = sum(times) / len(times) * share
     if share <= LOADING or seconds < LOADING_SECONDS:
         return []
     augmented = chart.config.get("augmentation")

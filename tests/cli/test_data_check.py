@@ -1,0 +1,103 @@
+"""`pellucid data check` and `data show` as a person meets them: exit codes, tables that fit, JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from tests.cli.conftest import PAIRS, Command, lines
+
+TABLE = "age,city,price\n30,Rom,\n31;Wien;7\n32,Wien,8\n33,Köln,9,1\n40,KÃ¶ln,inf\n41,Bonn,12\n41,Bonn,12\n"
+
+
+@pytest.fixture(autouse=True)
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("houses.csv").write_text(TABLE, encoding="utf-8")
+    Path("clean.csv").write_text("a,b\n1,x\n2,y\n3,x\n2,x\n", encoding="utf-8")
+    Path("t.txt").write_text("\n".join(f"Line {n} of a text\u200b that someone wrote." for n in range(30)))
+
+
+def test_exit_codes_are_0_without_fault_1_with_and_2_for_what_cannot_be_checked(pellucid: Command) -> None:
+    assert pellucid("data", "check", "clean.csv").code == 0
+    assert pellucid("data", "check", "clean.csv", "houses.csv").code == 1
+    for arguments, said in (
+        (("nowhere.csv",), "no such file"),
+        (("houses.csv", "--target", "rooms"), "there is no column 'rooms'"),
+        (("houses.csv", "--as", "poem"), "no such kind of data"),
+        (("houses.csv", "--ignore", "ugly"), "no kind of fault 'ugly'"),
+        (("clean.csv", "--delimiter", "ab"), "is not one character"),
+    ):
+        result = pellucid("data", "check", *arguments)
+        assert result.code == 2
+        assert said in " ".join(result.err.split())
+        assert "Traceback" not in result.err
+
+
+def test_the_json_names_file_line_column_and_mend_of_each_fault(pellucid: Command) -> None:
+    told = json.loads(pellucid("data", "check", "houses.csv", "t.txt", "--json", "--most", "4").out)
+    table, text = told["checked"]
+    assert {(fault["kind"], fault["line"], fault["column"]) for fault in table["faults"]} == {
+        ("missing-value", 2, "price"),
+        ("mixed-delimiters", 3, None),
+        ("column-count", 5, None),
+        ("mojibake", 6, None),
+        ("not-finite", 6, "price"),
+        ("duplicate-row", 8, None),
+    }
+    assert all(fault["file"] == "houses.csv" and fault["said"] and fault["mend"] for fault in table["faults"])
+    assert (text["kind"], text["counts"], len(text["faults"])) == ("text", {"invisible-character": 30}, 4)
+    assert told["faults"] == 36
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_faults_are_told_within_eighty_columns(
+    language: str, pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PELLUCID_LANG", language)
+    printed = pellucid("data", "check", "houses.csv", "t.txt").out.split("\n")
+    assert all(cell_len(line) <= 80 for line in printed)
+    assert any("mixed-delimiters" in line for line in printed)
+    assert any("27" in line for line in printed)  # of 30 places three are shown
+
+
+def test_kinds_that_are_ignored_are_not_told(pellucid: Command) -> None:
+    assert pellucid("data", "check", "t.txt", "--ignore", "invisible-character").code == 0
+
+
+def test_pairs_are_checked_by_the_filters_of_training(pellucid: Command) -> None:
+    Path("p.tsv").write_text("en\tzh\nSave\t保存\nOpen\tOpen\nClose\t\nSave\t保存\n", encoding="utf-8")
+    told = json.loads(pellucid("data", "check", "p.tsv", "--json").out)["checked"][0]
+    assert told["kind"] == "pairs"
+    assert {(fault["kind"], fault["line"]) for fault in told["faults"]} >= {
+        ("identical-sides", 3),
+        ("empty-side", 4),
+        ("duplicate-pair", 5),
+    }
+    assert pellucid("data", "check", PAIRS, "--from", "en", "--to", "zh").code in (0, 1)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("files", [["clean.csv"], ["t.txt", "--as", "text"], ["sample:digits"], ["sample:wine"]])
+def test_what_other_data_hold_is_shown(
+    files: list[str], language: str, pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("t.txt").write_text("A line of text for everyone.\n" * 100)
+    monkeypatch.setenv("PELLUCID_LANG", language)
+    assert all(cell_len(line) <= 80 for line in lines(pellucid("data", "show", *files)))
+
+
+def test_what_tables_images_and_texts_hold_is_json_too(pellucid: Command) -> None:
+    table = json.loads(pellucid("data", "show", "clean.csv", "--json").out)
+    assert table["rows"] == 4
+    number, category = table["columns"]
+    assert (number["kind"], number["lowest"], number["mean"], number["highest"]) == ("number", 1.0, 2.0, 3.0)
+    assert category["frequent"] == [{"text": "x", "rows": 3}, {"text": "y", "rows": 1}]
+    images = json.loads(pellucid("data", "show", "sample:digits", "--json").out)
+    assert (images["images"], images["width"], len(images["classes"])) == (1797, 8, 10)
+    assert sum(one["images"] for one in images["classes"]) == 1797
+    Path("t.txt").write_text("A line of text.\n" * 200)
+    text = json.loads(pellucid("data", "show", "t.txt", "--json").out)
+    assert text["characters"] == 3200
+    assert text["works"][0]["words"] == 800
