@@ -14,7 +14,7 @@ FEWEST_LOOKS = 3  # at the end in a row, or in all
 VANISHED_GRADIENT = 3e-4  # ill: 1e-6 (8 sigmoid layers), 1e-18 (20); healthy at its lowest: 2e-3 (six ReLU layers, the
 # first step), 3e-3 (two of sigmoids), 4e-2 (LSTM), 5e-2 (translator)
 FEWEST_CHAINED = 2  # blocks after each other
-VANISHED_LOOKS = 0.6  # of all looks: three sigmoid layers under Adam are below it at the first look and recover
+VANISHED_LOOKS = 0.34  # of all looks: three sigmoid layers under Adam are below it at the first look alone, and recover
 
 # exploding gradients
 EXPLODED_NORM = 10.0  # times what clipping leaves: healthy trainings are above it at up to 7% of the steps, ill at 95%

@@ -29,7 +29,8 @@ from pellucid.train.diagnosis.thresholds import (
 
 
 def vanishing_gradients(chart: Chart) -> Sequence[Finding]:
-    """From the first layer on, gradients are a thousandth and less of what a later layer gets, and it stays so.
+    """From the first layer on, gradients are a thousandth and less of what a later layer gets, and it stays so for
+    a good part of the training, or to its end.
 
     Each layer's gradient is taken as a share of its weights, so that wide and narrow layers compare; of a block of
     several, the largest counts. Not found where something else holds the gradient up (dead or saturated units, weights
@@ -48,7 +49,7 @@ def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
     ill = [(look, count) for look, count in affected if count]
     if len(chain) < FEWEST_CHAINED or not ill:
         return None
-    if len(ill) < VANISHED_LOOKS * len(judged) or ill[-1][0] is not judged[-1]:
+    if len(ill) < VANISHED_LOOKS * len(judged):
         return None
     if len(ill) < FEWEST_LOOKS and not _never_began(chart, judged):
         return None
@@ -58,7 +59,7 @@ def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
         "vanishing_gradients",
         number=shares(last, chain)[0] / max(shares(last, everywhere)),
         threshold=VANISHED_GRADIENT,
-        sure=0.95 if len(ill) >= FEWEST_LOOKS else 0.7,
+        sure=0.95 if len(ill) >= FEWEST_LOOKS and last is judged[-1] else 0.7,
         place=chain[0][0],
         step=int(first["step"]),
         values={"until": chain[count - 1][0], "layers": len(chain), "last": f"{last['step']:,}"},

@@ -112,7 +112,7 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
     """
     updates = update_shares(chart)
     steps, losses = chart.losses()
-    if len(updates) < 2 or not losses or alike(chart):
+    if len(updates) < 2 or not losses or alike(chart) or dead_relus(chart) or vanishing_gradients(chart):
         return []
     begun = chart.statistics[0]["places"]
     moved = {layer: _mean_share(chart, layer) for layer in chart.layers() if number(begun[layer]["weight"]) > 0}
