@@ -1,7 +1,8 @@
 """Healthy trainings of all tasks: the doctor finds nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,14 +89,25 @@ SLOW: dict[str, Callable[[Path], Task]] = {
 }
 
 
+def check(task: Task, folder: Path) -> None:
+    """Nothing is found at any evaluation on the way, and nothing at the end."""
+    told: list[object] = []
+
+    def hear(event: Mapping[str, Any]) -> None:
+        if event["kind"] == "finding":
+            told.append((event["illness"], event["place"], event["step"]))
+
+    run = trained(task, folder, hear)
+    assert told == []
+    assert [finding["said"]["en"] for finding in diagnose(run)["findings"]] == []
+
+
 @pytest.mark.parametrize("name", HEALTHY)
 def test_nothing_is_found_in_a_healthy_training(name: str, tmp_path: Path) -> None:
-    run = trained(HEALTHY[name](tmp_path), tmp_path / "run")
-    assert [finding["said"]["en"] for finding in diagnose(run)["findings"]] == []
+    check(HEALTHY[name](tmp_path), tmp_path / "run")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_nothing_is_found_in_a_longer_healthy_training(name: str, tmp_path: Path) -> None:
-    run = trained(SLOW[name](tmp_path), tmp_path / "run")
-    assert [finding["said"]["en"] for finding in diagnose(run)["findings"]] == []
+    check(SLOW[name](tmp_path), tmp_path / "run")

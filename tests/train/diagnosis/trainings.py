@@ -18,7 +18,8 @@ from pellucid.tasks.language import LanguageConfig, LanguageTask
 from pellucid.tasks.regress import RegressConfig, RegressTask
 from pellucid.tasks.task import Task
 from pellucid.tasks.translate import TranslateConfig, TranslateTask
-from pellucid.train.loop import Trainer
+from pellucid.train.diagnosis.diagnose import Attending
+from pellucid.train.loop import Trainer, Watcher
 from tests.tasks import test_embed, test_language
 from tests.train.conftest import made_up_pairs
 
@@ -158,12 +159,12 @@ def begun_with(task: Task, change: Callable[[nn.Module], None]) -> Task:
     return task
 
 
-def trained(task: Task, folder: Path) -> Run:
-    """A training to its end, or to where it diverged."""
+def trained(task: Task, folder: Path, watcher: Watcher = lambda event: None) -> Run:
+    """A training to its end, or to where it diverged; the watcher is told what is found on the way."""
     run = Run.create(folder, task)
     run.append_metrics([{"kind": "data", **task.describe()}])
     with suppress(TrainingError):
-        Trainer(run, task).train()
+        Trainer(run, task, Attending(run, watcher)).train()
     return run
 
 

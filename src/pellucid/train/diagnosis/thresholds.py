@@ -8,7 +8,10 @@ OVERFIT_GAP = (
 OVERFIT_EVALUATIONS = 3  # beyond the lowest one: two may be chance
 
 # of all rules of layers: what is found at one look may be chance
-FEWEST_LOOKS = 3  # at the end in a row, or in all
+FEWEST_LOOKS = (
+    2  # at the end in a row, or in all; a training of large steps may have no more than the first and the last
+)
+SAID_FROM = 0.5  # of the steps done, that a loss stands still or has hardly moved: before that it may be its warm-up
 
 # vanishing gradients: a gradient as a share of its weights, beside the largest of such shares behind it
 VANISHED_GRADIENT = 3e-4  # ill: 1e-6 (8 sigmoid layers), 1e-18 (20); healthy at its lowest: 2e-3 (six ReLU layers, the

@@ -15,6 +15,7 @@ from pellucid.train.diagnosis.rules.cures import (
 )
 from pellucid.train.diagnosis.thresholds import (
     DEAD,
+    EARLY,
     EXPLODED_GRADIENT,
     EXPLODED_NORM,
     EXPLODED_STEPS,
@@ -126,7 +127,7 @@ def exploding_gradients(chart: Chart) -> Sequence[Finding]:
     by_weight = len(heavy) >= FEWEST_LOOKS and sum(heavy) / len(heavy) >= EXPLODED_STEPS
     at_once = bool(heavy) and heavy[0]
     by_weight = by_weight or (bool(chart.diverged) and at_once)
-    if (not by_norm and not by_weight) or alike(chart):
+    if (not by_norm and not by_weight) or alike(chart) or not chart.is_past(EARLY):
         return []
     middle = median(gradients)
     layer = max(

@@ -23,6 +23,7 @@ from pellucid.train.diagnosis.thresholds import (
     LEARNED_LITTLE,
     LOW_DISTANCE,
     LOW_UPDATE,
+    SAID_FROM,
     STILL,
     STILL_FALLING,
 )
@@ -112,7 +113,14 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
     """
     updates = update_shares(chart)
     steps, losses = chart.losses()
-    if len(updates) < 2 or not losses or alike(chart) or dead_relus(chart) or vanishing_gradients(chart):
+    if (
+        len(updates) < 2
+        or not losses
+        or not chart.is_past(SAID_FROM)
+        or alike(chart)
+        or dead_relus(chart)
+        or vanishing_gradients(chart)
+    ):
         return []
     begun = chart.statistics[0]["places"]
     moved = {layer: _mean_share(chart, layer) for layer in chart.layers() if number(begun[layer]["weight"]) > 0}
@@ -205,7 +213,9 @@ def plateau(chart: Chart) -> Sequence[Finding]:
     Only where nothing else that is found says why: it is what those illnesses look like, too.
     """
     steps, losses = chart.losses()
-    if len(losses) < 2 * FEWEST_STEPS or chart.diverged or len(chart.layers()) == 1:  # one layer alone has one minimum
+    if len(losses) < 2 * FEWEST_STEPS or chart.diverged or not chart.is_past(SAID_FROM):
+        return []
+    if len(chart.layers()) == 1:  # one layer alone has one minimum
         return []
     quarter = len(losses) // 4
     start = max(median(losses[:3]), median(losses[: max(len(losses) // WINDOW, 3)]))
