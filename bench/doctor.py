@@ -53,7 +53,7 @@ def translator(folder: Path, preset: str, steps: int) -> Any:
     return TranslateTask(
         TranslateConfig.parse(
             {
-                "data": {"files": [str(path)], "source": "en", "target": "zh"},
+                "data": {"files": [str(path)], "source": "en", "target": "de"},
                 "model": {"preset": preset},
                 "training": {"steps": steps, "threads": 1, "precision": "float32", "evaluate_every": 10**6},
             }
@@ -96,14 +96,14 @@ def seconds_of(task: Any, training: dict[str, Any], folder: Path) -> tuple[float
 
 def measured(name: str, task: Any, rounds: int, folder: Path) -> list[str]:
     torch.set_num_threads(1)
-    watch = make_plan(task).training.watch
-    base = task.config.training.model_dump()
+    base = make_plan(task).training.model_dump()
+    watch = base["watch"]
     ratios: dict[str, list[float]] = {kind: [] for kind in KINDS}
     step, looks = [], 0
     for _ in range(rounds):
         used = {}
         for kind, fields in KINDS.items():
-            task.config = task.config.changed(training={**base, "watch": watch})
+            task.config = task.config.changed(training=base)
             used[kind], one, seen = seconds_of(task, fields, folder / name)
             if kind == "plain":
                 step.append(one)
