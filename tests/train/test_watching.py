@@ -1,7 +1,8 @@
 """Always-on statistics: they are what they say they are, and a training does not notice them."""
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from pellucid.nn.attention import MultiHeadAttention, causal_mask
 from pellucid.nn.dense import Dense
 from pellucid.run import Run
+from pellucid.tasks.task import Batch
 from pellucid.tasks.translate import TranslateTask
 from pellucid.train.listening import Listener
 from pellucid.train.loop import Trainer
@@ -44,6 +46,38 @@ def test_norms_are_those_of_weights_gradients_and_updates() -> None:
     out = F.linear(x, weights[:12].view(4, 3), weights[12:])
     assert told["0"]["output"] == pytest.approx(float(out.square().mean().sqrt()), rel=1e-3)
     assert list(told) == ["0", "1", "2"]
+
+
+def test_the_spread_of_a_layer_is_how_far_its_units_are_from_their_mean() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1), nn.Embedding(4, 2))
+    rows = torch.tensor([[1.0, 2.0], [1.0, 2.0], [1.0, 5.0]])
+    with torch.no_grad():
+        model[0].weight.copy_(rows)
+        model[2].weight.copy_(torch.tensor([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [4.0, 4.0]]))
+    told = stepped(model, lambda: model[0](torch.zeros(1, 2)).sum() * 0)
+    assert told["0"]["spread"] == pytest.approx(((rows - rows.mean(0)).norm() / rows.norm()).item(), rel=1e-3)
+    assert "spread" not in told["1"]  # one unit
+    assert told["2"]["spread"] == 0  # tokens differ, the units of the vectors do not
+
+
+def test_a_layer_of_zeros_has_no_spread() -> None:
+    model = nn.Linear(3, 4)
+    nn.init.zeros_(model.weight)
+    assert stepped(model, lambda: model(torch.zeros(1, 3)).sum() * 0)[""]["spread"] == 0
+
+
+def test_the_share_of_a_step_that_goes_into_its_batch_is_told(make_run: MakeRun) -> None:
+    run, task = make_run(steps=4, evaluate_every=4)
+    collate = task.collate
+
+    def slowly(examples: Sequence[int]) -> Batch:
+        time.sleep(0.3)
+        return collate(examples)
+
+    task.collate = slowly  # type: ignore[method-assign]
+    Trainer(run, task).train()
+    shares = [line["loading"] for line in run.metrics() if line["kind"] == "step"]
+    assert all(0.3 < share < 1 for share in shares[1:])
 
 
 def test_dead_units_are_those_that_were_on_for_no_example() -> None:

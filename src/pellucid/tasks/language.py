@@ -224,7 +224,7 @@ class LanguageTask(Task):
 
     def origin(self, example: int) -> str:
         """Of a stretch, by the token it begins with."""
-        return self._origin("train", self.ids, example)
+        return self._origin("train", self.ids, example % len(self.ids))
 
     def _origin(self, side: SideName, ids: Tensor, example: int) -> str:
         before = example if self.pieces.kind == "characters" else len(self.pieces.decode(ids[:example].tolist()))

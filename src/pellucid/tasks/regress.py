@@ -237,7 +237,7 @@ class RegressTask(Task):
         return self._batch
 
     def origin(self, example: int) -> str:
-        return self.table.lines[self.sides.train[example]]
+        return self.table.lines[self.sides.train[example % len(self.sides.train)]]
 
     def sample(self, side: SideName, most: int) -> Sample:
         whole: list[int] = getattr(self.sides, side)

@@ -207,7 +207,7 @@ class TranslateTask(Task):
         return Batch({**batch.tensors, "source": noisy}, batch.padding)
 
     def origin(self, example: int) -> str:
-        pair = self.data.splits.train[self._fitting[example]]
+        pair = self.data.splits.train[self._fitting[example % len(self.examples)]]
         return pair.origin or f"{pair.source} = {pair.target}"
 
     def sample(self, side: SideName, most: int) -> Sample | None:

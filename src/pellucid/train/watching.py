@@ -16,7 +16,7 @@ from pellucid.train.listening import Listener, number_of
 
 SHARE = 0.02  # of the time, which leaves room for a slow machine below the 3% that are promised
 AT_LEAST = 8  # looks in a training, if they cost next to nothing
-NEXT_TO_NOTHING = 0.05  # seconds, of all those looks together
+NEXT_TO_NOTHING = 0.5  # seconds, of all those looks together
 
 
 def watch_every(steps: int, step_seconds: float, look_seconds: float) -> int:

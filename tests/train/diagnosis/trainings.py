@@ -18,7 +18,8 @@ from pellucid.tasks.language import LanguageConfig, LanguageTask
 from pellucid.tasks.regress import RegressConfig, RegressTask
 from pellucid.tasks.task import Task
 from pellucid.tasks.translate import TranslateConfig, TranslateTask
-from pellucid.train.loop import Trainer
+from pellucid.train.diagnosis.diagnose import Attending
+from pellucid.train.loop import Trainer, Watcher
 from tests.tasks import test_embed, test_language
 from tests.train.conftest import made_up_pairs
 
@@ -118,11 +119,15 @@ def words(folder: Path, **sections: Any) -> EmbedTask:
     return EmbedTask(EmbedConfig.parse(merged(start, settled(sections, steps=240, batch=128))))
 
 
+def pairs(folder: Path) -> Path:
+    """Made-up sentences in English and Chinese."""
+    return written(folder, "pairs.tsv", "".join(f"{pair.source}\t{pair.target}\n" for pair in made_up_pairs()))
+
+
 def translator(folder: Path, **sections: Any) -> TranslateTask:
     """Made-up sentences in English and Chinese."""
-    pairs = written(folder, "pairs.tsv", "".join(f"{pair.source}\t{pair.target}\n" for pair in made_up_pairs()))
     start = {
-        "data": {"files": [str(pairs)], "source": "en", "target": "zh", "held_out": 20, "near_duplicate": 1.0},
+        "data": {"files": [str(pairs(folder))], "source": "en", "target": "zh", "held_out": 20, "near_duplicate": 1.0},
         "tokenizer": {"vocabulary": 350},
         "model": {"d_model": 32, "heads": 2, "feed_forward": 64, "encoder_layers": 2, "decoder_layers": 2},
         "training": {"learning_rate": 3e-3, "average": 0.9},
@@ -154,10 +159,43 @@ def begun_with(task: Task, change: Callable[[nn.Module], None]) -> Task:
     return task
 
 
-def trained(task: Task, folder: Path) -> Run:
-    """A training to its end, or to where it diverged."""
+def trained(task: Task, folder: Path, watcher: Watcher = lambda event: None) -> Run:
+    """A training to its end, or to where it diverged; the watcher is told what is found on the way."""
     run = Run.create(folder, task)
     run.append_metrics([{"kind": "data", **task.describe()}])
     with suppress(TrainingError):
-        Trainer(run, task).train()
+        Trainer(run, task, Attending(run, watcher)).train()
     return run
+
+
+def with_set(task: Task, fields: Mapping[str, Any]) -> Task:
+    """A new task of the same kind whose config has these fields changed, as `pellucid cure --with` names them."""
+    config = task.config.model_dump()
+    for name, value in fields.items():
+        *sections, field = name.split(".")
+        section = config
+        for part in sections:
+            section = section[part]
+        assert field in section, f"there is no field {name}"
+        section[field] = value
+    return type(task)(type(task.config).parse(config))  # type: ignore[call-arg]
+
+
+def lengthened(short: Path) -> Path:
+    """The same sentence pairs, one in thirty fourteen times as long."""
+    path = short.with_name("long.tsv")
+    lines = []
+    for number, line in enumerate(short.read_text(encoding="utf-8").splitlines()):
+        source, target = line.split("\t")
+        lines.append(f"{' '.join([source] * 14)}\t{target * 14}" if number % 30 == 0 else line)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def with_outlier(rows: Path, line: int = 102, value: str = "300") -> Path:
+    """The same table with another last number in one line."""
+    lines = rows.read_text(encoding="utf-8").splitlines()
+    lines[line - 1] = ",".join([*lines[line - 1].split(",")[:-1], value])
+    path = rows.with_name("outlier.csv")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

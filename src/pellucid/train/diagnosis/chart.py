@@ -117,6 +117,10 @@ class Chart:
         """How `--with` names a field of the training, if there is one."""
         return f"training.{name}" if name in self.training else None
 
+    def is_past(self, share: float) -> bool:
+        """Whether the training is over, or this share of its steps is done: before that it may just be beginning."""
+        return bool(self.end) or bool(self.diverged) or self.last >= share * int(self.training.get("steps") or 0)
+
     @property
     def highest_rate(self) -> float:
         """The highest learning rate of the schedule."""

@@ -67,12 +67,16 @@ PADDING_CHANGE = 1e-3  # of the loss, by more padding: rounding changes 1e-6, co
 PADDING_LEARNED = 3.0  # times likelier than chance behind the end: healthy 0.01 to 0.5, sick 9 and more
 
 # of all rules of layers: what is found at one look may be chance
-FEWEST_LOOKS = 3  # at the end in a row, or in all
+FEWEST_LOOKS = (
+    2  # at the end in a row, or in all; a training of large steps may have no more than the first and the last
+)
+SAID_FROM = 0.5  # of the steps done, that a loss stands still or has hardly moved: before that it may be its warm-up
 
 # vanishing gradients: a gradient as a share of its weights, beside the largest of such shares behind it
 VANISHED_GRADIENT = 3e-4  # ill: 1e-6 (8 sigmoid layers), 1e-18 (20); healthy at its lowest: 2e-3 (six ReLU layers, the
 # first step), 3e-3 (two of sigmoids), 4e-2 (LSTM), 5e-2 (translator)
-VANISHED_LOOKS = 0.6  # of all looks: three sigmoid layers under Adam are below it at the first look and recover
+FEWEST_CHAINED = 2  # blocks after each other
+VANISHED_LOOKS = 0.34  # of all looks: three sigmoid layers under Adam are below it at the first look alone, and recover
 
 # exploding gradients
 EXPLODED_NORM = 10.0  # times what clipping leaves: healthy trainings are above it at up to 7% of the steps, ill at 95%
@@ -114,8 +118,9 @@ HIGHEST_RATE = 1.0  # that a cure proposes
 
 # a schedule that ends early
 GONE_RATE = 0.01  # of the highest: the cosine ends at 1%, and is below 2% for the last 5% of the steps alone
+DROPPED_RATE = 0.1  # of the highest: until then the rate moves the loss
 GONE_STEPS = 0.25  # of the steps
-STILL_FALLING = 0.03  # of the loss, over the quarter before the rate went
+STILL_FALLING = 0.03  # of the loss, over the last quarter of the steps before it dropped
 
 # plateau
 LEARNED_LITTLE = 0.1  # of the first loss: ill trainings fall by 0 to 2%, healthy ones by 30% and more
@@ -128,6 +133,7 @@ SPIKE_DEVIATIONS = 10.0  # of those around: healthy losses come to 8.7 where the
 # of the loss at the beginning, that it rises by: a hard batch late in a healthy training has come to 0.54 (one strange
 # tumour among 64), a poisoned one to 1.5 and more
 SPIKE_FLOOR = 0.8
+SPIKE_LOGARITHMS = 4.0  # deviations of the logarithms: batches of one example come to 2.3, poisoned ones to 10 and more
 SPIKE_MOST = 0.34  # of the steps: more is no spike but how the loss is
 
 # padding dominates
@@ -140,3 +146,4 @@ LOADING_SECONDS = 0.002  # a step: below that nobody waits
 GPT_STD = 0.02  # of the first weights of GPT-2 (Radford et al., 2019)
 SLOWER = 0.1  # times the rate, at most, where a lower one is proposed
 LARGEST = 3.4e38  # of a number in float32; stands for what is beyond it
+ENOUGH_FOR_A_NORM = 8  # examples of a batch, over which a batch norm can be taken

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pellucid.train.diagnosis.chart import Chart, number
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
 from pellucid.train.diagnosis.rules.beginning import alike
-from pellucid.train.diagnosis.rules.cures import cure_activation, cure_field, cure_initialization, cure_rate, slower
+from pellucid.train.diagnosis.rules.cures import cure_activation, cure_initialization, cure_norm, cure_rate, slower
+from pellucid.train.diagnosis.rules.updates import too_fast
 from pellucid.train.diagnosis.thresholds import (
     ATTENTION_FLAT,
     ATTENTION_FLAT_LATER,
@@ -31,8 +32,9 @@ class Fault:
     threshold: float
 
     @property
-    def from_the_start(self) -> bool:
-        return self.since == 0
+    def late(self) -> bool:
+        """Whether it came only in the course of the training."""
+        return self.since > 0
 
 
 def dead_relus(chart: Chart) -> Sequence[Finding]:
@@ -46,8 +48,12 @@ def dead_relus(chart: Chart) -> Sequence[Finding]:
         return []
     late = cure_rate(chart, slower(chart))
     activation = cure_activation(chart, ("relu",))
-    cures = [*activation, *cure_initialization(chart), *late]
-    return [_finding(chart, "dead_relus", fault, cures if fault.from_the_start else [*late, *activation])]
+    norm, begin = cure_norm(chart), cure_initialization(chart)
+    first = []
+    if norm and activation:
+        first = [Cure("norm_and_slope", {**norm[0].set, **activation[0].set}, values=activation[0].values)]
+    cures = [*late, *first, *activation] if fault.late else [*first, *norm, *activation, *begin, *late]
+    return [_finding(chart, "dead_relus", fault, cures)]
 
 
 def saturated_activations(chart: Chart) -> Sequence[Finding]:
@@ -61,12 +67,12 @@ def saturated_activations(chart: Chart) -> Sequence[Finding]:
         return []
     late = cure_rate(chart, slower(chart))
     begin = [
-        *cure_field(chart, "norm", "norm", {"none": "layer"}),
+        *cure_norm(chart),
         *cure_initialization(chart),
         *cure_activation(chart, ("sigmoid", "tanh")),
     ]
     gated = [Cure("gated", {"model.cell": "lstm"}, cost=3)] if chart.model.get("cell") == "rnn" else []
-    cures = [*begin, *late, *gated] if fault.from_the_start else [*late, *begin, *gated]
+    cures = [*late, *begin, *gated] if fault.late and too_fast(chart) else [*begin, *late, *gated]
     return [_finding(chart, "saturated_activations", fault, cures)]
 
 
@@ -82,7 +88,7 @@ def saturated_attention(chart: Chart) -> Sequence[Finding]:
     if fault is None:
         return []
     late, begin = cure_rate(chart, slower(chart)), cure_initialization(chart)
-    cures = [*begin, *late] if fault.from_the_start else [*late, *begin]
+    cures = [*late, *begin] if fault.late and too_fast(chart) else [*begin, *late]
     return [_finding(chart, "saturated_attention", fault, cures)]
 
 
@@ -109,11 +115,12 @@ def first_at_fault(chart: Chart, places: Sequence[str], what: str, threshold: Ca
 
 def _finding(chart: Chart, illness: str, fault: Fault, cures: Sequence[Cure]) -> Finding:
     share = fault.values[-1]
+    sure = 0.6 + 0.4 * (share - fault.threshold) / max(1 - fault.threshold, 1e-9)
     return Finding(
         illness,
         number=share,
         threshold=fault.threshold,
-        sure=min(0.6 + 0.4 * (share - fault.threshold) / max(1 - fault.threshold, 1e-9), 0.99),
+        sure=min(sure, 0.85 if fault.late and too_fast(chart) else 0.99),  # then the rate is the cause
         place=fault.place,
         step=int(fault.steps[fault.since]),
         values={
@@ -133,7 +140,7 @@ def _kind(chart: Chart, place: str) -> str:
 
 def _dead_threshold(chart: Chart, place: str) -> float:
     """Higher with residuals, whose layers may do without most units, and in batches so small that chance does it."""
-    usual = DEAD_RESIDUAL if chart.model.get("residual") else DEAD
+    usual = DEAD_RESIDUAL if chart.model.get("residual") and "heads" not in chart.model else DEAD
     _, zeros = chart.series(place, "zeros")
     by_chance = number(zeros[-1]) ** int(chart.training.get("batch", 1000)) if zeros else 0.0
     return min(max(usual, by_chance + DEAD_BY_CHANCE), 0.99)

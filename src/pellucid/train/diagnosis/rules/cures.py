@@ -6,7 +6,14 @@ from typing import Any
 from pellucid.train.diagnosis.chart import Chart, number
 from pellucid.train.diagnosis.finding import Cure
 from pellucid.train.diagnosis.rules.updates import update_shares
-from pellucid.train.diagnosis.thresholds import FIRST_UPDATE, GPT_STD, HEALTHY_UPDATE, HIGHEST_RATE, SLOWER
+from pellucid.train.diagnosis.thresholds import (
+    ENOUGH_FOR_A_NORM,
+    FIRST_UPDATE,
+    GPT_STD,
+    HEALTHY_UPDATE,
+    HIGHEST_RATE,
+    SLOWER,
+)
 
 
 def slower(chart: Chart) -> float:
@@ -43,6 +50,17 @@ def cure_field(chart: Chart, field: str, name: str, instead: Mapping[Any, Any], 
     if place is None or now not in instead:
         return []
     return [Cure(name, {place: instead[now]}, cost)]
+
+
+def cure_norm(chart: Chart) -> list[Cure]:
+    """What comes into each activation brought to one size, if the network has a norm that is off.
+
+    Of batches with enough examples each neuron by itself, which also takes a bias away that is far off.
+    """
+    if "heads" in chart.model and chart.model.get("cell", "gpt") == "gpt":
+        return cure_field(chart, "norm", "norm", {"none": "pre"})
+    many = "convolutions" in chart.model or int(chart.training.get("batch", 0)) >= ENOUGH_FOR_A_NORM
+    return cure_field(chart, "norm", "norm", {"none": "batch" if many else "layer"})
 
 
 def cure_activation(chart: Chart, instead_of: Sequence[str]) -> list[Cure]:

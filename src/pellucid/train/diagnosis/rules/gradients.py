@@ -7,18 +7,19 @@ from pellucid.train.diagnosis.chart import Chart, Line, median, number, share_of
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
 from pellucid.train.diagnosis.rules.beginning import alike
 from pellucid.train.diagnosis.rules.cures import (
-    cure_activation,
-    cure_field,
     cure_initialization,
+    cure_norm,
     cure_rate,
     cure_residual,
     slower,
 )
 from pellucid.train.diagnosis.thresholds import (
     DEAD,
+    EARLY,
     EXPLODED_GRADIENT,
     EXPLODED_NORM,
     EXPLODED_STEPS,
+    FEWEST_CHAINED,
     FEWEST_LOOKS,
     FLAT,
     LARGEST,
@@ -29,48 +30,48 @@ from pellucid.train.diagnosis.thresholds import (
 
 
 def vanishing_gradients(chart: Chart) -> Sequence[Finding]:
-    """From the first layer on, gradients are a thousandth and less of what a later layer gets, and it stays so.
+    """From the first layer on, gradients are a thousandth and less of what a later layer gets, and it stays so for
+    a good part of the training, or to its end.
 
-    Each layer's gradient is taken as a share of its weights, so that wide and narrow layers compare. Not found where
-    something else holds the gradient up (dead or saturated units, weights of 0): then that is the illness.
+    Each layer's gradient is taken as a share of its weights, so that wide and narrow layers compare; of a block of
+    several, the largest counts. Not found where something else holds the gradient up (dead or saturated units, weights
+    of 0): then that is the illness.
     Sources: Hochreiter, 1991; Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", 2010.
     """
-    layers = chart.layers()
-    if len(layers) < 3 or alike(chart):
-        return []
+    found = [] if alike(chart) else [_vanishing(chart, chain) for chain in chains(chart.layers())]
+    return [finding for finding in found if finding is not None][:1]
+
+
+def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
+    everywhere = [[layer] for layer in chart.layers()]
     judged = [look for look in chart.statistics if not blocked(look)]
-    affected = [(look, *vanished(look, layers)) for look in judged]
-    ill = [(look, until, worst) for look, until, worst in affected if until is not None]
-    if not ill or len(ill) < VANISHED_LOOKS * len(judged) or ill[-1][0] is not judged[-1]:
-        return []
+    affected = [(look, vanished(look, chain, max(shares(look, everywhere), default=0.0))) for look in judged]
+    ill = [(look, count) for look, count in affected if count]
+    if len(chain) < FEWEST_CHAINED or not ill:
+        return None
+    if len(ill) < VANISHED_LOOKS * len(judged):
+        return None
     if len(ill) < FEWEST_LOOKS and not _never_began(chart, judged):
-        return []
-    first, last, worst = ill[0][0], ill[-1][0], ill[-1][2]
-    depth = list(range(1, len(layers) + 1))
-    return [
-        Finding(
-            "vanishing_gradients",
-            number=worst,
-            threshold=VANISHED_GRADIENT,
-            sure=0.95 if len(ill) > 1 else 0.7,
-            place=layers[0],
-            step=int(first["step"]),
-            values={"until": layers[ill[-1][1]], "layers": len(layers), "last": f"{last['step']:,}"},
-            cures=[
-                *cure_residual(chart),
-                *cure_activation(chart, ("sigmoid", "tanh", "softplus")),
-                *cure_field(chart, "norm", "norm", {"none": "batch" if "convolutions" in chart.model else "layer"}),
-                *cure_initialization(chart),
-            ],
-            plot=[
-                Series("gradient_first_look", depth, shares(first, layers)),
-                Series("gradient_last_look", depth, shares(last, layers)),
-            ],
-            axis="layer",
-            logarithmic=True,
-        )
-    ]
+        return None
+    first, (last, count) = ill[0][0], ill[-1]
+    depth = list(range(1, len(chain) + 1))
+    return Finding(
+        "vanishing_gradients",
+        number=shares(last, chain)[0] / max(shares(last, everywhere)),
+        threshold=VANISHED_GRADIENT,
+        sure=0.95 if len(ill) >= FEWEST_LOOKS and last is judged[-1] else 0.7,
+        place=chain[0][0],
+        step=int(first["step"]),
+        values={"until": chain[count - 1][0], "layers": len(chain), "last": f"{last['step']:,}"},
+        cures=[*cure_residual(chart), *cure_norm(chart), *cure_initialization(chart)],
+        plot=[
+            Series("gradient_first_look", depth, shares(first, chain)),
+            Series("gradient_last_look", depth, shares(last, chain)),
+        ],
+        axis="layer",
+        logarithmic=True,
+    )
 
 
 def _never_began(chart: Chart, judged: Sequence[Line]) -> bool:
@@ -80,27 +81,27 @@ def _never_began(chart: Chart, judged: Sequence[Line]) -> bool:
     return died >= FEWEST_LOOKS and median(losses[-10:]) > (1 - LEARNED_LITTLE) * losses[0]
 
 
-def shares(look: Line, layers: Sequence[str]) -> list[float | None]:
-    """Of each layer the gradient as a share of its weights."""
-    found = [share_of(look, layer, "gradient") for layer in layers]
-    return [share if math.isfinite(share) else None for share in found]
+def chains(layers: Sequence[str]) -> list[list[list[str]]]:
+    """The layers by the list of blocks they stand in (encoder, decoder, layers ...), and there by block, in order."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for layer in layers:
+        parts = layer.split(".")
+        numbers = [place for place, part in enumerate(parts) if part.isdigit()]
+        if numbers:
+            chain, block = ".".join(parts[: numbers[0]]), ".".join(parts[: numbers[-1] + 1])
+            found.setdefault(chain, {}).setdefault(block, []).append(layer)
+    return [list(blocks.values()) for blocks in found.values()]
 
 
-def vanished(look: Line, layers: Sequence[str]) -> tuple[int | None, float]:
-    """Up to which layer, counted from the first, gradients have all but gone, and the first one's beside the largest.
+def shares(look: Line, blocks: Sequence[Sequence[str]]) -> list[float]:
+    """Of each block the largest gradient of its layers, as a share of their weights; 0 where there is none."""
+    return [max(_or_nothing(share_of(look, layer, "gradient")) for layer in block) for block in blocks]
 
-    None if the first layer's have not.
-    """
-    found = [share_of(look, layer, "gradient") for layer in layers]
-    largest = max((share for share in found if math.isfinite(share)), default=0.0)
-    if not largest or not math.isfinite(found[0]):
-        return None, math.nan
-    until = None
-    for place, share in enumerate(found):
-        if not share < VANISHED_GRADIENT * largest:
-            break
-        until = place
-    return until, found[0] / largest
+
+def vanished(look: Line, chain: Sequence[Sequence[str]], largest: float) -> int:
+    """At how many blocks, counted from the first, gradients have all but gone beside the largest there is."""
+    found = shares(look, chain)
+    return next((place for place, share in enumerate(found) if share >= VANISHED_GRADIENT * largest), len(found))
 
 
 def blocked(look: Line) -> bool:
@@ -126,7 +127,7 @@ def exploding_gradients(chart: Chart) -> Sequence[Finding]:
     by_weight = len(heavy) >= FEWEST_LOOKS and sum(heavy) / len(heavy) >= EXPLODED_STEPS
     at_once = bool(heavy) and heavy[0]
     by_weight = by_weight or (bool(chart.diverged) and at_once)
-    if (not by_norm and not by_weight) or alike(chart):
+    if (not by_norm and not by_weight) or alike(chart) or not chart.is_past(EARLY):
         return []
     middle = median(gradients)
     layer = max(
@@ -150,14 +151,14 @@ def exploding_gradients(chart: Chart) -> Sequence[Finding]:
 
 
 def cures_of_exploding(chart: Chart) -> list[Cure]:
-    """Begin smaller; then limit the length; then what keeps a signal's size."""
+    """What keeps a signal's size whatever the weights; smaller ones to begin with; then the limit, then the rate."""
     clip = number(chart.training.get("clip"))
     limited = [] if 0 < clip <= 1 else [Cure("clip", {"training.clip": 1.0})]
     recurrent = [Cure("gated", {"model.cell": "lstm"}, cost=3)] if chart.model.get("cell") == "rnn" else []
     return [
+        *cure_norm(chart),
         *cure_initialization(chart),
         *limited,
-        *cure_field(chart, "norm", "norm", {"none": "batch" if "convolutions" in chart.model else "layer"}),
         *cure_rate(chart, slower(chart)),
         *recurrent,
     ]

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 
 from pellucid.train.diagnosis.chart import Chart, median, number, share_of, smoothed
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
-from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations
+from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations, saturated_attention
 from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
-from pellucid.train.diagnosis.rules.cures import cure_activation, cure_field, cure_initialization, cure_rate, slower
+from pellucid.train.diagnosis.rules.cures import cure_activation, cure_initialization, cure_norm, cure_rate, slower
 from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
 from pellucid.train.diagnosis.rules.updates import update_shares
 from pellucid.train.diagnosis.thresholds import (
     ABOVE_START,
     ABOVE_STEPS,
+    DROPPED_RATE,
     FEWEST_STEPS,
     GONE_RATE,
     GONE_STEPS,
@@ -22,6 +23,7 @@ from pellucid.train.diagnosis.thresholds import (
     LEARNED_LITTLE,
     LOW_DISTANCE,
     LOW_UPDATE,
+    SAID_FROM,
     STILL,
     STILL_FALLING,
 )
@@ -60,17 +62,25 @@ def learning_rate_too_high(chart: Chart) -> Sequence[Finding]:
     start = max(losses[0], median(losses[:3]) if largest < HIGH_UPDATE else losses[0])
     above = [loss > ABOVE_START * start for loss in smooth]
     share, end = sum(above) / len(above), median(losses[-2 * window :])
-    is_watched = bool(updates)
     climbed = share >= ABOVE_STEPS
-    swung = largest >= HIGH_UPDATE and (climbed or end > (1 - LEARNED_LITTLE) * start)
-    if not swung and not (climbed and not is_watched) and not (end > ABOVE_START * start and largest >= HEALTHY_UPDATE):
-        return []
-    if alike(chart):
+    fast = largest >= HIGH_UPDATE
+    swung = fast and (climbed or end > (1 - LEARNED_LITTLE) * start)
+    rose = end > ABOVE_START * start and largest >= HEALTHY_UPDATE
+    if not (swung or rose or (climbed and not updates) or (fast and _broke(chart))) or alike(chart):
         return []
     step = steps[above.index(True)] if climbed else at
     course = {"start": start, "end": end, "worst": max(losses)}
-    sure = 0.95 if climbed and swung else 0.8
+    sure = 0.95 if climbed and swung else 0.9 if fast else 0.75
     return [_too_high(max(smooth) / start, sure, place, step, {**about, **course}, cures, shown)]
+
+
+def _broke(chart: Chart) -> bool:
+    """Whether units died or went to their flats in the course of the training."""
+    if not chart.statistics:
+        return False
+    first = int(chart.statistics[0]["step"])
+    rules = (dead_relus, saturated_activations, saturated_attention)
+    return any((found.step or 0) > first for rule in rules for found in rule(chart))
 
 
 def _too_high(
@@ -103,7 +113,14 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
     """
     updates = update_shares(chart)
     steps, losses = chart.losses()
-    if len(updates) < 2 or not losses or alike(chart):
+    if (
+        len(updates) < 2
+        or not losses
+        or not chart.is_past(SAID_FROM)
+        or alike(chart)
+        or dead_relus(chart)
+        or vanishing_gradients(chart)
+    ):
         return []
     begun = chart.statistics[0]["places"]
     moved = {layer: _mean_share(chart, layer) for layer in chart.layers() if number(begun[layer]["weight"]) > 0}
@@ -146,7 +163,7 @@ def _mean_share(chart: Chart, layer: str) -> float:
 
 
 def schedule_ends_early(chart: Chart) -> Sequence[Finding]:
-    """The rate is all but 0 for a good part of the training, and the loss was still falling when it went."""
+    """The rate is all but 0 for a good part of the training, and the loss was still falling before it dropped."""
     rates = [(int(line["step"]), number(line["learning_rate"])) for line in chart.steps]
     steps, losses = chart.losses()
     if len(rates) < FEWEST_STEPS or len(losses) != len(rates):
@@ -158,7 +175,8 @@ def schedule_ends_early(chart: Chart) -> Sequence[Finding]:
     share = 1 - gone / len(rates)
     if share < GONE_STEPS or gone < 4:
         return []
-    before, at = median(losses[gone // 2 : gone * 3 // 4]), median(losses[gone * 3 // 4 : gone])
+    full = max(place for place, (_, rate) in enumerate(rates) if rate >= DROPPED_RATE * highest) + 1
+    before, at = median(losses[full // 2 : full * 3 // 4]), median(losses[full * 3 // 4 : full])
     end = median(losses[-max(len(losses) // WINDOW, 1) :])
     if before - at < STILL_FALLING * before or before - at < STILL_FALLING * losses[0]:
         return []
@@ -195,7 +213,9 @@ def plateau(chart: Chart) -> Sequence[Finding]:
     Only where nothing else that is found says why: it is what those illnesses look like, too.
     """
     steps, losses = chart.losses()
-    if len(losses) < 2 * FEWEST_STEPS or chart.diverged or len(chart.layers()) == 1:  # one layer alone has one minimum
+    if len(losses) < 2 * FEWEST_STEPS or chart.diverged or not chart.is_past(SAID_FROM):
+        return []
+    if len(chart.layers()) == 1:  # one layer alone has one minimum
         return []
     quarter = len(losses) // 4
     start = max(median(losses[:3]), median(losses[: max(len(losses) // WINDOW, 3)]))
@@ -222,10 +242,10 @@ def plateau(chart: Chart) -> Sequence[Finding]:
                 "percent": f"{100 * max((start - end) / start, 0):.1f}",
             },
             cures=[
+                *cure_activation(chart, ("sigmoid", "tanh")),
                 *adaptive,
                 *cure_rate(chart, 3.0),
-                *cure_activation(chart, ("sigmoid", "tanh")),
-                *cure_field(chart, "norm", "norm", {"none": "batch" if "convolutions" in chart.model else "layer"}),
+                *cure_norm(chart),
                 *cure_initialization(chart),
             ],
             plot=[Series("training", steps, losses)],

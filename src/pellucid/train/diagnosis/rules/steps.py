@@ -1,5 +1,6 @@
 """Single steps and what they are made of: spikes of the loss, padding, time spent waiting for data."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +14,7 @@ from pellucid.train.diagnosis.thresholds import (
     PADDED,
     SPIKE_DEVIATIONS,
     SPIKE_FLOOR,
+    SPIKE_LOGARITHMS,
     SPIKE_MOST,
     SPIKE_TIMES,
 )
@@ -20,6 +22,7 @@ from pellucid.train.diagnosis.thresholds import (
 NEAR = 12  # steps on either side that a step is compared with
 NORMAL = 1.4826  # median absolute deviations in a standard deviation of the normal distribution
 COMPARED = 12  # spikes, the highest ones, whose batches are compared
+LEAST = 1e-5  # of a loss: what a line of metrics can tell from 0
 NAMED = 12  # lines named at most
 
 
@@ -63,21 +66,28 @@ def loss_spikes(chart: Chart) -> Sequence[Finding]:
 
 
 def spikes(losses: Sequence[float]) -> list[int]:
-    """Which losses stand far above those of the steps around them."""
+    """Which losses stand far above those of the steps around them, by difference and by ratio.
+
+    By ratio too, as the losses of small batches have a long tail upwards.
+    """
     floor = SPIKE_FLOOR * median(losses[:FEWEST_STEPS])
+    logarithms = [math.log(max(loss, LEAST)) for loss in losses]
     found = []
     for place, loss in enumerate(losses):
         usual, deviation = around(losses, place)
-        if loss > SPIKE_TIMES * usual and loss - usual > max(SPIKE_DEVIATIONS * deviation, floor):
+        if loss <= SPIKE_TIMES * usual or loss - usual <= max(SPIKE_DEVIATIONS * deviation, floor):
+            continue
+        middle, spread = around(logarithms, place)
+        if logarithms[place] - middle > SPIKE_LOGARITHMS * spread:
             found.append(place)
     return found
 
 
-def around(losses: Sequence[float], place: int) -> tuple[float, float]:
-    """The median of the losses near one, and their deviation from it."""
-    near = [*losses[max(place - NEAR, 0) : place], *losses[place + 1 : place + 1 + NEAR]]
+def around(values: Sequence[float], place: int) -> tuple[float, float]:
+    """The median of the values near one, and their deviation from it."""
+    near = [*values[max(place - NEAR, 0) : place], *values[place + 1 : place + 1 + NEAR]]
     middle = statistics.median(near)
-    return middle, NORMAL * statistics.median(abs(loss - middle) for loss in near)
+    return middle, NORMAL * statistics.median(abs(value - middle) for value in near)
 
 
 def lines_of(chart: Chart, steps: Sequence[int]) -> tuple[list[str], bool]:
@@ -121,14 +131,26 @@ def padding_dominates(chart: Chart) -> Sequence[Finding]:
     ]
 
 
+def _step_seconds(chart: Chart) -> list[float]:
+    """How long each step took, without evaluations, of those that say what they spent on their batch."""
+    found, before = [], 0.0
+    for line in chart.steps:
+        items = number(line["tokens"]) - before
+        before = number(line["tokens"])
+        if "loading" in line:
+            found.append(items / max(number(line["tokens_per_second"]), 1e-9))
+    return found
+
+
 def slow_data(chart: Chart) -> Sequence[Finding]:
     """The network waits: most of a step goes into making its batch ready."""
     told = [line for line in chart.steps if "loading" in line]
     if len(told) < FEWEST_STEPS:
         return []
     steps, shares = [int(line["step"]) for line in told], [number(line["loading"]) for line in told]
-    share = median(shares)
-    seconds = number(chart.steps[-1]["seconds"]) / max(len(chart.steps), 1) * share
+    times = _step_seconds(chart)  # where batches are read many at once, one step of many waits for all
+    share = sum(part * time for part, time in zip(shares, times, strict=True)) / max(sum(times), 1e-12)
+    seconds = sum(times) / len(times) * share
     if share <= LOADING or seconds < LOADING_SECONDS:
         return []
     augmented = chart.config.get("augmentation")

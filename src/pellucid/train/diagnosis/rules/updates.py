@@ -3,6 +3,7 @@
 import math
 
 from pellucid.train.diagnosis.chart import Chart, median, share_of
+from pellucid.train.diagnosis.thresholds import HIGH_UPDATE
 
 
 def update_shares(chart: Chart) -> list[tuple[int, float, str]]:
@@ -15,3 +16,8 @@ def update_shares(chart: Chart) -> list[tuple[int, float, str]]:
         if known:
             found.append((int(look["step"]), median(known.values()), max(known, key=known.__getitem__)))
     return found
+
+
+def too_fast(chart: Chart) -> bool:
+    """Whether some update was as large as no healthy training's."""
+    return any(share >= HIGH_UPDATE for _, share, _ in update_shares(chart))
