@@ -6,7 +6,7 @@ smoothing, weights of classes or penalties. At most MOST examples a side, the sa
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HELD_OUT: tuple[SideName, ...] = ("dev", "test")
 MOST = 512  # examples a side that the network reads
 MOST_LOOKED = 4096  # that are compared with each other, without a network
-MOST_COUNTED = 20_000  # whose classes are counted
+MOST_NUMBERS = 64_000_000  # in the inputs of these: of large images there are fewer
 AT_ONCE = 64  # examples in one pass
 BATCHES = 8  # of the last ones that were trained on, taken again
 
@@ -128,7 +128,7 @@ def _examine(run: "Run", task: Task) -> Examination | None:
     swapped, _ = losses_of(task, model, Sample(held.inputs[order], held.targets, held.origin))
     found = reference(sample, held, held_out.uninformed, len(classes) if labelled else None)
     last = last_model(run, task, averaged=True)
-    wide = task.sample("train", MOST_LOOKED) or sample
+    wide = task.sample("train", most_looked(sample)) or sample
     predicted = answers(model, held) if labelled else None
     twins, looked = twins_of(task, wide, held)
     return Examination(
@@ -137,9 +137,9 @@ def _examine(run: "Run", task: Task) -> Examination | None:
         None if last is None else (examined(task, last, sample), examined(task, last, held)),
         swapped,
         found,
-        classes_seen(classes, task, held, predicted) if predicted is not None else (),
+        classes_seen(run, classes, wide, held, predicted) if predicted is not None else (),
         suspects_of(task, model, wide, len(classes) if labelled else None, classes),
-        suspected_among(wide),
+        len(wide),
         twins,
         looked,
         seen_again(task.prose("dev") + "\n" + task.prose("test"), task.prose("train")),
@@ -226,14 +226,15 @@ def answers(model: nn.Module, sample: Sample) -> Tensor:
         return torch.cat([model(part) for part in torch.split(sample.inputs, AT_ONCE)])
 
 
-def classes_seen(names: Sequence[str], task: Task, held: Sample, predicted: Tensor) -> list[ClassSeen]:
-    every = task.sample("train", MOST_COUNTED) or held
-    counts = every.targets.bincount(minlength=len(names))
+def classes_seen(run: "Run", names: Sequence[str], wide: Sample, held: Sample, predicted: Tensor) -> list[ClassSeen]:
+    data = next((line for line in run.metrics() if line["kind"] == "data"), {})
+    told = {str(one["class"]): int(one["train"]) for one in data.get("classes", ())}
+    looked = wide.targets.bincount(minlength=len(names)).tolist()
     right = predicted.argmax(1) == held.targets
     return [
         ClassSeen(
             name,
-            int(counts[number]),
+            told.get(name, looked[number]),
             int((held.targets == number).sum()),
             int((right & (held.targets == number)).sum()),
         )
@@ -258,17 +259,19 @@ def suspects_of(
     """Training examples whose target does not look like their own."""
     if train.inputs.is_floating_point():
         if classes:
-            return suspicious(flat(train.inputs), train.targets, answers(model, train), names, train.origin)
+            found = suspicious(flat(train.inputs), train.targets, names, train.origin)
+            told = Sample(train.inputs[[one.number for one in found]], train.targets, train.origin)
+            said = answers(model, told).argmax(1).tolist() if found else []
+            return [replace(one, agreed=names[best] == one.likely) for one, best in zip(found, said, strict=True)]
         return outlying(flat(train.inputs), train.targets, train.origin)
     if is_pairs(train):
-        small = Sample(train.inputs[:MOST], train.targets[:MOST], train.origin)
-        own, items = losses_of(task, model, small)
+        own, items = losses_of(task, model, train)
         gains = []
-        for turn in (1, 2, 3):
-            order = (torch.arange(len(small)) + turn * len(small) // 4) % len(small)
-            other, _ = losses_of(task, model, Sample(small.inputs[order], small.targets, small.origin))
+        for turn in (1, 2):
+            order = (torch.arange(len(train)) + turn * len(train) // 3) % len(train)
+            other, _ = losses_of(task, model, Sample(train.inputs[order], train.targets, train.origin))
             gains.append((other - own) / items.clamp(min=1))
-        return mismatched(torch.stack(gains).mean(0), small.origin)
+        return mismatched(torch.stack(gains).mean(0), train.origin)
     return []
 
 
@@ -278,9 +281,11 @@ def is_pairs(sample: Sample) -> bool:
     return both and not torch.equal(sample.inputs[:, 1:], sample.targets[:, :-1])
 
 
-def suspected_among(train: Sample) -> int:
-    """How many training examples were looked at: those that the network must read are fewer."""
-    return len(train) if train.inputs.is_floating_point() else min(len(train), MOST)
+def most_looked(sample: Sample) -> int:
+    """How many training examples are compared with each other: fewer of large images, and where a network must read."""
+    if not sample.inputs.is_floating_point():
+        return 2 * MOST if is_pairs(sample) else MOST
+    return max(min(MOST_LOOKED, MOST_NUMBERS // max(sample.inputs[0].numel(), 1)), 2)
 
 
 def twins_of(task: Task, train: Sample, held: Sample) -> tuple[list[tuple[str, str]], int]:

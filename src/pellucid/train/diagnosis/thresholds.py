@@ -38,7 +38,7 @@ RARE_SEEN = 3  # held-out examples of it, without which nothing can be said
 NOISE_SHARE = 0.05  # of the training examples: clean tables and images 0.00 to 0.01, 20% flipped 0.15 to 0.19
 NOISE_AGREED = 0.5  # of them, on which the network agrees, though it was told otherwise: sick 0.9
 NOISE_BEHIND = 0.05  # by which the reference may be less often right than the network and still be a witness
-MISMATCHED_SHARE = 0.05  # of the pairs, that are no likelier than others: clean 0.00, 19% exchanged 0.17
+MISMATCHED_SHARE = 0.05  # of the pairs, that are hardly likelier than others: clean 0.00, 19% exchanged 0.14
 OUTLYING_SHARE = 0.01  # of the rows, more than 6 robust deviations away: normal errors 2 in a billion
 
 # leakage
