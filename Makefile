@@ -54,10 +54,12 @@ bench: setup  ## speed, quality and cost beside our peers, written into docs/ben
 	@TORCH_INDEX="$(TORCH_INDEX)" bench/setup_see_peers.sh
 	$(BIN)/python bench/see.py --write docs/benchmarks.md
 	$(BIN)/python bench/page.py --write docs/benchmarks.md
+	$(BIN)/python bench/doctor.py --write docs/benchmarks.md
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/python tools/make_config_reference.py
 	$(BIN)/python tools/make_command_reference.py
+	$(BIN)/python tools/make_illness_reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lock: setup  ## write requirements.lock anew from pyproject.toml

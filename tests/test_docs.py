@@ -30,6 +30,7 @@ PAGES_IN_BOTH = (
     "classify",
     "embed",
     "cures",
+    "doctor",
     "data-check",
     "several-processes",
     "compare",
@@ -190,7 +191,7 @@ def test_the_chinese_page_has_the_same_parts_as_the_english_one(english: str, ch
     assert part.findall(BLOCK.sub("", ours)) == part.findall(BLOCK.sub("", theirs))
 
 
-@pytest.mark.parametrize("script", ["make_config_reference.py", "make_command_reference.py"])
+@pytest.mark.parametrize("script", ["make_config_reference.py", "make_command_reference.py", "make_illness_reference.py"])
 def test_the_reference_pages_are_what_the_code_says(script: str) -> None:
     done = subprocess.run([sys.executable, str(ROOT / "tools" / script), "--check"], check=False)
     assert done.returncode == 0, f"run tools/{script}"
