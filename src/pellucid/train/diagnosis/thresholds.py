@@ -114,6 +114,12 @@ ABOVE_START = 1.5  # times the first loss, smoothed: healthy losses are below th
 ABOVE_STEPS = 0.05  # of the steps
 LOW_UPDATE = 8e-4  # mean over the looks, of the layer that moves most: healthy 1.8e-3 and more, ill (rate / 1000) 1e-5
 LOW_DISTANCE = 0.2  # all updates together; healthy 0.27 and more, ill 1e-3; a quarter of it where the loss has fallen
+UNMOVED = 0.01  # of the first loss: a fall that is less is none
+FASTER, FASTER_UNMOVED, FASTEST = (
+    3.0,
+    30.0,
+    1000.0,
+)  # times the rate, at least, where the loss has fallen or not; at most
 HIGHEST_RATE = 1.0  # that a cure proposes
 
 # a schedule that ends early

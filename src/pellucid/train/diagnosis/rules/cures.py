@@ -73,13 +73,17 @@ def cure_activation(chart: Chart, instead_of: Sequence[str]) -> list[Cure]:
 
 
 def cure_residual(chart: Chart) -> list[Cure]:
-    """A way around each layer, with an activation that lets gradients through."""
+    """A way around each layer, with an activation that lets gradients through; in a Transformer with its norms."""
     place = chart.model_field("residual")
     if place is None or chart.model.get("residual"):
         return []
+    fields: dict[str, Any] = {place: True}
     activation = chart.model_field("activation")
-    saturating = chart.model.get("activation") in ("sigmoid", "tanh", "softplus")
-    return [Cure("residual", {place: True, **({activation: "relu"} if activation and saturating else {})})]
+    if activation and chart.model.get("activation") in ("sigmoid", "tanh", "softplus"):
+        fields[activation] = "relu"
+    if "heads" in chart.model:  # sums of many sublayers grow unless each reads them normalized
+        fields |= {name: value for cure in cure_norm(chart) for name, value in cure.set.items()}
+    return [Cure("residual", fields)]
 
 
 def cure_initialization(chart: Chart) -> list[Cure]:

@@ -14,6 +14,9 @@ from pellucid.train.diagnosis.thresholds import (
     ABOVE_START,
     ABOVE_STEPS,
     DROPPED_RATE,
+    FASTER,
+    FASTER_UNMOVED,
+    FASTEST,
     FEWEST_STEPS,
     GONE_RATE,
     GONE_STEPS,
@@ -26,6 +29,7 @@ from pellucid.train.diagnosis.thresholds import (
     SAID_FROM,
     STILL,
     STILL_FALLING,
+    UNMOVED,
 )
 
 WINDOW = 20  # the loss is smoothed over this part of the training
@@ -134,7 +138,8 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
     still = not median(number(line["gradient_norm"]) for line in chart.steps)
     if most >= LOW_UPDATE or distance >= limit or end < losses[0] / 2 or still:
         return []
-    factor = min(max(HEALTHY_UPDATE / most, 3.0), 1000.0) if most else 1000.0
+    least = FASTER if end < (1 - UNMOVED) * losses[0] else FASTER_UNMOVED
+    factor = min(max(HEALTHY_UPDATE / most, least), FASTEST) if most else FASTEST
     return [
         Finding(
             "learning_rate_too_low",
