@@ -282,6 +282,31 @@ def test_whatever_a_table_holds_it_is_checked_without_an_error(
         assert fault.mend("zh")
 
 
+def test_numbers_near_the_largest_there_are_overflow_nothing(tmp_path: Path) -> None:
+    rows = [["x", "y"], *([f"{n * 37 % 61}.25", f"{n * 23 % 61}.5"] for n in range(60))]
+    rows[9][0], rows[19][1] = "1.7e308", "-1.7e308"
+    faults = found(written(tmp_path, text_of(rows)), "y")
+    assert [(fault.kind, fault.line, fault.column) for fault in faults] == [("outlier", 10, "x"), ("outlier", 20, "y")]
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e200])
+def test_a_column_in_units_of_any_size_is_found(tmp_path: Path, factor: float) -> None:
+    rows = [["x", "y"], *([repr((n * 37 % 50) * factor), f"{n * 37 % 50}.5"] for n in range(60))]
+    assert "target-determined" in [fault.kind for fault in found(written(tmp_path, text_of(rows)), "y")]
+
+
+@pytest.mark.parametrize("cell", ["²", "+-5"])
+def test_what_only_looks_like_a_whole_number_is_told_as_none(tmp_path: Path, cell: str) -> None:
+    rows = [["x", "y"], *([str(n), str(n * n % 7)] for n in range(30)), [cell, "3"]]
+    fault = only(found(written(tmp_path, text_of(rows)), None))
+    assert (fault.kind, fault.line, fault.text) == ("mixed-column", 32, cell)
+
+
+def test_a_cell_longer_than_csv_reads_is_no_error(tmp_path: Path) -> None:
+    rows = [["a", "b", "c"], *([str(n * n % 7), "x", "y"] for n in range(9)), ["x" * 100_000, "y" * 100_000]]
+    assert "column-count" in [fault.kind for fault in found(written(tmp_path, text_of(rows)), None)]
+
+
 @given(st.binary(max_size=200))
 def test_whatever_bytes_there_are_they_are_checked_without_an_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

@@ -1,6 +1,7 @@
 """The values of a table's columns: missing, of mixed kinds, infinite, far from all others, always or never the same."""
 
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 FEWEST = 20  # values of a column from which its spread, or that all differ, says something
 FAR = 10.0  # widths of the middle half beyond it, of values that may be negative
 FAR_IN_LOGARITHMS = 5.0  # of values that grow by factors, and of their logarithms as well
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # what may number rows
 
 
 def check_columns(rows: "Rows", findings: Findings, target: str | None = None) -> None:
@@ -91,7 +93,7 @@ def _check_identifier(rows: "Rows", name: str, cells: Sequence[str], findings: F
     if len(cells) < FEWEST or len(set(cells)) < len(cells):
         return
     if is_numeric:
-        whole = [int(cell) for cell in cells if cell.lstrip("+-").isdigit()]
+        whole = [int(cell) for cell in cells if WHOLE.fullmatch(cell)]
         if len(whole) < len(cells) or max(whole) - min(whole) != len(whole) - 1:
             return
     findings.add("identifier-column", file=rows.path, column=name, text=cells[0], rows=len(cells))

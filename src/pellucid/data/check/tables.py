@@ -163,14 +163,16 @@ def _other_delimiter(line: str, delimiter: str, columns: int) -> str | None:
     """The delimiter that cuts a row into as many cells as there are columns, where the file's own does not."""
     if columns < 2:
         return None
-    return next(
-        (
-            other
-            for other in DELIMITERS
-            if other != delimiter and len(next(csv.reader([line], delimiter=other), [])) == columns
-        ),
-        None,
-    )
+    others = (other for other in DELIMITERS if other != delimiter)
+    return next((other for other in others if _count(line, other) == columns), None)
+
+
+def _count(line: str, delimiter: str) -> int:
+    """How many cells a line is cut into; 0 if one would be longer than the csv module reads."""
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+    except csv.Error:
+        return 0
 
 
 def _parquet(path: Path, findings: Findings) -> Rows | None:

@@ -99,9 +99,13 @@ def _same_order(cells: Sequence[str], answers: Sequence[str]) -> bool:
     xs, ys = [x for x, _ in pairs], [y for _, y in pairs]
     if len(set(xs)) == len(xs) and len(set(ys)) == len(ys) and ys in (sorted(ys), sorted(ys, reverse=True)):
         return True
+    largest = max(map(abs, xs)), max(map(abs, ys))
+    if not all(map(math.isfinite, largest)):
+        return False
+    xs, ys = ([value / (most or 1.0) for value in each] for each, most in zip((xs, ys), largest, strict=True))
     mean_x, mean_y = math.fsum(xs) / len(xs), math.fsum(ys) / len(ys)
     spread = math.fsum((x - mean_x) ** 2 for x in xs) * math.fsum((y - mean_y) ** 2 for y in ys)
-    shared = math.fsum((x - mean_x) * (y - mean_y) for x, y in pairs)
+    shared = math.fsum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))
     return spread > 0 and abs(shared) / math.sqrt(spread) > TOGETHER
 
 
