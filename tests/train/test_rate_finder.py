@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import pellucid
 from pellucid.config import TrainingConfig
-from pellucid.errors import ConfigError
+from pellucid.errors import ConfigError, TrainingError
 from pellucid.run import Run
 from pellucid.tasks.language import LanguageConfig, LanguageTask
 from pellucid.tasks.regress import RegressConfig, RegressTask
@@ -84,6 +84,13 @@ def test_where_no_rate_helps_none_is_suggested() -> None:
     flat = Bowl()
     flat.curvature = 0.0
     assert find_rate(flat, steps=30).suggested is None  # type: ignore[arg-type]
+
+
+def test_a_first_loss_that_is_no_number_is_said() -> None:
+    broken = Bowl()
+    broken.curvature = float("nan")
+    with pytest.raises(TrainingError, match="first loss is nan"):
+        find_rate(broken, steps=30)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("deviation", [10.0, 40.0])

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pellucid.errors import ConfigError
+from pellucid.errors import ConfigError, TrainingError
 from pellucid.tasks.task import Batch, Task
 from pellucid.train.limits import limit_gradients
 from pellucid.train.optimizer import make_optimizer
@@ -89,7 +89,8 @@ def find_rate(
 
     Without `model` on the network that the training would begin with. The model, the optimizer, what the task carries
     and the random numbers are after it what they were before, to the bit. With fewer than two `noise_batches` no noise
-    scale is measured. Raises ConfigError for rates that do not rise or too few steps.
+    scale is measured. Raises ConfigError for rates that do not rise or too few steps, TrainingError where the first loss
+    is no number.
     """
     if not 0 < lowest < highest:
         raise ConfigError(f"rates from {lowest:g} to {highest:g}: not rising", mend="Give a lowest below the highest.")
@@ -149,6 +150,11 @@ class Trial:
             rates.append(rate)
             losses.append(loss)
             smoothed.append(now)
+        if not smoothed:
+            raise TrainingError(
+                f"the first loss is {loss}, at a rate of {rate:g}: no rate can be tried from these weights",
+                mend="Look for numbers out of bounds with `pellucid data check`, or start from other weights.",
+            )
         least = min(range(len(smoothed)), key=smoothed.__getitem__)
         falls = {i - WINDOW // 2: smoothed[i] - smoothed[i - WINDOW] for i in range(WINDOW + 1, least + 1)}
         steepest = min(falls, key=falls.__getitem__) if falls else least
