@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from pellucid.errors import PellucidError
@@ -65,21 +66,27 @@ def diagnosis_in(run: Run) -> dict[str, Any] | None:
 
 
 class Attending:
-    """A watcher of a training that hands every event on, and after each evaluation, and when a
-    training breaks off, tells what is newly found.
+    """A watcher of a training that hands every event on, and after each evaluation, and when a training breaks off,
+    tells what is newly found.
 
-    Its own events have the kind "finding" and the finding as plain data. `before` are the lines of a training that
-    goes on; what they show was told then.
+    Its own events have the kind "finding" and the finding as plain data. What the lines of a training show that goes
+    on was told then. They are read at the first event: by then the trainer has dropped those that it makes again, and
+    the end that was none.
     """
 
     def __init__(self, run: Run, watcher: Callable[[Mapping[str, Any]], None]) -> None:
         self.run, self.watcher = run, watcher
-        self.chart = chart_of(run.config.model_dump(mode="json"), run.metrics())
-        self._told = {(one.illness, one.place) for one in findings_of(self.chart)}
+        self._told: set[tuple[str, str]] = set()
+
+    @cached_property
+    def chart(self) -> Chart:
+        chart = chart_of(self.run.config.model_dump(mode="json"), self.run.metrics())
+        self._told = {(one.illness, one.place) for one in findings_of(chart)}
+        return chart
 
     def __call__(self, event: Line) -> None:
-        self.watcher(event)
         self.chart.add(event)
+        self.watcher(event)
         if event["kind"] not in ("evaluation", "diverged"):
             return
         for finding in findings_of(self.chart):
