@@ -52,7 +52,7 @@ def evaluated_in_training_mode(chart: Chart) -> Sequence[Finding]:
     return [
         Finding(
             "evaluated_in_training_mode",
-            number=off / abs(modes.evaluation),
+            number=off / max(abs(modes.evaluation), 1e-9),
             threshold=MODE_OFF,
             sure=0.85,
             step=chart.last,

@@ -75,7 +75,8 @@ def learning_rate_too_high(chart: Chart) -> Sequence[Finding]:
     step = steps[above.index(True)] if climbed else at
     course = {"start": start, "end": end, "worst": max(losses)}
     sure = 0.95 if climbed and swung else 0.9 if fast else 0.75
-    return [_too_high(max(smooth) / start, sure, place, step, {**about, **course}, cures, shown)]
+    times = max(smooth) / start if start else LARGEST
+    return [_too_high(times, sure, place, step, {**about, **course}, cures, shown)]
 
 
 def _broke(chart: Chart) -> bool:
@@ -183,7 +184,7 @@ def schedule_ends_early(chart: Chart) -> Sequence[Finding]:
     full = max(place for place, (_, rate) in enumerate(rates) if rate >= DROPPED_RATE * highest) + 1
     before, at = median(losses[full // 2 : full * 3 // 4]), median(losses[full * 3 // 4 : full])
     end = median(losses[-max(len(losses) // WINDOW, 1) :])
-    if before - at < STILL_FALLING * before or before - at < STILL_FALLING * losses[0]:
+    if before <= 0 or before - at < STILL_FALLING * before or before - at < STILL_FALLING * losses[0]:
         return []
     return [
         Finding(
