@@ -95,7 +95,7 @@ class Watching:
 
 
 def places_of(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """The places with parameters: what module each is, how many parameters it holds, how many come in (fan-in)."""
+    """The places with parameters: what module each is, and how many parameters it holds."""
     found: dict[str, dict[str, Any]] = {}
     for name, module in model.named_modules():
         own = [one for one in module.parameters(recurse=False) if one.requires_grad]
