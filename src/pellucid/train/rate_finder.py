@@ -89,8 +89,8 @@ def find_rate(
 
     Without `model` on the network that the training would begin with. The model, the optimizer, what the task carries
     and the random numbers are after it what they were before, to the bit. With fewer than two `noise_batches` no noise
-    scale is measured. Raises ConfigError for rates that do not rise or too few steps, TrainingError where the first loss
-    is no number.
+    scale is measured. Raises ConfigError for rates that do not rise or too few steps, TrainingError where the first
+    loss is no number.
     """
     if not 0 < lowest < highest:
         raise ConfigError(f"rates from {lowest:g} to {highest:g}: not rising", mend="Give a lowest below the highest.")
