@@ -20,7 +20,7 @@ NEXT_TO_NOTHING = 0.5  # seconds, of all those looks together
 
 
 def watch_every(steps: int, step_seconds: float, look_seconds: float) -> int:
-    """Steps between two looks: as often as a small share of the time allows, and not more than 100 in a training."""
+    """Steps between two looks: as often as a small share of the time allows, and fewer than 200 in a training."""
     allowed = math.ceil(look_seconds / (SHARE * max(step_seconds, 1e-9)))
     if AT_LEAST * look_seconds < NEXT_TO_NOTHING:
         allowed = min(allowed, max(steps // AT_LEAST, 1))
