@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.train.diagnosis.references import best_guess, neighbours_median, ridge, ridge_left_out
+from pellucid.train.diagnosis.thresholds import NOISE_SURELY, NOISE_WITNESS
 
 CLEAR = 0.2  # by which another class must be more probable than the given one
 OUTLYING = 6.0  # robust standard deviations: of normal errors 2 in a billion are beyond
@@ -44,11 +45,14 @@ def suspicious(
 
         given i although p_j >= t_j for a j != i,    t_j = mean of p_j over the examples that are called j
 
-    p is of neighbours or a linear fit, whichever tells the classes better, each example left out once.
+    p is of neighbours or a linear fit, whichever tells the classes better, each example left out once. Wrong labels
+    stand everywhere; classes that overlap are taken for each other at the border alone, and are none.
     Source: Northcutt, Jiang & Chuang, "Confident Learning", 2021.
     """
     classes = len(names)
     _, p = best_guess(x, labels, classes)
+    if not NOISE_SURELY <= wrong_where_surest(p, labels) <= NOISE_WITNESS:
+        return []
     own = p[torch.arange(len(x)), labels]
     counts = labels.bincount(minlength=classes).clamp(min=1)
     limits = torch.zeros(classes).index_add_(0, labels, own) / counts
@@ -67,6 +71,12 @@ def suspicious(
         )
         for number in ordered.tolist()
     ]
+
+
+def wrong_where_surest(p: Float[Tensor, "example class_"], labels: Int[Tensor, " example"]) -> float:
+    """How often the given class is not the likeliest, among the third of the examples where that is surest."""
+    surest = p.max(1).values.argsort(descending=True, stable=True)[: max(len(p) // 3, 1)]
+    return float((p.argmax(1) != labels)[surest].float().mean())
 
 
 def outlying(

@@ -36,6 +36,10 @@ RARE_SEEN = 3  # held-out examples of it, without which nothing can be said
 
 # label noise: examples that all others say are of another class
 NOISE_SHARE = 0.05  # of the training examples: clean tables and images 0.00 to 0.01, 20% flipped 0.15 to 0.19
+NOISE_SURELY = (
+    0.04  # of where the others are surest: clean classes, overlapping ones too, 0.00 to 0.03; 20% flipped 0.19
+)
+NOISE_WITNESS = 0.45  # of the same: others that are wrong that often where they are surest are no witnesses
 NOISE_AGREED = 0.5  # of them, on which the network agrees, though it was told otherwise: sick 0.9
 NOISE_BEHIND = 0.05  # by which the reference may be less often right than the network and still be a witness
 MISMATCHED_SHARE = 0.05  # of the pairs, that are hardly likelier than others: clean 0.00, 19% exchanged 0.14
@@ -56,6 +60,7 @@ UNUSED_ERRORS = 3.0  # standard errors that the right inputs are better than oth
 UNUSED_STILL = 1e-5  # of the loss of guessing, by which other inputs change nothing: rounding changes 1e-7
 UNUSED_LEARNED = 0.1  # of the loss of guessing, by which training is better than it: else nothing is learned yet
 UNRELATED_SEEN = 20  # held-out examples, without which nothing can be said
+UNRELATED_RARE = 10  # of them not of the most frequent class: naming that is right of all others, whatever is read
 
 # training mode and evaluation mode
 MODE_NEARER = 0.4  # of the way from one mode's loss to the other's: the right one is at 0 or 1 within 0.25

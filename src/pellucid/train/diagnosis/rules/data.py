@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.examination import Examination
 from pellucid.train.diagnosis.finding import Cure, Finding
+from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations
+from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
 from pellucid.train.diagnosis.rules.fit import errors_apart, gains
+from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
+from pellucid.train.diagnosis.rules.rate import learning_rate_too_high, learning_rate_too_low
 from pellucid.train.diagnosis.thresholds import (
     MISMATCHED_SHARE,
     NOISE_AGREED,
@@ -22,10 +26,22 @@ from pellucid.train.diagnosis.thresholds import (
     TWIN_SHARE,
     TWINS,
     UNRELATED_ERRORS,
+    UNRELATED_RARE,
     UNRELATED_SEEN,
     UNUSED_ERRORS,
     UNUSED_LEARNED,
     UNUSED_STILL,
+)
+
+# Where one of these is found, inputs come in and do not get through, or are never learned from.
+BLOCKED = (
+    vanishing_gradients,
+    exploding_gradients,
+    dead_relus,
+    saturated_activations,
+    no_warmup,
+    learning_rate_too_high,
+    learning_rate_too_low,
 )
 
 
@@ -52,7 +68,9 @@ def used(found: Examination) -> float:
 def belong_apart(found: Examination) -> bool:
     """Whether neither the network nor what needs no training gets anything out of the inputs."""
     without = related(found)
-    enough = len(found.swapped) >= UNRELATED_SEEN and without is not None
+    most = max((one.held_out for one in found.classes), default=0)
+    enough = len(found.swapped) >= UNRELATED_SEEN and len(found.swapped) - most >= UNRELATED_RARE
+    enough = enough and without is not None
     return enough and (without or 0.0) <= UNRELATED_ERRORS and used(found) <= UNUSED_ERRORS
 
 
@@ -94,6 +112,8 @@ def unused(chart: Chart) -> Sequence[Finding]:
     heart = chart.loss_around(chart.last) < (1 - UNUSED_LEARNED) * found.train.guess
     if not still and not heart:
         return []  # it has learned nothing at all, which is underfitting
+    if alike(chart) or any(rule(chart) for rule in BLOCKED):
+        return []  # that is why
     return [
         Finding(
             "unused",
