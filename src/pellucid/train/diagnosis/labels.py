@@ -51,7 +51,8 @@ def suspicious(
     """
     classes = len(names)
     _, p = best_guess(x, labels, classes)
-    if not NOISE_SURELY <= wrong_where_surest(p, labels) <= NOISE_WITNESS:
+    wrong, expected = wrong_where_surest(p, labels)
+    if wrong < NOISE_SURELY or wrong > expected + NOISE_WITNESS:
         return []
     own = p[torch.arange(len(x)), labels]
     counts = labels.bincount(minlength=classes).clamp(min=1)
@@ -73,10 +74,11 @@ def suspicious(
     ]
 
 
-def wrong_where_surest(p: Float[Tensor, "example class_"], labels: Int[Tensor, " example"]) -> float:
-    """How often the given class is not the likeliest, among the third of the examples where that is surest."""
-    surest = p.max(1).values.argsort(descending=True, stable=True)[: max(len(p) // 3, 1)]
-    return float((p.argmax(1) != labels)[surest].float().mean())
+def wrong_where_surest(p: Float[Tensor, "example class_"], labels: Int[Tensor, " example"]) -> tuple[float, float]:
+    """How often the given class is not the likeliest, and how often p expects that: of the surest third."""
+    sure, likely = p.max(1)
+    surest = sure.argsort(descending=True, stable=True)[: max(len(p) // 3, 1)]
+    return float((likely != labels)[surest].float().mean()), 1 - float(sure[surest].mean())
 
 
 def outlying(

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.examination import Examination
 from pellucid.train.diagnosis.finding import Cure, Finding
@@ -11,11 +13,13 @@ from pellucid.train.diagnosis.rules.fit import errors_apart, gains
 from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
 from pellucid.train.diagnosis.rules.rate import learning_rate_too_high, learning_rate_too_low
 from pellucid.train.diagnosis.thresholds import (
+    EXTREME,
     MISMATCHED_SHARE,
     NOISE_AGREED,
     NOISE_BEHIND,
     NOISE_SHARE,
     OUTLYING_SHARE,
+    OUTLYING_WEIGHT,
     RARE_FOUND,
     RARE_RATIO,
     RARE_SEEN,
@@ -51,7 +55,14 @@ def related(found: Examination) -> float | None:
         return None
     items = found.held_out.items.clamp(min=1)
     other = found.held_out.uninformed if found.reference.swapped is None else found.reference.swapped
-    return errors_apart((other - found.reference.losses) / items)
+    return errors_apart(without_extremes(found, (other - found.reference.losses) / items))
+
+
+def without_extremes(found: Examination, differences: Tensor) -> Tensor:
+    """Of numbers that are predicted, the differences cut to all but the outermost: a single one, squared, hides all."""
+    if found.classes or float(found.held_out.items.max()) > 1 or not bool(differences.isfinite().all()):
+        return differences
+    return differences.clamp(*(float(differences.quantile(share)) for share in (EXTREME, 1 - EXTREME)))
 
 
 def used(found: Examination) -> float:
@@ -59,7 +70,7 @@ def used(found: Examination) -> float:
 
     Of classes also where the most frequent one is left out: it may be nearly all, and is named whatever is read.
     """
-    found_gains = gains(found)
+    found_gains = without_extremes(found, gains(found))
     rare = found.held_out.uninformed > found.held_out.uninformed.min() + 1e-6
     some = [errors_apart(found_gains[rare])] if found.classes and int(rare.sum()) > 1 else []
     return max(errors_apart(found_gains), *some) if some else errors_apart(found_gains)
@@ -74,13 +85,19 @@ def belong_apart(found: Examination) -> bool:
     return enough and (without or 0.0) <= UNRELATED_ERRORS and used(found) <= UNUSED_ERRORS
 
 
+def outweigh(found: Examination) -> bool:
+    """Whether single numbers out of all bounds make up half of all squared errors: what else is there goes unseen."""
+    single = not found.classes and float(found.train.items.max()) <= 1
+    return single and sum(one.by**2 for one in found.suspects) >= OUTLYING_WEIGHT * max(found.looked_at, 1)
+
+
 def unrelated(chart: Chart) -> Sequence[Finding]:
     """The inputs do not tell the targets: with others' inputs the loss is as low as with the right ones.
 
     Neither the network nor what needs no training gets anything out of them on the held-out side.
     """
     found = chart.examination
-    if found is None or not belong_apart(found):
+    if found is None or not belong_apart(found) or outweigh(found):
         return []
     without, within = related(found) or 0.0, used(found)
     return [
@@ -188,7 +205,7 @@ def label_noise(chart: Chart) -> Sequence[Finding]:
         kind, limit = "mispaired", MISMATCHED_SHARE
     else:
         kind, limit = "outliers", OUTLYING_SHARE
-    if share < limit:
+    if share < limit and not (kind == "outliers" and outweigh(found) and chart.config.get("loss") == "squared"):
         return []
     told = [f"{one.origin}: {one.given} -> {one.likely}" if one.given else one.origin for one in found.suspects]
     cures = [Cure("label_smoothing", {"label_smoothing": 0.1})] if chart.config.get("label_smoothing") == 0 else []

@@ -75,10 +75,13 @@ def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
 
 
 def _never_began(chart: Chart, judged: Sequence[Line]) -> bool:
-    """Whether after these first looks units died of what did not reach them, before anything was learned."""
+    """Whether after these first looks units died of what did not reach them, before anything was learned.
+
+    One look is enough here: all losses say the same.
+    """
     _, losses = chart.losses()
     died = len(chart.statistics) - len(judged)
-    return died >= FEWEST_LOOKS and median(losses[-10:]) > (1 - LEARNED_LITTLE) * losses[0]
+    return died > 0 and median(losses[-10:]) > (1 - LEARNED_LITTLE) * losses[0]
 
 
 def chains(layers: Sequence[str]) -> list[list[list[str]]]:

@@ -165,8 +165,10 @@ def slow_data(chart: Chart) -> Sequence[Finding]:
         return []
     steps, shares = [int(line["step"]) for line in told], [number(line["loading"]) for line in told]
     times = _step_seconds(chart)  # where batches are read many at once, one step of many waits for all
-    share = sum(part * time for part, time in zip(shares, times, strict=True)) / max(sum(times), 1e-12)
-    seconds = sum(times) / len(times) * share
+    # Without the longest wait, which may be another program's doing.
+    waited = sorted(part * time for part, time in zip(shares, times, strict=True))[:-1]
+    share = sum(waited) / max(sum(times), 1e-12)
+    seconds = sum(waited) / len(waited)
     if share <= LOADING or seconds < LOADING_SECONDS:
         return []
     augmented = chart.config.get("augmentation")
