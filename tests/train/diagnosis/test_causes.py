@@ -65,9 +65,10 @@ def test_neighbours_that_know_nothing_accuse_no_label() -> None:
 
 
 def test_a_rare_class_that_is_hard_to_tell_does_not_make_inputs_and_targets_unrelated(tmp_path: Path) -> None:
-    rows, labels = blobs(rare=20, often=600)
-    found = diagnosed(trained(rows_task(written_rows(tmp_path / "rows.csv", rows, labels)), tmp_path / "run"))
-    assert "unrelated" not in found
+    file = written_rows(tmp_path / "rows.csv", *blobs(rare=20, often=600))
+    for weights in ("none", "balanced"):
+        task = rows_task(file, class_weights=weights)
+        assert not {"unrelated", "unused"} & set(diagnosed(trained(task, tmp_path / weights)))
 
 
 @pytest.mark.parametrize("line", [102, 110, 118])
@@ -102,3 +103,13 @@ def test_what_holds_a_network_back_is_the_first_cure_of_its_underfitting(
 def test_a_schedule_that_is_cut_twice_at_once_ends_early(tmp_path: Path) -> None:
     cut = {"schedule": "step", "step_every": 0.05, "warmup": 0.0, "learning_rate": 0.003, "steps": 800}
     assert "schedule_ends_early" in diagnosed(trained(curve(tmp_path, training=cut), tmp_path / "run"))
+
+
+def test_a_tiny_rate_of_plain_descent_is_raised_at_once_by_as_much_as_its_steps_are_short(tmp_path: Path) -> None:
+    task = curve(tmp_path, training={"optimizer": "sgd", "learning_rate": 1e-6})
+    run = trained(task, tmp_path / "run")
+    first = diagnosed(run)["learning_rate_too_low"]["cures"][0]["set"]
+    again = trained(with_set(task, first), tmp_path / "again")
+    before, after = (list(one.metrics()) for one in (run, again))
+    ends = [[line["loss"] for line in lines if line["kind"] == "evaluation"][-1] for lines in (before, after)]
+    assert ends[1] < 0.8 * ends[0]

@@ -131,7 +131,7 @@ UNMOVED = 0.01  # of the first loss: a fall that is less is none
 FASTER, FASTER_UNMOVED, FASTEST = (
     3.0,
     30.0,
-    1000.0,
+    1e5,
 )  # times the rate, at least, where the loss has fallen or not; at most
 HIGHEST_RATE = 1.0  # that a cure proposes
 

@@ -76,12 +76,16 @@ def used(found: Examination) -> float:
     return max(errors_apart(found_gains), *some) if some else errors_apart(found_gains)
 
 
+def enough_seen(found: Examination) -> bool:
+    """Whether there are held-out examples enough, and enough that are not of the most frequent class."""
+    most = max((one.held_out for one in found.classes), default=0)
+    return len(found.swapped) >= UNRELATED_SEEN and len(found.swapped) - most >= UNRELATED_RARE
+
+
 def belong_apart(found: Examination) -> bool:
     """Whether neither the network nor what needs no training gets anything out of the inputs."""
     without = related(found)
-    most = max((one.held_out for one in found.classes), default=0)
-    enough = len(found.swapped) >= UNRELATED_SEEN and len(found.swapped) - most >= UNRELATED_RARE
-    enough = enough and without is not None
+    enough = enough_seen(found) and without is not None
     return enough and (without or 0.0) <= UNRELATED_ERRORS and used(found) <= UNUSED_ERRORS
 
 
@@ -127,7 +131,7 @@ def unused(chart: Chart) -> Sequence[Finding]:
         return []
     still = float(gains(found).abs().max()) < UNUSED_STILL * found.held_out.guess
     heart = chart.loss_around(chart.last) < (1 - UNUSED_LEARNED) * found.train.guess
-    if not still and not heart:
+    if not still and not (heart and enough_seen(found)):
         return []  # it has learned nothing at all, which is underfitting
     if alike(chart) or any(rule(chart) for rule in BLOCKED):
         return []  # that is why
