@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pellucid.run import Run
 from pellucid.train.diagnosis.labels import suspicious
 from pellucid.train.diagnosis.rules.steps import spikes
 from tests.train.diagnosis.examined_plants import blobs, diagnosed, rows_task, written_rows
@@ -110,6 +111,26 @@ def test_a_tiny_rate_of_plain_descent_is_raised_at_once_by_as_much_as_its_steps_
     run = trained(task, tmp_path / "run")
     first = diagnosed(run)["learning_rate_too_low"]["cures"][0]["set"]
     again = trained(with_set(task, first), tmp_path / "again")
-    before, after = (list(one.metrics()) for one in (run, again))
-    ends = [[line["loss"] for line in lines if line["kind"] == "evaluation"][-1] for lines in (before, after)]
-    assert ends[1] < 0.8 * ends[0]
+    assert losses(again)[-1] < 0.8 * losses(run)[-1]
+
+
+def losses(run: Run) -> list[float]:
+    return [line["loss"] for line in run.metrics() if line["kind"] == "evaluation"]
+
+
+def test_a_rate_of_word_vectors_that_is_far_too_high_is_lowered_to_one_that_learns(tmp_path: Path) -> None:
+    task = words(tmp_path, training={"learning_rate": 50.0})
+    first = diagnosed(trained(task, tmp_path / "run"))["learning_rate_too_high"]["cures"][0]["set"]
+    healthy = trained(words(tmp_path), tmp_path / "healthy")
+    again = trained(with_set(task, first), tmp_path / "again")
+    assert losses(again)[-1] < 1.2 * losses(healthy)[-1]
+
+
+def test_dropout_that_changes_nothing_among_dead_units_was_not_off(tmp_path: Path) -> None:
+    task = table(tmp_path, training={"learning_rate": 5.0, "optimizer": "rmsprop", "steps": 400})
+    run = trained(task, tmp_path / "run")
+    found = diagnosed(run)
+    assert {"learning_rate_too_high", "dead_relus"} <= set(found)
+    assert "trained_in_evaluation_mode" not in found
+    again = trained(with_set(task, found["learning_rate_too_high"]["cures"][0]["set"]), tmp_path / "again")
+    assert losses(again)[-1] < 0.7 * losses(run)[-1]

@@ -68,7 +68,7 @@ def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
         cures=[*cure_residual(chart), *cure_norm(chart), *cure_initialization(chart)],
         plot=[
             Series("gradient_first_look", depth, shares(first, chain)),
-            Series("gradient_last_look", depth, shares(last, chain)),
+            *([Series("gradient_last_look", depth, shares(last, chain))] if last is not first else []),
         ],
         axis="layer",
         logarithmic=True,
