@@ -16,7 +16,7 @@ from pellucid.tasks.task import Batch, Losses, Task
 from pellucid.tasks.translate import TranslateTask
 from pellucid.train.diagnosis import diagnose
 from pellucid.train.diagnosis.examination import examine
-from tests.train.diagnosis.trainings import merged, settled, trained
+from tests.train.diagnosis.trainings import merged, settled
 
 Rows = list[list[float]]
 
@@ -119,6 +119,3 @@ def cured(task: Task, finding: dict[str, Any], make: Callable[..., Task]) -> Tas
             inner = inner.setdefault(place, {})
         inner[name] = value
     return make(**sections)
-
-
-__all__ = ["trained"]

@@ -163,8 +163,8 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
         if plain and errors_apart((found.held_out.losses - found.reference.losses) / items) > SURELY:
             worse = lowest - known
             name = found.reference.name
-    nothing = told and lowest > UNDERFIT_GUESS * guess and not learning(losses)
-    if worse < UNDERFIT_WORSE * guess and not nothing:
+    nothing = told and lowest > UNDERFIT_GUESS * guess
+    if (worse < UNDERFIT_WORSE * guess and not nothing) or learning(losses):
         return []
     name = name if worse >= UNDERFIT_WORSE * guess else "guess"
     limit = guess if worse < UNDERFIT_WORSE * guess else found.held_out.mean - worse
