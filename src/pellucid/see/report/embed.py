@@ -20,7 +20,7 @@ def verdict(facts: Facts) -> Body:
     systems = test["systems"]
     seconds = facts.end["seconds"] if facts.end else 0.0
     lead = both(
-        "lead.tested",
+        "lead.tested" if test["pairs"] else "lead.unjudged",
         words=f"{described.get('train', 0):,}",
         vocabulary=f"{described.get('vocabulary', 0):,}",
         parameters=f"{plan.get('parameters', 0) / 1e6:.1f} M",
@@ -37,6 +37,8 @@ def verdict(facts: Facts) -> Body:
         (escape(one["word"]), escape(one["related"]), escape(one["other"]), f"{one['pmi']:.2f}")
         for one in test["judged"]
     ]
+    if not test["pairs"]:
+        return [f'<p class="verdict">{lead}</p>']
     return [
         f'<p class="verdict">{lead}</p>',
         table((both("system"), both("right")), rows, numbers=(1,)),
