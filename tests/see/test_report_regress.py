@@ -94,6 +94,6 @@ def test_the_slider_shows_one_network_at_a_time_and_answers_to_keys(runs: dict[s
         page.keyboard.press("ArrowLeft")
         page.keyboard.press("ArrowLeft")
         assert page.evaluate(seen)[-1:] == ["1"]
-        assert page.locator("output[for=slider-growing]").inner_text() == "1"
+        assert page.locator("#slider-growing + output").inner_text() == "1"
         page.click("#language")
         assert page.evaluate(seen)[-1:] == ["1"]

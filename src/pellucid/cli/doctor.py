@@ -20,6 +20,12 @@ SHOWN_LINES = 5  # of the data; --json and the report have more
 def doctor(
     run: Annotated[str, typer.Argument(help="A run folder, or its name in runs/.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
+    learning_curve: Annotated[
+        bool,
+        typer.Option(
+            "--learning-curve", help="Train again on a quarter and on half of the data, to say if more helps."
+        ),
+    ] = False,
 ) -> None:
     """Say what is wrong with a training, with the evidence, and name the cures. Exit code 1 if something was found.
 
@@ -27,10 +33,12 @@ def doctor(
     """
     from pellucid.run import Run
     from pellucid.see.report import write_report
-    from pellucid.train.diagnosis import diagnose
+    from pellucid.train.diagnosis import diagnose_fully
 
     opened = Run.open(find_run(run))
-    found = diagnose(opened)
+    if learning_curve and not json:
+        out.print(say("doctor.learning_curve"), markup=False)
+    found = diagnose_fully(opened, learning_curve)
     path = write_report(opened.path)
     if json:
         print_json(found)
@@ -43,6 +51,8 @@ def doctor(
 
 def show(found: Mapping[str, Any]) -> None:
     """All findings, or that there is none."""
+    if "unexamined" in found:
+        out.print(say("doctor.unexamined", why=found["unexamined"]), markup=False)
     if not found["findings"]:
         out.print(say("doctor.healthy", step=f"{found['step']:,}"), markup=False)
     for number, finding in enumerate(found["findings"], 1):

@@ -6,6 +6,7 @@ scores of tasks/classes.py. What the trainer needs of it is the Task protocol of
 
 import copy
 import hashlib
+import math
 import random
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +53,7 @@ from pellucid.tasks.examples import (
     with_others,
 )
 from pellucid.tasks.predict import predict
-from pellucid.tasks.task import Batch, Evaluation, Losses, Shortcut, Task
+from pellucid.tasks.task import Batch, Evaluation, Losses, Sample, Shortcut, SideName, Task, some
 
 EPOCHS = 40  # unless said otherwise
 EVALUATIONS = 12  # in a training that goes by epochs
@@ -235,6 +236,32 @@ class ClassifyTask(Task):
     def origin(self, example: int) -> str:
         return self.data.origins[int(self._train[example % len(self._train)])]
 
+    def sample(self, side: SideName, most: int) -> Sample:
+        whole: list[int] = getattr(self.data.sides, side)
+        numbers = [whole[place] for place in some(len(whole), most)]
+        return Sample(
+            self.inputs(numbers),
+            self.data.labels[torch.tensor(numbers)],
+            lambda place: self.data.origins[numbers[place]],
+        )
+
+    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        return F.cross_entropy(model(inputs), targets, reduction="none"), torch.ones(len(targets))
+
+    def uninformed(self, targets: Tensor) -> Tensor:
+        """-log of the share that an example's class has of the training side; of weighted classes, all alike."""
+        if self._weights is not None:
+            return torch.full((len(targets),), math.log(len(self.form.classes)))
+        counts = self.data.labels[self._train].bincount(minlength=len(self.form.classes))
+        return -(counts / counts.sum()).log()[targets]
+
+    def share(self, share: float) -> "ClassifyTask":
+        part = copy.copy(self)
+        places = torch.tensor(some(len(self._train), max(round(share * len(self._train)), 1)))
+        part._train, part._labels = self._train[places], self._labels[places]
+        part._ready = None if self._ready is None else self._ready[places]
+        return part
+
     def inputs(self, numbers: Sequence[int]) -> Tensor:
         """What the network reads of these examples, of any side, unchanged by augmentation."""
         return self._read(torch.tensor(numbers, dtype=torch.int64), None)
@@ -282,17 +309,27 @@ class ClassifyTask(Task):
         return backward
 
     def evaluate(self, model: nn.Module) -> Evaluation:
-        """Accuracy and mean F1 on the development side; of two equal accuracies the smaller loss is better."""
+        """Accuracy and mean F1 on the development side; of two equal accuracies the smaller loss is better.
+
+        Where classes have weights, the accuracy that picks the best model has them too: the plain one would pick the
+        model that always names the most frequent class.
+        """
         numbers = self.data.sides.dev
         probabilities, loss = self.judged(model, numbers)
         truth = self.data.labels[torch.tensor(numbers)]
         table = confusion(truth, probabilities.argmax(1), len(self.form.classes))
         accuracy = 100 * int(table.diag().sum()) / len(numbers)
+        judged = accuracy if self._weights is None else self._weighted(table)
         return Evaluation(
             loss,
             {"accuracy": round(accuracy, 2), "f1": macro(by_class(table))["f1"]},
-            headline=accuracy - 100 / len(numbers) * loss / (1 + loss),
+            headline=judged - 100 / len(numbers) * loss / (1 + loss),
         )
+
+    def _weighted(self, table: Tensor) -> float:
+        """The accuracy in percent by a confusion table, each example counting as its class does."""
+        assert self._weights is not None, "asked of weighted classes only"
+        return 100 * float((table.diag() * self._weights).sum() / (table.sum(1) * self._weights).sum().clamp(min=1e-9))
 
     def judged(self, model: nn.Module, numbers: Sequence[int]) -> tuple[Tensor, float]:
         """The probabilities of all classes for these examples, and the mean cross-entropy in nats."""

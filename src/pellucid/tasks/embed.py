@@ -7,6 +7,7 @@ random, and a list of related words made from the text's own scenes. What the tr
 import copy
 import hashlib
 import json
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 
 from pellucid.config import Config, ExampleTraining, RunConfig
 from pellucid.data.batching import Batches
-from pellucid.data.skipgrams import SkipGrams, noise
+from pellucid.data.skipgrams import NOISE, SkipGrams, noise
 from pellucid.data.words import Vocabulary, scenes
 from pellucid.data.works import Work, read_known_works, read_works
 from pellucid.errors import DataError
@@ -28,7 +29,7 @@ from pellucid.generate.neighbours import nearest
 from pellucid.models.initialization import initialized
 from pellucid.models.skipgram import SkipGram, SkipGramConfig
 from pellucid.nn.svd import principal_components
-from pellucid.tasks.task import Batch, Evaluation, Losses, Task
+from pellucid.tasks.task import Batch, Evaluation, Losses, Sample, SideName, Task, some
 from pellucid.tasks.word_similarity import FUNCTION_WORDS, cosine_in, judged_pairs, share_right
 
 VOCABULARY = "words.json"  # what a run keeps beside its weights
@@ -171,10 +172,59 @@ class EmbedTask(Task):
 
     def origin(self, example: int) -> str:
         """Of a word, by the line in which it stands."""
-        text, word = self.grams["train"].place(example)
-        scene = self.data.scenes["train"][text]
+        return self._origin("train", example)
+
+    def _origin(self, side: SideName, example: int) -> str:
+        text, word = self.grams[side].place(example)
+        scene = self.data.scenes[side][text]
         work = next(work for work in self.data.works if scene in work.text)
         return work.origin(work.text.index(scene) + self.vocabulary.place(scene, word))
+
+    def sample(self, side: SideName, most: int) -> Sample | None:
+        """Pairs of neighbours, of as many centre words; targets are the neighbour and the words drawn beside it."""
+        centres = self.grams[side].thinned(0).centres
+        chosen = [int(centres[place]) for place in some(len(centres), most)]
+        found = [self.grams[side].pairs(torch.tensor([example])) for example in chosen]
+        if not sum(len(word) for word, _ in found):
+            return None
+        of = [example for example, (word, _) in zip(chosen, found, strict=True) for _ in word]
+        word, neighbour = (torch.cat(parts) for parts in zip(*found, strict=True))
+        places = torch.tensor(some(len(word), most))
+        draw = torch.Generator().manual_seed(1)
+        drawn = self.noise[torch.randint(len(self.noise), (len(places), self.config.model.negatives), generator=draw)]
+        targets = torch.cat([neighbour[places][:, None], drawn.long()], dim=1)
+        return Sample(word[places], targets, lambda place: self._origin(side, of[int(places[place])]))
+
+    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        return model(inputs, targets[:, 0], targets[:, 1:]), torch.ones(len(targets))
+
+    def uninformed(self, targets: Tensor) -> Tensor:
+        """Of telling a neighbour from a drawn word by how often it is either: the odds are p / (k q)."""
+        p = self.counts * self.grams["train"].stays.float()
+        odds = (p / p.sum()).log() - (self.counts**NOISE / (self.counts**NOISE).sum()).log()
+        odds = odds - math.log(self.config.model.negatives)
+        near, far = odds[targets[:, 0]], odds[targets[:, 1:]]
+        return -F.logsigmoid(near) - F.logsigmoid(-far).sum(-1)
+
+    def prose(self, side: SideName) -> str:
+        return "\n".join(self.data.scenes[side])
+
+    def share(self, share: float) -> "EmbedTask":
+        part = copy.copy(self)
+        scenes = self.data.scenes["train"]
+        texts = [scenes[place] for place in some(len(scenes), max(round(share * len(scenes)), 1))]
+        training = self.config.training
+        part.grams = {
+            **self.grams,
+            "train": SkipGrams(
+                self.vocabulary.numbers(texts),
+                self.counts,
+                self.config.model.window,
+                self.config.data.threshold,
+                training.seed,
+            ),
+        }
+        return part
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """Of each pair, against words drawn now, from the generator that a run saves with its state."""

@@ -41,7 +41,7 @@ from pellucid.models.language import (
     build_language_model,
 )
 from pellucid.tasks.language_baselines import baselines
-from pellucid.tasks.task import Batch, Evaluation, Losses, Task
+from pellucid.tasks.task import Batch, Evaluation, Losses, Sample, SideName, Task, some, unigram_nats
 
 QUICK = 20_000  # characters of the development side scored at each evaluation during training
 SAMPLE_LENGTH = 240  # tokens written at each evaluation
@@ -51,6 +51,7 @@ BLOCK = 1000  # characters that stand or fall together in the interval: neighbou
 RESAMPLED = 1000
 TOKENIZER = "tokenizer.json"
 GPT_RATE, RECURRENT_RATE = 8e-3, 4e-3  # of those tried: docs/language.md
+SMALL_CONTEXT = 32  # tokens
 ROWS = 32  # of a held-out text read side by side
 
 
@@ -223,15 +224,43 @@ class LanguageTask(Task):
 
     def origin(self, example: int) -> str:
         """Of a stretch, by the token it begins with."""
-        token = example % len(self.ids)
-        before = token if self.pieces.kind == "characters" else len(self.pieces.decode(self.ids[:token].tolist()))
-        for stretch in self.data.sides.stretches["train"]:
+        return self._origin("train", self.ids, example % len(self.ids))
+
+    def _origin(self, side: SideName, ids: Tensor, example: int) -> str:
+        before = example if self.pieces.kind == "characters" else len(self.pieces.decode(ids[:example].tolist()))
+        for stretch in self.data.sides.stretches[side]:
             length = stretch.end - stretch.start
             if before < length + len(SEPARATOR):
                 work = next(work for work in self.data.works if work.name == stretch.work)
                 return work.origin(stretch.start + min(before, length - 1))
             before -= length + len(SEPARATOR)
-        raise IndexError(f"the training text has no token {example}")
+        raise IndexError(f"the {side} text has no token {example}")
+
+    def sample(self, side: SideName, most: int) -> Sample:
+        """Stretches that do not touch, of at most so many tokens in all as `most` examples of a small context have."""
+        ids = self.ids if side == "train" else self.pieces.encode(getattr(self.data.sides, side))
+        context = min(self.config.model.context, len(ids) - 1)
+        starts = range(0, len(ids) - context, context)
+        chosen = [starts[place] for place in some(len(starts), max(most * SMALL_CONTEXT // context, 8))]
+        tokens = stretches(ids, torch.tensor(chosen), context)
+        return Sample(tokens[:, :-1], tokens[:, 1:], lambda place: self._origin(side, ids, chosen[place]))
+
+    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Each stretch read from a fresh state."""
+        nats = _nats(cast(LanguageModel, model)(inputs), targets)
+        return nats.sum(1), torch.full((len(targets),), float(targets.size(1)))
+
+    def uninformed(self, targets: Tensor) -> Tensor:
+        """By how often each token stands in the training text."""
+        return unigram_nats(self.ids, self.pieces.size)[targets].sum(1)
+
+    def prose(self, side: SideName) -> str:
+        return str(getattr(self.data.sides, side))
+
+    def share(self, share: float) -> "LanguageTask":
+        part = copy.copy(self)
+        part.ids = self.ids[: max(round(share * len(self.ids)), self.config.model.context + 2)]
+        return part
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """Cross-entropy of each next token, averaged over all of the batch, with label smoothing if asked for."""
@@ -405,9 +434,9 @@ def _overlapping(model: GPT, ids: Tensor) -> Tensor:
     if asked > first and (not starts or starts[-1] + context < asked):
         starts.append(asked - context)
     reached = first
-    for some in (starts[i : i + ROWS] for i in range(0, len(starts), ROWS)):
-        rows = ids[torch.tensor(some, device=ids.device)[:, None] + torch.arange(context + 1, device=ids.device)]
-        for start, nats in zip(some, _nats(model(rows[:, :-1]), rows[:, 1:]), strict=True):
+    for begun in (starts[i : i + ROWS] for i in range(0, len(starts), ROWS)):
+        rows = ids[torch.tensor(begun, device=ids.device)[:, None] + torch.arange(context + 1, device=ids.device)]
+        for start, nats in zip(begun, _nats(model(rows[:, :-1]), rows[:, 1:]), strict=True):
             found.append(nats[reached - start :])
             reached = start + context
     return torch.cat(found)

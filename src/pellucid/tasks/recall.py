@@ -7,6 +7,7 @@ its way back through as many.
 """
 
 import hashlib
+import math
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from pellucid.config import ExampleTraining, RunConfig
 from pellucid.errors import DataError
 from pellucid.models.initialization import initialized
 from pellucid.models.language import LanguageModel, LanguageModelConfig, build_language_model
-from pellucid.tasks.task import Batch, Evaluation, Losses, Task
+from pellucid.tasks.task import Batch, Evaluation, Losses, Sample, SideName, Task
 
 SYMBOLS = 8  # chance is 1 in 8
 ASKED = 16  # symbols asked for in each sequence, after the first k
@@ -88,6 +89,20 @@ class RecallTask(Task):
 
     def origin(self, example: int) -> str:
         return f"drawn from {example}"
+
+    def sample(self, side: SideName, most: int) -> Sample:
+        """Of drawn symbols; those held out are evaluated in both names."""
+        first = {"train": HELD, "dev": 0, "test": -HELD}[side]
+        symbols = self.collate(range(first, first + min(most, HELD))).tensors["symbols"]
+        return Sample(symbols, symbols, lambda place: self.origin(first + place))
+
+    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        logits = cast(LanguageModel, model)(inputs)[:, self.config.distance :]
+        nats = F.cross_entropy(logits.transpose(1, 2), targets[:, : -self.config.distance], reduction="none")
+        return nats.sum(1), torch.full((len(targets),), float(nats.size(1)))
+
+    def uninformed(self, targets: Tensor) -> Tensor:
+        return torch.full((len(targets),), ASKED * math.log(SYMBOLS))
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         logits, asked = self._answers(model, batch.tensors["symbols"])

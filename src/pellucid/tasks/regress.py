@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, Literal, cast
 
@@ -36,7 +37,7 @@ from pellucid.nn.loss import with_gradient
 from pellucid.tasks.descent import Path, Weight, surface
 from pellucid.tasks.fit import scores
 from pellucid.tasks.least_squares import LeastSquares, least_squares
-from pellucid.tasks.task import Batch, Evaluation, Losses, Shortcut, Task
+from pellucid.tasks.task import Batch, Evaluation, Losses, Sample, Shortcut, SideName, Task, some
 
 COLUMNS = "columns.json"
 SAMPLES = {"sample:diabetes": (diabetes_table, TARGET)}  # tables to begin with, and what is predicted in them
@@ -237,6 +238,31 @@ class RegressTask(Task):
 
     def origin(self, example: int) -> str:
         return self.table.lines[self.sides.train[example % len(self.sides.train)]]
+
+    def sample(self, side: SideName, most: int) -> Sample:
+        whole: list[int] = getattr(self.sides, side)
+        places = some(len(whole), most)
+        inputs, targets = (tensor[torch.tensor(places)] for tensor in self._whole[side])
+        return Sample(inputs, targets, lambda place: self.table.lines[whole[places[place]]])
+
+    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Of networks side by side those of the last, the largest, by which the run predicts."""
+        return error(self.config, model(inputs)[:, -1], targets, reduction="none"), torch.ones(len(targets))
+
+    def uninformed(self, targets: Tensor) -> Tensor:
+        """Of the number that is the best for all training rows: their mean or, of absolute errors, their median."""
+        known = self._whole["train"][1]
+        guess = known.median() if self.config.loss == "absolute" else known.mean()
+        return error(self.config, guess.expand_as(targets), targets, reduction="none")
+
+    def share(self, share: float) -> "RegressTask":
+        part = copy.copy(self)
+        rows = some(len(self.sides.train), max(round(share * len(self.sides.train)), 1))
+        part.sides = replace(self.sides, train=[self.sides.train[row] for row in rows])
+        inputs, targets = self._whole["train"]
+        part._whole = {**self._whole, "train": (inputs[torch.tensor(rows)], targets[torch.tensor(rows)])}
+        part._batch, part.path = None, Path(self.path.weights)
+        return part
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """The mean loss over the batch; of networks side by side each its own part."""
@@ -583,16 +609,20 @@ class RegressTask(Task):
         return described
 
 
-def error(config: RegressConfig, predicted: Tensor, truth: Tensor) -> Tensor:
+def error(
+    config: RegressConfig, predicted: Tensor, truth: Tensor, reduction: Literal["mean", "none"] = "mean"
+) -> Tensor:
     """The mean loss of predictions: squared e^2, absolute |e|, or Huber's e^2 / 2 up to a delta and linear from there.
+
+    With the reduction "none" the loss of each.
 
     Source: Huber, "Robust estimation of a location parameter", 1964.
     """
     if config.loss == "squared":
-        return F.mse_loss(predicted, truth)
+        return F.mse_loss(predicted, truth, reduction=reduction)
     if config.loss == "absolute":
-        return F.l1_loss(predicted, truth)
-    return F.huber_loss(predicted, truth, delta=config.huber_delta)
+        return F.l1_loss(predicted, truth, reduction=reduction)
+    return F.huber_loss(predicted, truth, delta=config.huber_delta, reduction=reduction)
 
 
 def network_of(config: RegressModel, inputs: int) -> nn.Module:

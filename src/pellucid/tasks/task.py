@@ -4,6 +4,7 @@ A task joins a source of examples, a model family, a loss and metrics. The train
 """
 
 import copy
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.config import TrainingConfig
+from pellucid.data.pairs import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,37 @@ class Batch:
         else:
             return self
         return Batch({name: tensor.to(device) for name, tensor in self.tensors.items()}, self.padding)
+
+
+SideName = Literal["train", "dev", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some examples of one side as they are, nothing augmented: what is read of each, what is asked, where it stood.
+
+    Row n of `inputs` belongs to row n of `targets`. A task whose inputs are rows or images gives them as floats, one
+    that tells classes apart its targets as whole numbers, one a row.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    origin: Callable[[int], str]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def some(count: int, most: int) -> list[int]:
+    """At most so many of the numbers below `count`, in order: the same whenever it is asked."""
+    numbers = range(count)
+    return list(numbers) if count <= most else sorted(random.Random(count).sample(numbers, most))
+
+
+def unigram_nats(ids: Tensor, vocabulary: int) -> Tensor:
+    """-log of how often each token comes, each counted once more than it was seen."""
+    counts = ids.flatten().long().bincount(minlength=vocabulary).float() + 1
+    return -(counts / counts.sum()).log()
 
 
 # Puts the gradients of the loss times the number into each .grad, or with True adds them to what is there; gives the
@@ -169,3 +202,41 @@ class Task(Protocol):
 
     def carry(self, carried: Mapping[str, Tensor]) -> None:
         """Put back what `carried` gave, on whatever device it is needed; with {}, forget it."""
+
+    def sample(self, side: SideName, most: int) -> Sample | None:
+        """At most so many examples of a side for the doctor, the same each time; None if a task has none to show."""
+        return None
+
+    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each example of a sample the loss summed over its items, and how many items it has.
+
+        Without what only helps training: no label smoothing, no weights of classes. The model's mode is its own.
+        """
+        raise NotImplementedError
+
+    def uninformed(self, targets: Tensor) -> Tensor:
+        """The same losses of the best guess that reads no input: the mean, the shares of classes or of tokens."""
+        raise NotImplementedError
+
+    def texts(self, side: SideName) -> Sequence[Pair]:
+        """The pairs of texts of a side, if its examples are such; to find those that stand on two sides."""
+        return ()
+
+    def prose(self, side: SideName) -> str:
+        """The running text of a side, if its examples are stretches of one; to find what stands on two sides."""
+        return ""
+
+    def padded(self, batch: Batch) -> Batch | None:
+        """The same batch with more padding, which must change nothing; None where nothing is padded."""
+        return None
+
+    def padding_learned(self, model: nn.Module, sample: Sample) -> float | None:
+        """How probable the model makes padding behind the end of a target, in multiples of what chance has.
+
+        No loss should ask for it, so that it is no likelier than any token; None where nothing is padded.
+        """
+        return None
+
+    def share(self, share: float) -> "Task":
+        """The same task with so much of its training examples, all else as it is fitted; for a learning curve."""
+        return self

@@ -4,6 +4,7 @@ Joins data/ (pairs, cleaning, splits, tokens, batches), models/translator.py, th
 the scores of translations. What the trainer needs of it is the Task protocol of tasks/task.py.
 """
 
+import copy
 import hashlib
 import json
 import math
@@ -16,6 +17,7 @@ from typing import Any, Literal, TypeVar, cast
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pellucid.config import Config, RunConfig, TokenTraining, parse_budget
 from pellucid.data.batching import epoch_batches, padding_share
@@ -36,13 +38,14 @@ from pellucid.models.translator import Translator, TranslatorConfig
 from pellucid.nn.loss import projected_cross_entropy
 from pellucid.tasks.memory import TranslationMemory
 from pellucid.tasks.scores import full_scores, quick_scores, sentence_chrf
-from pellucid.tasks.task import Batch, Evaluation, Losses, Task
+from pellucid.tasks.task import Batch, Evaluation, Losses, Sample, SideName, Task, some, unigram_nats
 
 FEWEST_PAIRS = 50  # fewer cannot be split into sides that mean anything
 ENCODED_AT_ONCE = 10_000  # pairs that exist as Python numbers at a time, between the tokenizer and the packed store
 DEV_LOSS_BATCH = 4096  # tokens; no gradients are kept, so it may be larger than in training
 QUICK_SENTENCES = 300  # dev sentences translated at each evaluation during training
 SHOWN_SAMPLES = 6
+MORE_PADDING = 8  # columns, by which the doctor sees whether padding counts
 TOKENIZER = "tokenizer.json"  # what a run keeps beside its weights
 REPORTED_SAMPLES = 300
 
@@ -206,6 +209,71 @@ class TranslateTask(Task):
     def origin(self, example: int) -> str:
         pair = self.data.splits.train[self._fitting[example % len(self.examples)]]
         return pair.origin or f"{pair.source} = {pair.target}"
+
+    def sample(self, side: SideName, most: int) -> Sample | None:
+        """Half as many as asked for, as each is many tokens; from short to long, so that little is padded."""
+        most = max(most // 2, 1)
+        if side == "train":
+            numbers = sorted(some(len(self.examples), most), key=lambda number: int(self.lengths[number, 1]))
+            tensors = self.collate(numbers).tensors
+            return Sample(tensors["source"], tensors["target"], lambda place: self.origin(numbers[place]))
+        known = [(example, target) for example in getattr(self.data.splits, side) for target in example.references]
+        chosen = [known[place] for place in some(len(known), most)]
+        fitting = array("q")
+        packed = self._encoded([Pair(example.source, target) for example, target in chosen], fitting)
+        if not len(packed):
+            return None
+        order = packed.target.lengths.argsort(stable=True).tolist()
+        tensors = collated(packed, order).tensors
+        where = [f"{example.source} = {target}" for example, target in chosen]
+        origins = [chosen[fitting[place]][0].origin or where[fitting[place]] for place in order]
+        return Sample(tensors["source"], tensors["target"], origins.__getitem__)
+
+    def losses(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        translator = cast(Translator, model)
+        inputs, targets = (rows[:, : int((rows != PAD).sum(1).max())] for rows in (inputs, targets))
+        asked, words = targets[:, 1:], targets[:, 1:] != PAD
+        states = translator.decode(targets[:, :-1], translator.encode(inputs))
+        logits = F.linear(states[words].float(), translator.embedding.weight.float())
+        nats = torch.zeros(asked.shape, device=logits.device)
+        nats[words] = F.cross_entropy(logits, asked[words], reduction="none")
+        return nats.sum(1), words.sum(1)
+
+    def uninformed(self, targets: Tensor) -> Tensor:
+        """By how often each token stands in the training targets."""
+        known = self.examples.target.ids
+        nats = unigram_nats(known[known != BOS], self.tokenizer.size)
+        asked = targets[:, 1:]
+        return (nats[asked] * (asked != PAD)).sum(1)
+
+    def texts(self, side: SideName) -> Sequence[Pair]:
+        if side == "train":
+            return self.data.splits.train
+        held: Sequence[Example] = getattr(self.data.splits, side)
+        return [Pair(one.source, target, one.origin) for one in held for target in one.references]
+
+    def padded(self, batch: Batch) -> Batch | None:
+        room = self.config.model.max_length - max(one.size(1) for one in batch.tensors.values())
+        if room < 1:
+            return None
+        more = (0, min(room, MORE_PADDING))
+        return Batch({name: F.pad(one, more, value=PAD) for name, one in batch.tensors.items()}, batch.padding)
+
+    def padding_learned(self, model: nn.Module, sample: Sample) -> float | None:
+        translator = cast(Translator, model)
+        source, target = sample.inputs[: DEV_LOSS_BATCH // 64], sample.targets[: DEV_LOSS_BATCH // 64]
+        with torch.no_grad():
+            states = translator.decode(target, translator.encode(source))[target == EOS]
+            logits = F.linear(states.float(), translator.embedding.weight.float())
+        return float(logits.softmax(-1)[:, PAD].mean()) * self.tokenizer.size
+
+    def share(self, share: float) -> "TranslateTask":
+        part = copy.copy(self)
+        numbers = some(len(self.examples), max(round(share * len(self.examples)), 1))
+        part._fitting = array("q", [self._fitting[number] for number in numbers])
+        part.examples = part._encoded([self.data.splits.train[number] for number in part._fitting])
+        part.lengths = token_lengths(part.examples)
+        return part
 
     def loss(self, model: nn.Module, batch: Batch) -> Losses:
         """Label-smoothed cross-entropy of each right next token, averaged over the batch's target tokens."""

@@ -158,7 +158,7 @@ function tell() {
 }
 // The layers at the look that is nearest to the chosen step; all but shares are drawn as logarithms.
 function tellLayers() {
-  const place = document.querySelector(".reveal.layers"); // a plot has layers of its own
+  const place = document.querySelector(".reveal.layers");
   if (!place) return;
   const { traces } = page.plots.layers, look = nearest(traces[0].x, chosen);
   place.querySelector("output").textContent = traces[0].x[look].toLocaleString("en");

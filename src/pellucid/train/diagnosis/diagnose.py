@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pellucid.errors import PellucidError
 from pellucid.files import write_text
 from pellucid.run import Run
 from pellucid.train.diagnosis.chart import Chart, Line, chart_of
-from pellucid.train.diagnosis.examination import Examination
+from pellucid.train.diagnosis.examination import Examination, examine
 from pellucid.train.diagnosis.finding import Finding
+from pellucid.train.diagnosis.learning_curve import with_learning_curve
 from pellucid.train.diagnosis.origins import Origins
 from pellucid.train.diagnosis.rules import RULES
 
@@ -35,6 +37,22 @@ def diagnose(run: Run, examination: Examination | None = None) -> dict[str, Any]
     }
     write_text(run.path / FILE, json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     return found
+
+
+def diagnose_fully(
+    run: Run, learning_curve: bool = False, watcher: Callable[[Mapping[str, Any]], None] = lambda event: None
+) -> dict[str, Any]:
+    """Diagnose a run by its metrics and by examining model and data, with a learning curve if that is asked for.
+
+    Where the data cannot be had any more, or there is no model, by the metrics alone: `unexamined` says why.
+    """
+    try:
+        examination = examine(run)
+        if examination is not None and learning_curve:
+            examination = with_learning_curve(run, examination, watcher=watcher)
+    except PellucidError as error:
+        return {**diagnose(run), "unexamined": str(error)}
+    return diagnose(run, examination)
 
 
 def diagnosis_in(run: Run) -> dict[str, Any] | None:

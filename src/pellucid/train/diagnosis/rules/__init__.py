@@ -9,8 +9,14 @@ from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.finding import Finding
 from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations, saturated_attention
 from pellucid.train.diagnosis.rules.beginning import bad_initialization, no_warmup
-from pellucid.train.diagnosis.rules.fit import overfitting
+from pellucid.train.diagnosis.rules.data import class_imbalance, label_noise, leakage, shift, unrelated, unused
+from pellucid.train.diagnosis.rules.fit import memorization, overfitting, too_little_data, underfitting
 from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
+from pellucid.train.diagnosis.rules.modes import (
+    evaluated_in_training_mode,
+    padding_counted,
+    trained_in_evaluation_mode,
+)
 from pellucid.train.diagnosis.rules.rate import (
     learning_rate_too_high,
     learning_rate_too_low,
@@ -23,6 +29,18 @@ Rule = Callable[[Chart], Sequence[Finding]]
 
 RULES: tuple[Rule, ...] = (
     overfitting,
+    memorization,
+    underfitting,
+    too_little_data,
+    class_imbalance,
+    label_noise,
+    leakage,
+    shift,
+    unrelated,
+    unused,
+    trained_in_evaluation_mode,
+    evaluated_in_training_mode,
+    padding_counted,
     vanishing_gradients,
     exploding_gradients,
     dead_relus,
