@@ -93,7 +93,6 @@ def _train(
     watcher(about)
     plan = make_plan(task, workers=workers)
     task.config = task.config.changed(training=plan.training.model_dump())
-    run = workers.first(lambda: Run.create(run_folder or free_folder(runs, task.name), task))
     planned = {
         "kind": "plan",
         "parameters": plan.parameters,
@@ -108,8 +107,8 @@ def _train(
         "matmul": plan.matrix_rates,
         **({"recorded": plan.recorded.told()} if plan.recorded else {}),
     }
+    run = workers.first(lambda: Run.create(run_folder or free_folder(runs, task.name), task, [about, planned]))
     watcher(planned)
-    workers.first(lambda: run.append_metrics([about, planned]))
     return _go_on(run, task, watcher, should_stop, workers)
 
 

@@ -64,8 +64,8 @@ class Run:
         return run
 
     @classmethod
-    def create(cls, path: str | Path, task: "Task") -> "Run":
-        """Start a new run folder of a task.
+    def create(cls, path: str | Path, task: "Task", lines: Sequence[Mapping[str, Any]] = ()) -> "Run":
+        """Start a new run folder of a task; `lines` are the first of its metrics, there as soon as it is a run.
 
         Raises RunError if something stands there already or nothing can be written there.
         """
@@ -75,6 +75,8 @@ class Run:
         try:
             run.path.mkdir(parents=True, exist_ok=True)
             task.keep(run.path)
+            if lines:
+                run.append_metrics(lines)
             # Last, because a folder with a config.toml is a run.
             write_text(run._config_path, task.config.to_toml())
         except OSError as error:

@@ -59,6 +59,23 @@ def test_training_lowers_the_loss_and_leaves_a_whole_run(make_run: MakeRun) -> N
     assert len(run.translate(["open the window", ""])) == 2
 
 
+def test_what_is_known_of_data_and_plan_is_there_before_the_folder_is_a_run(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, task = make_run()
+    lines = [{"kind": "data", "train": 8}, {"kind": "plan", "steps": 4}]
+    assert list(Run.create(tmp_path / "whole", task, lines).metrics()) == lines
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pellucid.run.write_text", full)
+    with pytest.raises(RunError, match="No space left"):
+        Run.create(tmp_path / "cut", task, lines)
+    assert list(Run(tmp_path / "cut").metrics()) == lines
+    assert not (tmp_path / "cut" / "config.toml").exists()
+
+
 def test_a_training_stopped_after_any_step_resumes_to_the_same_bits(make_run: MakeRun) -> None:
     whole, task = make_run("whole")
     Trainer(whole, task).train()
