@@ -134,3 +134,10 @@ def test_dropout_that_changes_nothing_among_dead_units_was_not_off(tmp_path: Pat
     assert "trained_in_evaluation_mode" not in found
     again = trained(with_set(task, found["learning_rate_too_high"]["cures"][0]["set"]), tmp_path / "again")
     assert losses(again)[-1] < 0.7 * losses(run)[-1]
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.7, 0.8])
+def test_the_fall_at_the_beginning_is_no_spike_and_the_same_loss_later_is(factor: float) -> None:
+    losses = [1000 * factor**step + 10 + step % 3 for step in range(60)]
+    assert spikes(losses) == []
+    assert spikes([*losses[:40], 1000.0, *losses[41:]]) == [40]

@@ -149,6 +149,7 @@ STILL = 0.03  # of the first loss, between the second and the last quarter
 FEWEST_STEPS = 10  # from which a loss has a course
 
 # loss spikes
+SPIKE_BEFORE = 3  # steps that a spike has before it: the first losses of a training are high in every one
 SPIKE_TIMES = 3.0  # the loss of the steps around: healthy squared losses come to 2.4 (batches of 32)
 SPIKE_DEVIATIONS = 10.0  # of those around: healthy losses come to 8.7 where they also are twice the usual
 # of the loss at the beginning, that it rises by: a hard batch late in a healthy training has come to 0.54 (one strange

@@ -12,6 +12,7 @@ from pellucid.train.diagnosis.thresholds import (
     LOADING,
     LOADING_SECONDS,
     PADDED,
+    SPIKE_BEFORE,
     SPIKE_DEVIATIONS,
     SPIKE_FLOOR,
     SPIKE_LOGARITHMS,
@@ -82,13 +83,15 @@ def spikes(losses: Sequence[float], reach: Sequence[float] | None = None) -> lis
     """Which losses stand far above those of the steps around them, by difference and by ratio.
 
     By ratio too, as the losses of small batches have a long tail upwards. `reach` is by how much more a step's loss
-    strays than the others'.
+    strays than the others'. A loss that is not above those before it is no spike: so every training begins.
     """
     reach = reach or [1.0] * len(losses)
     floor = SPIKE_FLOOR * median(losses[:FEWEST_STEPS])
     logarithms = [math.log(max(loss, LEAST)) for loss in losses]
     found = []
     for place, loss in enumerate(losses):
+        if place < SPIKE_BEFORE or loss <= SPIKE_TIMES * median(losses[max(place - NEAR, 0) : place]):
+            continue
         usual, deviation = around(losses, place)
         above = (loss - usual) / reach[place]
         if above <= (SPIKE_TIMES - 1) * usual or above <= max(SPIKE_DEVIATIONS * deviation, floor):
