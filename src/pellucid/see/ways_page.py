@@ -90,5 +90,10 @@ def paths_of(trace: Trace, address: str) -> dict[str, Any] | None:
         }
         for group in found.groups
     ]
-    told = {"address": found.address, "count": found.count, "own": list(found.own), "gradient": finite(float(found.gradient))}
+    told = {
+        "address": found.address,
+        "count": found.count,
+        "own": list(found.own),
+        "gradient": finite(float(found.gradient)),
+    }
     return {**told, "groups": groups} if groups else None
