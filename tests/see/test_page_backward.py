@@ -21,6 +21,7 @@ from pellucid.see.training import TrainingStep, capture_step
 from pellucid.see.translation import trace_of
 from pellucid.see.ways import gates_of
 from pellucid.see.ways_page import paths_in
+from tests.see import test_penalties
 from tests.see.test_page import Opened, at
 from tests.see.test_translation import SOURCE, TARGET, made
 from tests.see.test_update import BATCHES, CELLS, OPTIMIZERS, WANTED, X, cells_of, loss_of, network, take_step
@@ -454,6 +455,29 @@ def test_a_step_never_scrolls_sideways_and_speaks_chinese(
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert not re.search(r"\b(move|play|paths|flow)\.\w+", page.locator("body").inner_text())
             assert page.locator("html").get_attribute("lang") == "zh-Hans"
+
+
+@pytest.mark.parametrize("penalty", test_penalties.PENALTIES)
+def test_a_step_with_a_penalty_is_told_as_in_python_and_its_matrices_are_there(
+    browser: Browser, tmp_path: Path, penalty: str
+) -> None:
+    model = test_penalties.network()
+    optimizer = test_penalties.OPTIMIZERS["RMSProp"](model.parameters())
+    step = test_penalties.opened(model, optimizer, test_penalties.PENALTIES[penalty], 0.05, 0.03)
+    found = [step.why_moved(cell) for cell in test_penalties.CELLS]
+    with Opened(browser, step.html(tmp_path / "page.html"), "#0.weight&step") as page:
+        shown = page.evaluate(MOVED, list(test_penalties.CELLS))
+        page.evaluate("() => Promise.all(pellucid.figures.map(one => one.ready()))")
+        numbers = page.evaluate("() => [...pellucid.trace.find('0.weight.penalized')?.values ?? []]")
+    for told, why in zip(shown, found, strict=True):
+        for (name, formula, text, value, exact), line in zip(told["lines"], why.lines, strict=True):
+            assert (name, formula) == (line.name, line.text)
+            assert exact == pytest.approx(line.value, rel=1e-5, abs=1e-12)
+            if name in ("penalized", "limited", "moved"):
+                assert (text, value) == (line.expression.text(line.digits(4), 4), f"{line.value:.{line.digits(4)}g}")
+    if numbers:
+        torch.testing.assert_close(torch.tensor(numbers), step.penalized["0.weight"].flatten(), rtol=1e-6, atol=1e-9)
+    assert bool(numbers) is ("proximal" not in penalty)
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
