@@ -187,8 +187,10 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explain(model: type[BaseModel], error: ValidationError, where: str) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
+    found = error.errors(include_url=False)
+    alternatives = [one for one in found if one["loc"][:1] == found[0]["loc"][:1] and _is_alternative(one["loc"])]
+    first = max(alternatives, key=lambda one: len(one["loc"]), default=found[0])  # the one that came farthest
+    field = ".".join(str(part) for part in first["loc"] if not _is_kind(part))
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, first["loc"][:-1])
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.5)
@@ -196,8 +198,19 @@ def _explain(model: type[BaseModel], error: ValidationError, where: str) -> Conf
         return ConfigError(f"{where}: there is no field {field}", mend)
     if first["type"] == "missing":
         return ConfigError(f"{where}: {field} is missing", "Give it a value.")
-    reason = first["msg"].removeprefix("Value error, ")
-    return ConfigError(f"{where}: {field} is {first['input']!r}: {reason[0].lower()}{reason[1:]}", "Change its value.")
+    equal = [one for one in alternatives if len(one["loc"]) == len(first["loc"])] or [first]
+    reasons = [one["msg"].removeprefix("Value error, ") for one in equal]
+    reason = ", or ".join(f"{one[0].lower()}{one[1:]}" for one in reasons)
+    return ConfigError(f"{where}: {field} is {first['input']!r}: {reason}", "Change its value.")
+
+
+def _is_kind(part: int | str) -> bool:
+    """Whether a part of a place names no field but one of the kinds a value may be of, such as `dict[str,float]`."""
+    return isinstance(part, str) and "[" in part
+
+
+def _is_alternative(location: tuple[int | str, ...]) -> bool:
+    return any(map(_is_kind, location))
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -75,6 +75,14 @@ def test_predictions_are_a_table_json_or_csv(here: Path, pellucid: Command) -> N
     assert f"{right} of 90 right" in shown
 
 
+def test_a_picture_whose_class_nobody_told_is_looked_at(here: Path, pellucid: Command) -> None:
+    Image.new("L", (20, 30), 99).save(here / "two.png")
+    (told,) = [json.loads(line) for line in lines(pellucid("predict", "stripes", "two.png", "--json"))]
+    shown = lines(pellucid("see", "runs/stripes", "two.png"))
+    assert shown[0].startswith(f"stripes: two.png; the model says {told['class']}")
+    assert shown[2:4] == ["what the network reads", "image"]
+
+
 def test_predictions_are_written_whole(here: Path, pellucid: Command) -> None:
     assert pellucid("predict", "runs/insects", "insects.csv", "-o", "out.csv").out == ""
     assert len((here / "out.csv").read_text(encoding="utf-8").splitlines()) == 91
@@ -111,6 +119,12 @@ def test_a_stopped_training_is_resumed_by_the_command(here: Path, pellucid: Comm
         (["train", "classify", "stripes.npz", "--augment", "much"], "augmentation.preset is 'much'", ""),
         (["train", "classify", "stripes.npz", "--set", "model.cnn.channels=[4,4,4,4,4]"], "nothing is left", "stages"),
         (["train", "classify", "stripes.npz", "--steps", "5", "--budget", "5s"], "say the same thing", "one of them"),
+        (
+            ["train", "classify", "stripes.npz", "--set", "class_weights=[1]"],
+            "class_weights is [1]: input should be 'none' or 'balanced', or input should be a valid dictionary",
+            "Change",
+        ),
+        (["train", "classify", "stripes.npz", "--set", "class_weights={a='b'}"], "class_weights.a is 'b'", "Change"),
         (["demo", "classify", "--data", "cats"], "no such sample", "digits, mnist"),
         (["predict", "runs/stripes", "insects.csv"], "not an image", "picture"),
         (["predict", "runs/stripes", "stripes.npz", "--csv", "--json"], "both given", "one of them"),

@@ -62,6 +62,13 @@ def test_faults_are_told_within_eighty_columns(
     assert any("27" in line for line in printed)  # of 30 places three are shown
 
 
+def test_an_equal_row_is_named_by_its_line_as_the_fault_is(pellucid: Command) -> None:
+    Path("twice.csv").write_text("a,b\n1,x\n2,y\n3,z\n2,y\n", encoding="utf-8")
+    told = " ".join(pellucid("data", "check", "twice.csv").out.split())
+    assert "line 5" in told
+    assert "the same as line 3" in told
+
+
 def test_kinds_that_are_ignored_are_not_told(pellucid: Command) -> None:
     assert pellucid("data", "check", "t.txt", "--ignore", "invisible-character").code == 0
 

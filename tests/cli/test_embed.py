@@ -47,6 +47,20 @@ def test_words_are_trained_asked_for_and_taken_elsewhere(pellucid: Command, trai
     assert (trained / "report.html").stat().st_size > 1e6
 
 
+def test_a_text_in_which_no_words_are_related_is_not_given_a_score(
+    pellucid: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("flat.txt").write_text("the ship and the sea and a hay cart on the road\n" * 2000, encoding="utf-8")
+    done = pellucid("train", "embed", "flat.txt", "--steps", "5", "--dimension", "8", "--threads", "1")
+    assert done.code == 0, done.err
+    assert "cannot be said" in done.out
+    assert "one-hot" not in done.out
+    page = Path("runs/flat-words/report.html").read_text(encoding="utf-8")
+    assert "no two words share enough scenes" in page
+    assert "this model" not in page.split('id="neighbours"')[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

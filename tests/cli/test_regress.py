@@ -62,6 +62,12 @@ def test_networks_side_by_side_are_told_by_their_neurons(pellucid: Command, tabl
         (["houses.csv", "--target", "price", "--loss", "cubic"], "loss is 'cubic'", "Change"),
         (["houses.csv", "--target", "price", "--neurons", "one"], "--neurons is 'one'", "1,2,4,8"),
         (["houses.csv", "--target", "price", "--activation", "step"], "model.activation is 'step'", "Change"),
+        (["houses.csv", "--target", "town"], "'a' in column 'town' is not a number", "pellucid train classify"),
+        (
+            ["houses.csv", "--target", "price", "--surface", "size,air"],
+            "no input 'air'",
+            "size, town=a, town=b, and bias",
+        ),
         (["sample:houses"], "there is no such table", "sample:diabetes"),
         (["curve:circle"], "there is no such curve", "curve:sine"),
         ([], "no data to train on", "sample:diabetes"),
@@ -81,3 +87,24 @@ def test_what_cannot_be_done_is_two_lines_and_no_run(
 def test_both_languages_say_the_same_of_regress() -> None:
     keys = [{key for key in words(language) if key.startswith("regress.")} for language in ("en", "zh")]
     assert keys[0] == keys[1]
+
+
+def test_what_comes_next_keeps_what_was_left_out(pellucid: Command, table: Path) -> None:
+    printed = lines(
+        pellucid("train", "regress", table.name, "--target", "price", "--leave-out", "town", "--steps", "5")
+    )
+    (again,) = [line for line in printed if "--depth 2" in line]
+    assert "--target price --leave-out town" in again
+
+
+def test_a_row_of_the_persons_own_is_looked_at_without_its_target(pellucid: Command, table: Path) -> None:
+    lines(pellucid("train", "regress", table.name, "--target", "price", "--steps", "5"))
+    (table.parent / "new.csv").write_text("size,town\n7,b\n", encoding="utf-8")
+    shown = lines(pellucid("see", "runs/houses", "new.csv"))
+    assert "what the network reads" in shown
+    start = shown.index("what the network reads") + 2
+    assert [line.split()[0] for line in shown[start : start + 3]] == ["size", "town=a", "town=b"]
+    back = pellucid("see", "runs/houses", "new.csv", "--backward")
+    assert back.code == 2
+    assert "no loss to go back from" in back.err
+    assert back.out == ""

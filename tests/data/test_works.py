@@ -27,7 +27,7 @@ def written(folder: Path, content: bytes | str, name: str = "text.txt") -> Path:
         (b"PK\3\4" + TEXT.encode(), r"text.txt: is a zip archive \(a .docx", "plain text"),
         (b"", "text.txt: is empty", "Leave it out"),
         (b" \n\n\t\n", "text.txt: is empty", "Leave it out"),
-        (LINE, r"text.txt: 53 characters in all; a language model needs at least 2,000", "Add text"),
+        (LINE, r"text.txt: 53 characters in all; training needs at least 2,000", "Add text"),
         ("a" * 5000, "text.txt: holds only the character 'a'", "nothing to predict"),
     ],
 )

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from pellucid.see.capture import capture
 from pellucid.see.html import write_page
+from pellucid.see.operation import Axis
 from pellucid.see.trace import Trace
 from tests.see.test_page import Opened
 
@@ -242,3 +243,30 @@ def test_one_weight_that_is_no_number_leaves_all_others_of_a_drawing_their_colou
     assert [told for told, colour in lines if colour == grey] == ["0.weight[unit=1, input=2] = nan"]
     assert all(colour.startswith("rgb(") for _, colour in lines)
     assert points == 3  # of four neurons one stands nowhere on the curve
+
+
+class Naming(nn.Module):
+    """Scores of three classes."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+
+def named(place: Path, axis: str, **about: str) -> Path:
+    trace = capture(Naming(), torch.tensor([[0.1, 2.0, 0.3]]), loss=lambda y: y.sum())
+    trace.about.update(about)
+    trace[trace.outputs[0]].axes = (Axis("batch"), Axis(axis, ("circle", "cross", "square")))
+    return write_page(trace, place / f"{axis}.html", language="en")
+
+
+def test_the_class_of_an_example_stands_whole_below(browser: Browser, tmp_path: Path) -> None:
+    with Opened(browser, named(tmp_path, "class", wanted="cross"), "") as page:
+        assert page.locator("footer .word b").all_inner_texts() == ["cross"]
+        assert page.locator("footer .cand.taken").count() == 1
+
+
+def test_networks_side_by_side_are_not_taken_for_scores_of_classes(browser: Browser, tmp_path: Path) -> None:
+    with Opened(browser, named(tmp_path, "network"), "") as page:
+        page.wait_for_selector("nav")
+        assert page.locator("footer .word").count() == 0
+        assert page.locator("nav a[href*='/decoding']").count() == 0

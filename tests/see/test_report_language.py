@@ -82,6 +82,11 @@ def test_the_verdict_says_bits_per_character_beside_counts_and_compressors_in_bo
     assert "2.300–2.400" in page
 
 
+def test_size_and_time_are_said_in_each_language(page: str) -> None:
+    assert "600,000 parameters, 1.0 min of training" in page
+    assert "600,000 个参数，训练 1.0 分钟" in page
+
+
 def test_a_token_is_shaded_by_its_bits_and_at_most_so_far_that_it_can_be_read(page: str) -> None:
     assert 'title="9.5 bits" style="background:color-mix(in srgb,rgb(var(--pos)) 70%,transparent)"' in page
     assert 'title="0.5 bits" style="background:color-mix(in srgb,rgb(var(--pos)) 4%,transparent)"' in page

@@ -72,6 +72,18 @@ def test_the_page_opens_without_complaint_and_scrolls_never_sideways(
 
 
 @pytest.mark.page
+def test_the_layers_follow_the_chosen_step_where_a_plot_before_them_has_a_legend(
+    runs: dict[str, Run], browser: Browser
+) -> None:
+    looks = [line["step"] for line in runs["sine"].metrics() if line["kind"] == "statistics"]
+    with tab(browser) as page, uncomplaining(page, "error"):
+        page.goto((runs["sine"].path / "report.html").as_uri())
+        page.wait_for_selector("#plot-growing .legend .layers", state="attached")
+        page.locator(".moment input").fill("1")
+        assert page.locator(".reveal.layers output").inner_text() == str(min(looks, key=lambda step: abs(step - 1)))
+
+
+@pytest.mark.page
 def test_the_slider_shows_one_network_at_a_time_and_answers_to_keys(runs: dict[str, Run], browser: Browser) -> None:
     with tab(browser) as page:
         page.goto((runs["sine"].path / "report.html").as_uri())

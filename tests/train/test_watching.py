@@ -170,5 +170,10 @@ def test_looks_take_two_percent_of_the_time_and_are_at_most_a_hundred(
     assert watch_every(steps, step, look) == every
 
 
+def test_a_disturbed_measurement_does_not_leave_a_training_unseen() -> None:
+    assert watch_every(300, 0.1, 2.0) == 37
+    assert watch_every(100, 0.1, 2.0) == 34
+
+
 def test_a_training_of_milliseconds_is_looked_at_all_the_same() -> None:
     assert watch_every(40, 1e-4, 2e-3) == 5

@@ -18,9 +18,10 @@ from pellucid.cli.see_number import one_matrix, part_of
 from pellucid.cli.see_walk import agreement
 from pellucid.cli.words import say
 from pellucid.see.operation import Step
-from pellucid.see.trace import Trace
+from pellucid.see.trace import Trace, TraceError
 
 ROWS = 8  # of the numbers that leave a place
+INPUTS = 40  # rows of what the network reads
 TOLD = 12  # steps of one place; a recurrent network has one for each time
 
 
@@ -31,7 +32,14 @@ def print_pass(opened: Opened, view: View) -> None:
     if view.json:
         print_json(pass_as_json(trace, view))
         return
+    if view.backward and trace.loss is None:
+        raise TraceError(
+            "nothing says what should have come out, so there is no loss to go back from",
+            "Leave --backward out, or give the number of a held-out example.",
+        )
     out.print(Text(about(trace), style="bold"))
+    if not view.backward:
+        print_inputs(trace, view)
     found = places(trace)
     for count, (place, steps) in enumerate(reversed(found) if view.backward else found, 1):
         out.print()
@@ -44,6 +52,16 @@ def print_pass(opened: Opened, view: View) -> None:
     out.print(Text(say("see.pass.hint"), style="dim"))
 
 
+def print_inputs(trace: Trace, view: View) -> None:
+    """What the network reads: an image, a row under the names of its columns, tokens."""
+    for step in trace.steps:
+        if step.op == "input" and step.value.numel() > 1:
+            out.print()
+            out.print(Text(say("see.pass.reads"), style="bold"))
+            where = one_matrix(step, tuple(0 if size == 1 else slice(None) for size in step.value.shape), view)
+            print_matrix(standing(part_of(step, step.value, where, view)), Window(rows=INPUTS), view.exact)
+
+
 def places(trace: Trace) -> list[tuple[str, list[Step]]]:
     """The computed steps in order, those that follow each other in one place together."""
     computed = [step for step in trace.steps if not step.leaf]
@@ -54,10 +72,12 @@ def about(trace: Trace) -> str:
     """What was passed through, in words."""
     kind = trace.about.get("kind", "")
     facts = {name: value for name, value in trace.about.items() if isinstance(value, str | int | float)}
+    if kind == "classify" and "truth" not in facts:
+        kind = "unknown"  # a picture of the person's own, whose class nobody told
     return say(f"see.about.{kind}", **facts) if kind in KINDS else ""
 
 
-KINDS = {"classify", "regression", "language", "embed"}
+KINDS = {"classify", "unknown", "regression", "language", "embed"}
 
 
 def print_steps(trace: Trace, steps: Sequence[Step], view: View) -> None:
@@ -85,6 +105,14 @@ def print_leaving(trace: Trace, step: Step, view: View) -> None:
     elif values.numel() > 1:
         where = one_matrix(step, tuple(0 if size == 1 else slice(None) for size in values.shape), view)
         print_matrix(lying(part_of(step, values, where, view)), Window(rows=ROWS), view.exact)
+
+
+def standing(matrix: Matrix) -> Matrix:
+    """A single row whose columns have names as a column: names are too long to stand side by side."""
+    if len(matrix.rows) != 1 or all(name.isdigit() for name in matrix.columns):
+        return matrix
+    (row,) = matrix.values
+    return Matrix(matrix.address, [[value] for value in row], matrix.columns, [""], matrix.title, matrix.dtype)
 
 
 def lying(matrix: Matrix) -> Matrix:

@@ -62,7 +62,9 @@ def regress(
     seed: Annotated[int | None, typer.Option(help="Of weights, order of rows and dropout.")] = None,
     batch: Annotated[int | None, typer.Option(help="Rows in a batch.")] = None,
     learning_rate: LearningRate = None,
-    optimizer: Annotated[str | None, typer.Option(help="sgd (plain gradient descent), adamw or muon.")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="sgd (plain gradient descent), momentum, nesterov, rmsprop, adam, adamw or muon.")
+    ] = None,
     dropout: Annotated[float | None, typer.Option(help="Share of neurons switched off in training.")] = None,
     record: Record = None,
     device: Device = None,

@@ -188,7 +188,7 @@ def kind_of(table: Table, name: str, meaning: Meaning) -> Kind:
     commas = sum(bool(DECIMAL_COMMA.fullmatch(cell)) for cell, _ in cells)
     if numbers + commas > MOSTLY * len(cells) or name == meaning.target:
         for cell, line in cells:
-            _number(cell, name, line)
+            _number(cell, name, line, target=name == meaning.target)
         return "number"
     return "category"
 
@@ -270,7 +270,7 @@ def _numbers_of(column: Column, table: Table, missing: Missing) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def _number(cell: str, name: str, line: str) -> float:
+def _number(cell: str, name: str, line: str, target: bool = False) -> float:
     """The number of a cell. Raises DataError for anything else, and for what is not finite."""
     if NUMBER.fullmatch(cell):
         value = float(cell)
@@ -287,7 +287,9 @@ def _number(cell: str, name: str, line: str) -> float:
         )
     raise DataError(
         f"{line}: {cell!r} in column {name!r} is not a number",
-        mend=f"Correct the cell, or take the column as categories: --categorical {name!r}.",
+        mend="Correct the cell, or tell classes apart: pellucid train classify."
+        if target
+        else f"Correct the cell, or take the column as categories: --categorical {name!r}.",
     )
 
 

@@ -77,7 +77,7 @@ def read_works(files: Sequence[str | Path]) -> list[Work]:
     where = ", ".join(work.name for work in kept[:3]) + (" ..." if len(kept) > 3 else "")
     if characters < FEWEST:
         raise DataError(
-            f"{where}: {characters:,} characters in all; a language model needs at least {FEWEST:,}",
+            f"{where}: {characters:,} characters in all; training needs at least {FEWEST:,}",
             mend="Add text; a book has about 500,000.",
         )
     different = set().union(*(set(work.text) for work in kept)) - set("\n ")

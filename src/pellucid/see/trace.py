@@ -107,7 +107,7 @@ class Trace(Displayed):
                 near = near or [known for known in self._named if name.rpartition(".")[2] in known][:3]
                 raise AddressError(
                     f"the trace has no {name}",
-                    f"Near it: {', '.join(near)}." if near else "trace.select('*') lists all.",
+                    f"Near it: {', '.join(near)}." if near else "trace.select('*') lists all, as --at '*' does.",
                 )
             self.open(above)
         return self._named[name]

@@ -469,6 +469,9 @@ class RegressTask(Task):
                 return Weight("output.weight", (0, self.schema.input_names.index(text)))
             if text == "bias":
                 return Weight("output.bias", (0,))
+            if "." not in text:
+                known = ", ".join(self.schema.input_names)
+                raise ConfigError(f"surface: there is no input {text!r}", mend=f"There are {known}, and bias.")
         return Weight.parse(text, model)
 
     def _loss_on(self, model: nn.Module, side: str) -> float:

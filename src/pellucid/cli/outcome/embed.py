@@ -55,6 +55,16 @@ def print_outcome(run: "Run", tested: Event) -> None:
 
 
 def print_tested(run: "Run", tested: Event) -> None:
+    if tested["pairs"]:
+        print_judged(tested)
+    else:
+        out.print(say("embed.unjudged"), markup=False)
+    out.print()
+    print_neighbours(tested)
+
+
+def print_judged(tested: Event) -> None:
+    """How often the related word is the nearer one, beside the baselines."""
     out.print(say("embed.judged", pairs=f"{tested['pairs']:,}"), markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(say("embed.system"))
@@ -63,7 +73,9 @@ def print_tested(run: "Run", tested: Event) -> None:
         style = "bold" if system == "model" else ""
         table.add_row(say(f"embed.system.{system}"), f"{share:.1%}", style=style)
     out.print(table)
-    out.print()
+
+
+def print_neighbours(tested: Event) -> None:
     near = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     near.add_column(say("embed.word"), no_wrap=True)
     near.add_column(say("embed.neighbours"), overflow="fold")

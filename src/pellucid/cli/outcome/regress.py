@@ -1,5 +1,6 @@
 """A regression, told in the terminal: rows, R², coefficients beside the closed form, or networks of growing size."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,8 @@ def print_outcome(run: "Run", tested: Event) -> None:
     out.print(say("next.title"))
     files = " ".join(map(str, config.data.files))
     target = f" --target {config.data.target}" if config.data.target and ":" not in files else ""
+    target += "".join(f" --leave-out {shlex.quote(name)}" for name in config.data.leave_out)
+    target += f" --missing {config.data.missing}" if config.data.missing != "refuse" else ""
     facts = {"run": run.path, "files": files, "target": target}
     own = ":" in config.data.files[0]
     for key in ("see", "predict", *(() if config.model.depth else ("network",)), *(("own",) if own else ())):

@@ -6,7 +6,7 @@ import { button, el, svg } from "pellucid/dom.js";
 import { measured } from "pellucid/diagram.js";
 import { count, minus, percent, significant } from "pellucid/format.js";
 import { rowsOf } from "pellucid/store.js";
-import { wordsStep } from "pellucid/strip.js";
+import { wantedOf, wordsStep } from "pellucid/strip.js";
 import { language, t } from "pellucid/words.js";
 
 const BEST = 10;
@@ -74,7 +74,7 @@ function numbersOf(numbers, source, width) {
 
 // From the pass itself, in which the target was read whole.
 async function read(app) {
-  const { trace } = app, step = wordsStep(trace), vocabulary = step.shape.at(-1);
+  const { trace } = app, step = wordsStep(trace), vocabulary = step.shape.at(-1), wanted = wantedOf(trace);
   const calls = trace.attentions.filter(call => /cross/.test(call.place)).map(call => trace.steps[call.weights]).filter(one => one.value && !one.value.rows);
   await Promise.all([trace.load(step), ...calls.map(one => trace.load(one))]);
   const first = calls[0], heads = first ? first.shape.at(-3) : 0, queries = first ? first.shape.at(-2) : 0, length = first ? first.shape.at(-1) : 0;
@@ -85,7 +85,7 @@ async function read(app) {
   const rows = Math.min(step.size / vocabulary, 64);
   return { tree: null, dials: dialsOf(trace), labels, vocabulary, heads, layers: calls.length,
     source: first ? Array.from({ length }, (_, i) => first.axes.at(-1)[1] === undefined ? String(i) : trace.labels[first.axes.at(-1)[1]][i]) : [],
-    words: Array.from({ length: rows }, (_, row) => ({ text: trace.about?.wanted?.[row] ?? labels[best(row)], token: trace.about?.wanted ? labels.indexOf(trace.about.wanted[row]) : best(row), row })),
+    words: Array.from({ length: rows }, (_, row) => ({ text: wanted?.[row] ?? labels[best(row)], token: wanted ? labels.indexOf(wanted[row]) : best(row), row })),
     nodeRow: () => 0, node: () => null, scores: row => trace.has(step, row * vocabulary) ? step.values.subarray(row * vocabulary, (row + 1) * vocabulary) : undefined,
     attended: (row, layer, head) => averaged(length, calls.length, heads, layer, head, (l, h, j) => trace.at(calls[l], (h * queries + row) * length + j)) };
 }

@@ -6,16 +6,22 @@ import { t } from "pellucid/words.js";
 
 const CANDIDATES = 3;
 
-// The step whose rows are the scores of named classes, or null.
+// The step whose rows are the scores of named classes, or null: networks side by side each have a number of their own.
 export function wordsStep(trace) {
-  const step = trace.outputs.map(id => trace.steps[id]).find(one => one?.value && one.shape.length && one.axes.at(-1)[1] !== undefined && one.shape.at(-1) > 1);
+  const step = trace.outputs.map(id => trace.steps[id]).find(one => one?.value && one.shape.length && one.axes.at(-1)[1] !== undefined && one.axes.at(-1)[0] !== "network" && one.shape.at(-1) > 1);
   return step ?? null;
+}
+
+// What should come out in each row, if that is known: the tokens of a text, the one class of an example.
+export function wantedOf(trace) {
+  const wanted = trace.about?.wanted ?? null;
+  return wanted === null ? null : [wanted].flat();
 }
 
 export function strip(app) {
   const { trace } = app, step = wordsStep(trace);
   if (!step) return null;
-  const classes = step.shape.at(-1), rows = Math.min(step.size / classes, 64), wanted = trace.about?.wanted;
+  const classes = step.shape.at(-1), rows = Math.min(step.size / classes, 64), wanted = wantedOf(trace);
   const shares = [...(trace.made.get(step.id) ?? [])].find(one => one.op === "softmax") ?? step;
   const element = el("footer", { "aria-label": t("strip.title") }, el("h2", {}, t("strip.title")));
   for (let row = 0; row < rows; row++) {

@@ -20,11 +20,11 @@ def verdict(facts: Facts) -> Body:
     systems = test["systems"]
     seconds = facts.end["seconds"] if facts.end else 0.0
     lead = both(
-        "lead.tested",
+        "lead.tested" if test["pairs"] else "lead.unjudged",
         words=f"{described.get('train', 0):,}",
         vocabulary=f"{described.get('vocabulary', 0):,}",
-        parameters=f"{plan.get('parameters', 0) / 1e6:.1f} M",
-        minutes=f"{seconds / 60:.1f} min",
+        parameters=f"{plan.get('parameters', 0):,}",
+        minutes=f"{seconds / 60:.{1 if seconds >= 60 else 2}f}",
         pairs=f"{test['pairs']:,}",
         right=f"{100 * systems['model']:.1f}",
         counted=f"{100 * systems['counted']:.1f}",
@@ -37,6 +37,8 @@ def verdict(facts: Facts) -> Body:
         (escape(one["word"]), escape(one["related"]), escape(one["other"]), f"{one['pmi']:.2f}")
         for one in test["judged"]
     ]
+    if not test["pairs"]:
+        return [f'<p class="verdict">{lead}</p>']
     return [
         f'<p class="verdict">{lead}</p>',
         table((both("system"), both("right")), rows, numbers=(1,)),

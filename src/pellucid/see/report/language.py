@@ -26,8 +26,8 @@ def verdict(facts: Facts) -> Body:
     lead = both(
         "lead.tested",
         cell="\1",
-        parameters=f"{plan.get('parameters', 0) / 1e6:.1f} M",
-        minutes=f"{seconds / 60:.1f} min",
+        parameters=f"{plan.get('parameters', 0):,}",
+        minutes=f"{seconds / 60:.{1 if seconds >= 60 else 2}f}",
         characters=f"{test['characters']:,}",
         bits=f"{bits['model']:.3f}",
         perplexity=f"{test['perplexity']:.2f}",

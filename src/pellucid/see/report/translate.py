@@ -31,7 +31,7 @@ def verdict(facts: Facts) -> Body:
         train=f"{described.get('train', 0):,}",
         preset=plan.get("preset", ""),
         parameters=f"{plan.get('parameters', 0) / 1e6:.1f} M",
-        minutes=f"{seconds / 60:.1f} min",
+        minutes=f"{seconds / 60:.{1 if seconds >= 60 else 2}f}",
         pairs=f"{test['pairs']:,}",
         chrf=f"{systems['model']['chrf']['value']:.1f}",
         bleu=f"{systems['model']['bleu']['value']:.1f}",

@@ -28,8 +28,9 @@ from pellucid.tasks.task import Batch
 KIND = "regression"
 
 
-def trace_of(run: Run, text: str = "0", backward: bool = True) -> Trace:
-    """The pass of one row through a run's model; with `backward` also its loss and all gradients.
+def trace_of(run: Run, text: str = "0", backward: bool | None = None) -> Trace:
+    """The pass of one row through a run's model; with `backward` also its loss and all gradients, which are there of
+    every row whose target is known unless `backward` says otherwise.
 
     `text` is the number of a held-out row, from 0, or a file of which the first row is taken. Raises TraceError if
     there is no such row, or if gradients are asked for a row whose target is not known; DataError for faulty cells.
@@ -37,7 +38,7 @@ def trace_of(run: Run, text: str = "0", backward: bool = True) -> Trace:
     run.expect("regress")
     row = asked(run, text)
     schema = Schema.load(run.path / COLUMNS)
-    return trace_of_row(run, schema, row, backward)
+    return trace_of_row(run, schema, row, schema.target.name in row.names if backward is None else backward)
 
 
 def asked(run: Run, text: str) -> Table:
@@ -50,7 +51,9 @@ def asked(run: Run, text: str) -> Table:
     task = run.task
     number, held_out = int(text), task.sides.test
     if number >= len(held_out):
-        raise TraceError(f"there are {len(held_out)} held-out rows, numbered from 0, and no {number}", "Give less.")
+        raise TraceError(
+            f"there is no held-out row {number}; they are numbered 0 to {len(held_out) - 1}", "Give a smaller one."
+        )
     table: Table = task.table
     return table.rows([held_out[number]])
 

@@ -1,7 +1,7 @@
 """All rules on one run: while it trains, and afterwards."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pellucid.errors import PellucidError
@@ -12,15 +12,23 @@ from pellucid.train.diagnosis.examination import Examination, examine
 from pellucid.train.diagnosis.finding import Finding
 from pellucid.train.diagnosis.learning_curve import with_learning_curve
 from pellucid.train.diagnosis.origins import Origins
-from pellucid.train.diagnosis.rules import RULES
+from pellucid.train.diagnosis.rules import AFTEREFFECTS, BEGINNINGS, RULES, SYMPTOMS
 
 FILE = "diagnosis.json"
 
 
 def findings_of(chart: Chart) -> list[Finding]:
-    """What all rules find, the surest first."""
+    """What all rules find: causes before what may only follow from them, the surest first."""
     found = [finding for rule in RULES for finding in rule(chart)]
-    return sorted(found, key=lambda finding: -finding.sure)
+    return sorted(found, key=lambda one: (one.illness in SYMPTOMS, _follows(one, found), -one.sure))
+
+
+def _follows(finding: Finding, found: Sequence[Finding]) -> bool:
+    """Whether it began only after something that brings it about."""
+    if finding.illness not in AFTEREFFECTS or finding.step is None:
+        return False
+    causes = [one.step for one in found if one.illness in BEGINNINGS and one.step is not None]
+    return any(step < finding.step for step in causes)
 
 
 def diagnose(run: Run, examination: Examination | None = None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pellucid.train.diagnosis.references import best_guess, neighbours_median, ridge, ridge_left_out
+from pellucid.train.diagnosis.thresholds import NOISE_SURELY, NOISE_WITNESS
 
 CLEAR = 0.2  # by which another class must be more probable than the given one
 OUTLYING = 6.0  # robust standard deviations: of normal errors 2 in a billion are beyond
@@ -44,11 +45,15 @@ def suspicious(
 
         given i although p_j >= t_j for a j != i,    t_j = mean of p_j over the examples that are called j
 
-    p is of neighbours or a linear fit, whichever tells the classes better, each example left out once.
+    p is of neighbours or a linear fit, whichever tells the classes better, each example left out once. Wrong labels
+    stand everywhere; classes that overlap are taken for each other at the border alone, and are none.
     Source: Northcutt, Jiang & Chuang, "Confident Learning", 2021.
     """
     classes = len(names)
     _, p = best_guess(x, labels, classes)
+    wrong, expected = wrong_where_surest(p, labels)
+    if wrong < NOISE_SURELY or wrong > expected + NOISE_WITNESS:
+        return []
     own = p[torch.arange(len(x)), labels]
     counts = labels.bincount(minlength=classes).clamp(min=1)
     limits = torch.zeros(classes).index_add_(0, labels, own) / counts
@@ -67,6 +72,13 @@ def suspicious(
         )
         for number in ordered.tolist()
     ]
+
+
+def wrong_where_surest(p: Float[Tensor, "example class_"], labels: Int[Tensor, " example"]) -> tuple[float, float]:
+    """How often the given class is not the likeliest, and how often p expects that: of the surest third."""
+    sure, likely = p.max(1)
+    surest = sure.argsort(descending=True, stable=True)[: max(len(p) // 3, 1)]
+    return float((likely != labels)[surest].float().mean()), 1 - float(sure[surest].mean())
 
 
 def outlying(

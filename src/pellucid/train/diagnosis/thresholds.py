@@ -26,6 +26,10 @@ UNDERFIT_LEARNING = (
     0.06  # by which the loss fell since the middle: short healthy trainings 0.06 to 0.13, sick 0 to 0.04
 )
 UNDERFIT_FALLING = 0.02  # by which the loss fell in the last fifth of the training: longer training is the first cure
+# settings that hold a network back so much that less of them is the first cure of underfitting, and what they then
+# become: dropout beyond a half leaves less than half of a layer, a penalty of 0.01 w^2 / 2 weighs as much as the loss
+HELD_BACK = {"l1": (1e-3, 0.0), "l2": (1e-2, 0.0), "weight_decay": (1.0, 0.01), "noise": (1.0, 0.0)}
+HELD_BACK_DROPOUT = (0.6, 0.1)
 SURELY = 4.0  # standard errors between two means, which chance exceeds once in 30,000 times
 
 # too little data: the learning curve still falls
@@ -38,9 +42,16 @@ RARE_SEEN = 3  # held-out examples of it, without which nothing can be said
 
 # label noise: examples that all others say are of another class
 NOISE_SHARE = 0.05  # of the training examples: clean tables and images 0.00 to 0.01, 20% flipped 0.15 to 0.19
+NOISE_SURELY = (
+    0.04  # of where the others are surest: clean classes, overlapping ones too, 0.00 to 0.03; 20% flipped 0.19
+)
+NOISE_WITNESS = (
+    0.2  # by which they may be wrong there more often than they say; more is no witness: sound 0.16 at most, sick 0.4
+)
 NOISE_AGREED = 0.5  # of them, on which the network agrees, though it was told otherwise: sick 0.9
 NOISE_BEHIND = 0.05  # by which the reference may be less often right than the network and still be a witness
 MISMATCHED_SHARE = 0.05  # of the pairs, that are hardly likelier than others: clean 0.00, 19% exchanged 0.14
+OUTLYING_WEIGHT = 1.0  # of what all squared errors would sum to without them: then half of the loss is theirs
 OUTLYING_SHARE = 0.01  # of the rows, more than 6 robust deviations away: normal errors 2 in a billion
 
 # leakage
@@ -53,11 +64,13 @@ SHIFT_ERRORS = 6.0  # standard errors: of 1,000 inputs the furthest is off by 4;
 SHIFT_SIZE = 0.5  # standard deviations: where there are many examples, small shifts are certain and harmless
 
 # inputs and targets do not belong together; the network does not use its inputs
+EXTREME = 0.02  # of the held-out examples on either side, whose differences count as much as the next one
 UNRELATED_ERRORS = 2.0  # standard errors that a reference is better than guessing: healthy 5 and more
 UNUSED_ERRORS = 3.0  # standard errors that the right inputs are better than others': healthy 4 to 50, sick 0 to 1.5
 UNUSED_STILL = 1e-5  # of the loss of guessing, by which other inputs change nothing: rounding changes 1e-7
 UNUSED_LEARNED = 0.1  # of the loss of guessing, by which training is better than it: else nothing is learned yet
 UNRELATED_SEEN = 20  # held-out examples, without which nothing can be said
+UNRELATED_RARE = 10  # of them not of the most frequent class: naming that is right of all others, whatever is read
 
 # training mode and evaluation mode
 MODE_NEARER = 0.4  # of the way from one mode's loss to the other's: the right one is at 0 or 1 within 0.25
@@ -120,13 +133,13 @@ UNMOVED = 0.01  # of the first loss: a fall that is less is none
 FASTER, FASTER_UNMOVED, FASTEST = (
     3.0,
     30.0,
-    1000.0,
+    1e5,
 )  # times the rate, at least, where the loss has fallen or not; at most
 HIGHEST_RATE = 1.0  # that a cure proposes
 
 # a schedule that ends early
 GONE_RATE = 0.01  # of the highest: the cosine ends at 1%, and is below 2% for the last 5% of the steps alone
-DROPPED_RATE = 0.1  # of the highest: until then the rate moves the loss
+DROPPED_RATE = 0.2  # of the highest: until then the rate moves the loss; a step of a schedule takes it to 0.1
 GONE_STEPS = 0.25  # of the steps
 STILL_FALLING = 0.03  # of the loss, over the last quarter of the steps before it dropped
 
@@ -136,6 +149,7 @@ STILL = 0.03  # of the first loss, between the second and the last quarter
 FEWEST_STEPS = 10  # from which a loss has a course
 
 # loss spikes
+SPIKE_BEFORE = 3  # steps that a spike has before it: the first losses of a training are high in every one
 SPIKE_TIMES = 3.0  # the loss of the steps around: healthy squared losses come to 2.4 (batches of 32)
 SPIKE_DEVIATIONS = 10.0  # of those around: healthy losses come to 8.7 where they also are twice the usual
 # of the loss at the beginning, that it rises by: a hard batch late in a healthy training has come to 0.54 (one strange

@@ -56,3 +56,13 @@ RULES: tuple[Rule, ...] = (
     padding_dominates,
     slow_data,
 )
+
+# What a training looks like in the end, whatever else is wrong with it: a rate too low underfits, wrong labels are
+# learned by heart. Curing the cause cures these too, so that it stands first.
+SYMPTOMS = frozenset({"underfitting", "overfitting", "memorization", "unused", "plateau", "loss_spikes"})
+
+# What layers come to have in the course of a training in which something else went wrong before.
+AFTEREFFECTS = frozenset(
+    {"vanishing_gradients", "exploding_gradients", "dead_relus", "saturated_activations", "saturated_attention"}
+)
+BEGINNINGS = AFTEREFFECTS | {"no_warmup", "learning_rate_too_high", "bad_initialization"}

@@ -1,5 +1,6 @@
 """Cures that several illnesses share, each only where the run's config has the field and it can still change."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,14 +21,17 @@ def slower(chart: Chart) -> float:
     """Times the rate, what makes the first update at full rate a usual one; a tenth where that says nothing.
 
     The first look is before anything has gone wrong; later ones also show what came of it. During a warm-up its rate is
-    a part of the highest, and its update as large a part.
+    a part of the highest, and its update as large a part. RMSProp, whose mean square begins at 0 and is not corrected,
+    divides the first gradient by sqrt(1 - beta2) of its size. Layers behind a table of zeros move from the second step.
     """
-    updates = update_shares(chart)
+    updates = [update for update in update_shares(chart) if update[1] > 0]
     if not updates:
         return SLOWER
     step, first, _ = updates[0]
     rate = next((number(line["learning_rate"]) for line in chart.steps if line["step"] == step), chart.highest_rate)
     at_full_rate = first * chart.highest_rate / rate if rate else 0.0
+    if step == 1 and chart.training.get("optimizer") == "rmsprop":
+        at_full_rate *= math.sqrt(1 - number(chart.training.get("beta2")))
     if at_full_rate > FIRST_UPDATE:
         return min(FIRST_UPDATE / at_full_rate, SLOWER)
     largest = max(share for _, share, _ in updates)

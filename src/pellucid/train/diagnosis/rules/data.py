@@ -2,16 +2,24 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.examination import Examination
 from pellucid.train.diagnosis.finding import Cure, Finding
+from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations
+from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
 from pellucid.train.diagnosis.rules.fit import errors_apart, gains
+from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
+from pellucid.train.diagnosis.rules.rate import learning_rate_too_high, learning_rate_too_low
 from pellucid.train.diagnosis.thresholds import (
+    EXTREME,
     MISMATCHED_SHARE,
     NOISE_AGREED,
     NOISE_BEHIND,
     NOISE_SHARE,
     OUTLYING_SHARE,
+    OUTLYING_WEIGHT,
     RARE_FOUND,
     RARE_RATIO,
     RARE_SEEN,
@@ -22,10 +30,22 @@ from pellucid.train.diagnosis.thresholds import (
     TWIN_SHARE,
     TWINS,
     UNRELATED_ERRORS,
+    UNRELATED_RARE,
     UNRELATED_SEEN,
     UNUSED_ERRORS,
     UNUSED_LEARNED,
     UNUSED_STILL,
+)
+
+# Where one of these is found, inputs come in and do not get through, or are never learned from.
+BLOCKED = (
+    vanishing_gradients,
+    exploding_gradients,
+    dead_relus,
+    saturated_activations,
+    no_warmup,
+    learning_rate_too_high,
+    learning_rate_too_low,
 )
 
 
@@ -35,7 +55,14 @@ def related(found: Examination) -> float | None:
         return None
     items = found.held_out.items.clamp(min=1)
     other = found.held_out.uninformed if found.reference.swapped is None else found.reference.swapped
-    return errors_apart((other - found.reference.losses) / items)
+    return errors_apart(without_extremes(found, (other - found.reference.losses) / items))
+
+
+def without_extremes(found: Examination, differences: Tensor) -> Tensor:
+    """Of numbers that are predicted, the differences cut to all but the outermost: a single one, squared, hides all."""
+    if found.classes or float(found.held_out.items.max()) > 1 or not bool(differences.isfinite().all()):
+        return differences
+    return differences.clamp(*(float(differences.quantile(share)) for share in (EXTREME, 1 - EXTREME)))
 
 
 def used(found: Examination) -> float:
@@ -43,17 +70,29 @@ def used(found: Examination) -> float:
 
     Of classes also where the most frequent one is left out: it may be nearly all, and is named whatever is read.
     """
-    found_gains = gains(found)
+    found_gains = without_extremes(found, gains(found))
     rare = found.held_out.uninformed > found.held_out.uninformed.min() + 1e-6
     some = [errors_apart(found_gains[rare])] if found.classes and int(rare.sum()) > 1 else []
     return max(errors_apart(found_gains), *some) if some else errors_apart(found_gains)
 
 
+def enough_seen(found: Examination) -> bool:
+    """Whether there are held-out examples enough, and enough that are not of the most frequent class."""
+    most = max((one.held_out for one in found.classes), default=0)
+    return len(found.swapped) >= UNRELATED_SEEN and len(found.swapped) - most >= UNRELATED_RARE
+
+
 def belong_apart(found: Examination) -> bool:
     """Whether neither the network nor what needs no training gets anything out of the inputs."""
     without = related(found)
-    enough = len(found.swapped) >= UNRELATED_SEEN and without is not None
+    enough = enough_seen(found) and without is not None
     return enough and (without or 0.0) <= UNRELATED_ERRORS and used(found) <= UNUSED_ERRORS
+
+
+def outweigh(found: Examination) -> bool:
+    """Whether single numbers out of all bounds make up half of all squared errors: what else is there goes unseen."""
+    single = not found.classes and float(found.train.items.max()) <= 1
+    return single and sum(one.by**2 for one in found.suspects) >= OUTLYING_WEIGHT * max(found.looked_at, 1)
 
 
 def unrelated(chart: Chart) -> Sequence[Finding]:
@@ -62,7 +101,7 @@ def unrelated(chart: Chart) -> Sequence[Finding]:
     Neither the network nor what needs no training gets anything out of them on the held-out side.
     """
     found = chart.examination
-    if found is None or not belong_apart(found):
+    if found is None or not belong_apart(found) or outweigh(found):
         return []
     without, within = related(found) or 0.0, used(found)
     return [
@@ -92,8 +131,10 @@ def unused(chart: Chart) -> Sequence[Finding]:
         return []
     still = float(gains(found).abs().max()) < UNUSED_STILL * found.held_out.guess
     heart = chart.loss_around(chart.last) < (1 - UNUSED_LEARNED) * found.train.guess
-    if not still and not heart:
+    if not still and not (heart and enough_seen(found)):
         return []  # it has learned nothing at all, which is underfitting
+    if alike(chart) or any(rule(chart) for rule in BLOCKED):
+        return []  # that is why
     return [
         Finding(
             "unused",
@@ -168,7 +209,7 @@ def label_noise(chart: Chart) -> Sequence[Finding]:
         kind, limit = "mispaired", MISMATCHED_SHARE
     else:
         kind, limit = "outliers", OUTLYING_SHARE
-    if share < limit:
+    if share < limit and not (kind == "outliers" and outweigh(found) and chart.config.get("loss") == "squared"):
         return []
     told = [f"{one.origin}: {one.given} -> {one.likely}" if one.given else one.origin for one in found.suspects]
     cures = [Cure("label_smoothing", {"label_smoothing": 0.1})] if chart.config.get("label_smoothing") == 0 else []

@@ -8,7 +8,7 @@ import torch
 from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.examination import Examination, Examined
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
-from pellucid.train.diagnosis.rules.remedies import larger, longer, regularizing
+from pellucid.train.diagnosis.rules.remedies import freeing, larger, longer, regularizing
 from pellucid.train.diagnosis.thresholds import (
     CURVE_GAIN,
     MEMORIZED_GAP,
@@ -173,7 +173,8 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
     falling = (
         middle > 0 and sum(late[middle:]) / len(late[middle:]) < (1 - UNDERFIT_FALLING) * sum(late[:middle]) / middle
     )
-    cures = [*longer(chart), *larger(chart)] if falling else [*larger(chart), *longer(chart)]
+    more = [*longer(chart), *larger(chart)] if falling else [*larger(chart), *longer(chart)]
+    cures = [*freeing(chart), *more]
     return [
         Finding(
             "underfitting",

@@ -55,6 +55,7 @@ def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
     if len(ill) < FEWEST_LOOKS and not _never_began(chart, judged):
         return None
     first, (last, count) = ill[0][0], ill[-1]
+    until = int(last["step"] if len(ill) >= FEWEST_LOOKS else chart.statistics[-1]["step"])  # dead units get nothing
     depth = list(range(1, len(chain) + 1))
     return Finding(
         "vanishing_gradients",
@@ -63,11 +64,11 @@ def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
         sure=0.95 if len(ill) >= FEWEST_LOOKS and last is judged[-1] else 0.7,
         place=chain[0][0],
         step=int(first["step"]),
-        values={"until": chain[count - 1][0], "layers": len(chain), "last": f"{last['step']:,}"},
+        values={"until": chain[count - 1][0], "layers": len(chain), "last": f"{until:,}"},
         cures=[*cure_residual(chart), *cure_norm(chart), *cure_initialization(chart)],
         plot=[
             Series("gradient_first_look", depth, shares(first, chain)),
-            Series("gradient_last_look", depth, shares(last, chain)),
+            *([Series("gradient_last_look", depth, shares(last, chain))] if last is not first else []),
         ],
         axis="layer",
         logarithmic=True,
@@ -75,10 +76,13 @@ def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
 
 
 def _never_began(chart: Chart, judged: Sequence[Line]) -> bool:
-    """Whether after these first looks units died of what did not reach them, before anything was learned."""
+    """Whether after these first looks units died of what did not reach them, before anything was learned.
+
+    One look is enough here: all losses say the same.
+    """
     _, losses = chart.losses()
     died = len(chart.statistics) - len(judged)
-    return died >= FEWEST_LOOKS and median(losses[-10:]) > (1 - LEARNED_LITTLE) * losses[0]
+    return died > 0 and median(losses[-10:]) > (1 - LEARNED_LITTLE) * losses[0]
 
 
 def chains(layers: Sequence[str]) -> list[list[list[str]]]:

@@ -124,8 +124,10 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
         or alike(chart)
         or dead_relus(chart)
         or vanishing_gradients(chart)
+        or exploding_gradients(chart)
+        or any(found.step == int(chart.statistics[0]["step"]) for found in saturated_activations(chart))
     ):
-        return []
+        return []  # an update is small beside weights that began too large, which no higher rate mends
     begun = chart.statistics[0]["places"]
     moved = {layer: _mean_share(chart, layer) for layer in chart.layers() if number(begun[layer]["weight"]) > 0}
     known = {layer: share for layer, share in moved.items() if math.isfinite(share)}

@@ -4,6 +4,7 @@ import math
 
 from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.finding import Cure
+from pellucid.train.diagnosis.thresholds import HELD_BACK, HELD_BACK_DROPOUT
 
 WIDTHS = ("width", "d_model", "dimension")
 LONGER, WIDER, NARROWER = 4, 4, 2  # times
@@ -37,6 +38,18 @@ def regularizing(chart: Chart, best: int | None) -> list[Cure]:
         found.append(Cure("smaller", {name: now_wide // NARROWER}, cost=3))
     found.append(Cure("more_data", cost=3))
     return found
+
+
+def freeing(chart: Chart) -> list[Cure]:
+    """Less of what is set so high that the network cannot learn."""
+    told: dict[str, bool | int | float | str] = {}
+    dropout, (most, usual) = chart.model_field("dropout"), HELD_BACK_DROPOUT
+    if dropout is not None and float(chart.model.get("dropout") or 0.0) >= most:
+        told[dropout] = usual
+    for name, (most, usual) in HELD_BACK.items():
+        if float(chart.training.get(name) or 0.0) >= most:
+            told[f"training.{name}"] = usual
+    return [Cure("freer", told)] if told else []
 
 
 def longer(chart: Chart) -> list[Cure]:

@@ -12,6 +12,7 @@ from pellucid.train.diagnosis.thresholds import (
     LOADING,
     LOADING_SECONDS,
     PADDED,
+    SPIKE_BEFORE,
     SPIKE_DEVIATIONS,
     SPIKE_FLOOR,
     SPIKE_LOGARITHMS,
@@ -34,7 +35,7 @@ def loss_spikes(chart: Chart) -> Sequence[Finding]:
     steps, losses = chart.losses()
     if len(losses) < 2 * FEWEST_STEPS:
         return []
-    found = spikes(losses)
+    found = spikes(losses, reach_of(chart, steps))
     if not found or len(found) > SPIKE_MOST * len(losses) or learning_rate_too_high(chart):
         return []
     highest = max(found, key=losses.__getitem__)
@@ -65,20 +66,38 @@ def loss_spikes(chart: Chart) -> Sequence[Finding]:
     ]
 
 
-def spikes(losses: Sequence[float]) -> list[int]:
+def reach_of(chart: Chart, steps: Sequence[int]) -> list[float]:
+    """How far the loss of each step strays by chance, beside that of the others: sqrt(usual items / its items).
+
+    The last batch of a pass over the data may hold a few examples only, and one of them then weighs the more.
+    """
+    items, before = {}, 0.0
+    for line in chart.steps:
+        now = number(line.get("tokens"))
+        items[int(line["step"])], before = now - before, now
+    usual = median(items.values())
+    return [max((usual / items[step]) ** 0.5, 1.0) if items[step] > 0 else 1.0 for step in steps]
+
+
+def spikes(losses: Sequence[float], reach: Sequence[float] | None = None) -> list[int]:
     """Which losses stand far above those of the steps around them, by difference and by ratio.
 
-    By ratio too, as the losses of small batches have a long tail upwards.
+    By ratio too, as the losses of small batches have a long tail upwards. `reach` is by how much more a step's loss
+    strays than the others'. A loss that is not above those before it is no spike: so every training begins.
     """
+    reach = reach or [1.0] * len(losses)
     floor = SPIKE_FLOOR * median(losses[:FEWEST_STEPS])
     logarithms = [math.log(max(loss, LEAST)) for loss in losses]
     found = []
     for place, loss in enumerate(losses):
+        if place < SPIKE_BEFORE or loss <= SPIKE_TIMES * median(losses[max(place - NEAR, 0) : place]):
+            continue
         usual, deviation = around(losses, place)
-        if loss <= SPIKE_TIMES * usual or loss - usual <= max(SPIKE_DEVIATIONS * deviation, floor):
+        above = (loss - usual) / reach[place]
+        if above <= (SPIKE_TIMES - 1) * usual or above <= max(SPIKE_DEVIATIONS * deviation, floor):
             continue
         middle, spread = around(logarithms, place)
-        if logarithms[place] - middle > SPIKE_LOGARITHMS * spread:
+        if (logarithms[place] - middle) / reach[place] > SPIKE_LOGARITHMS * spread:
             found.append(place)
     return found
 
@@ -149,8 +168,10 @@ def slow_data(chart: Chart) -> Sequence[Finding]:
         return []
     steps, shares = [int(line["step"]) for line in told], [number(line["loading"]) for line in told]
     times = _step_seconds(chart)  # where batches are read many at once, one step of many waits for all
-    share = sum(part * time for part, time in zip(shares, times, strict=True)) / max(sum(times), 1e-12)
-    seconds = sum(times) / len(times) * share
+    # Without the longest wait, which may be another program's doing.
+    waited = sorted(part * time for part, time in zip(shares, times, strict=True))[:-1]
+    share = sum(waited) / max(sum(times), 1e-12)
+    seconds = sum(waited) / len(waited)
     if share <= LOADING or seconds < LOADING_SECONDS:
         return []
     augmented = chart.config.get("augmentation")

@@ -2,13 +2,19 @@
 
 import math
 
-from pellucid.train.diagnosis.chart import Chart, median, share_of
+from pellucid.train.diagnosis.chart import Chart, median, number, share_of
 from pellucid.train.diagnosis.thresholds import HIGH_UPDATE
 
 
 def update_shares(chart: Chart) -> list[tuple[int, float, str]]:
-    """At each look: how large the update was beside the weights (the layers' median), and in which layer largest."""
-    layers = chart.layers()
+    """At each look: how large the update was beside the weights (the layers' median), and in which layer largest.
+
+    Not of layers that begin at 0, as the second table of word vectors does: their weights are nothing but updates.
+    """
+    if not chart.statistics:
+        return []
+    begun = chart.statistics[0]["places"]
+    layers = [layer for layer in chart.layers() if number(begun.get(layer, {}).get("weight"))] or chart.layers()
     found = []
     for look in chart.statistics:
         shares = {layer: share_of(look, layer, "update") for layer in layers}
