@@ -35,6 +35,7 @@ from pellucid.see.decoding import Decoding, Node
 from pellucid.see.trace import Trace, TraceError
 from pellucid.tasks.translate import TranslateConfig
 from tests.adapt.conftest import MODELS, PAIRS, random_model
+from tests.see.test_translation import made
 
 TEXTS = ["Save changes before closing?", "Open 12 files in %s", "Hello", "Delete all the old messages now"]
 PENALTIES = [0.0, 0.6, 2.0]
@@ -413,3 +414,12 @@ def test_a_damaged_decoding_is_told(tmp_path: Path, lost: str) -> None:
     write_tensors(tmp_path / "pass.safetensors", tensors, head)
     with pytest.raises(TraceError, match="damaged"):
         Trace.load(tmp_path / "pass.safetensors")
+
+
+@pytest.mark.parametrize(("method", "beam"), [("greedy", 1), ("beam", 3), ("sample", 1)])
+def test_a_model_whose_scores_are_nan_is_told_in_a_sentence(tmp_path: Path, method: str, beam: int) -> None:
+    run = made(tmp_path / "en-zh")
+    with torch.no_grad():
+        next(iter(run.model.parameters())).fill_(math.nan)
+    with pytest.raises(TraceError, match="scores of token 0 are not numbers"):
+        seeing.decode(run, TEXTS[0], method=method, beam=beam)

@@ -104,7 +104,7 @@ def test_how_a_reader_sorts_and_filters_a_matrix_stands_in_the_address(
     with Opened(browser, translation[1], f"#{name}") as page:
         figure = page.locator(f"figure[data-step='{name}']")
         figure.locator(".orders summary").click()
-        figure.locator("[data-filter]").fill("3")
+        figure.locator("[data-filter]").fill("3.5")
         page.keyboard.press("Enter")
         page.wait_for_function("name => decodeURI(location.hash).includes(`&rows=${name}:size:3`)", arg=name)
         rows = figure.evaluate("one => one.figure.rowOrder")

@@ -16,11 +16,12 @@ from torch.nn import functional as F
 from pellucid.see.blocks import Blocks
 from pellucid.see.capture import capture
 from pellucid.see.chain import Paths, all_paths, percent
-from pellucid.see.trace import Trace
+from pellucid.see.trace import Trace, TraceError
 from pellucid.see.training import TrainingStep, capture_step
 from pellucid.see.translation import trace_of
 from pellucid.see.ways import gates_of
 from pellucid.see.ways_page import paths_in
+from tests.see import test_penalties
 from tests.see.test_page import Opened, at
 from tests.see.test_translation import SOURCE, TARGET, made
 from tests.see.test_update import BATCHES, CELLS, OPTIMIZERS, WANTED, X, cells_of, loss_of, network, take_step
@@ -454,6 +455,70 @@ def test_a_step_never_scrolls_sideways_and_speaks_chinese(
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert not re.search(r"\b(move|play|paths|flow)\.\w+", page.locator("body").inner_text())
             assert page.locator("html").get_attribute("lang") == "zh-Hans"
+
+
+@pytest.mark.parametrize("penalty", test_penalties.PENALTIES)
+def test_a_step_with_a_penalty_is_told_as_in_python_and_its_matrices_are_there(
+    browser: Browser, tmp_path: Path, penalty: str
+) -> None:
+    model = test_penalties.network()
+    optimizer = test_penalties.OPTIMIZERS["RMSProp"](model.parameters())
+    step = test_penalties.opened(model, optimizer, test_penalties.PENALTIES[penalty], 0.05, 0.03)
+    found = [step.why_moved(cell) for cell in test_penalties.CELLS]
+    with Opened(browser, step.html(tmp_path / "page.html"), "#0.weight&step") as page:
+        shown = page.evaluate(MOVED, list(test_penalties.CELLS))
+        page.evaluate("() => Promise.all(pellucid.figures.map(one => one.ready()))")
+        numbers = page.evaluate("() => [...pellucid.trace.find('0.weight.penalized')?.values ?? []]")
+    for told, why in zip(shown, found, strict=True):
+        for (name, formula, text, value, exact), line in zip(told["lines"], why.lines, strict=True):
+            assert (name, formula) == (line.name, line.text)
+            assert exact == pytest.approx(line.value, rel=1e-5, abs=1e-12)
+            if name in ("penalized", "limited", "moved"):
+                assert (text, value) == (line.expression.text(line.digits(4), 4), f"{line.value:.{line.digits(4)}g}")
+    if numbers:
+        torch.testing.assert_close(torch.tensor(numbers), step.penalized["0.weight"].flatten(), rtol=1e-6, atol=1e-9)
+    assert bool(numbers) is ("proximal" not in penalty)
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_step_of_weights_that_are_not_finite_is_told(browser: Browser, tmp_path: Path, broken: float) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    with torch.no_grad():
+        model[1].weight[0, 0] = broken
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trace = capture(model, torch.randn(2, 4), loss=lambda y: y.square().mean())
+    cells = ["1.weight[0, 0]", "1.weight[1, 0]", "0.bias[1]"]
+    found = [trace.why_moved(cell, optimizer) for cell in cells]
+    path = trace.html(tmp_path / "page.html", optimizer=optimizer)
+    with Opened(browser, path, "#1.weight[0, 0]&step") as page:
+        shown = page.evaluate(MOVED, cells)
+        page.locator("aside .moves").wait_for()
+    for told, why in zip(shown, found, strict=True):
+        wanted = torch.tensor([why.old, why.new], dtype=torch.float64)
+        close = torch.tensor([told["old"], told["value"]], dtype=torch.float64)
+        torch.testing.assert_close(close, wanted, rtol=1e-6, atol=1e-30, equal_nan=True)
+    with torch.no_grad():
+        model[1].weight[0, 1] += 1
+    with pytest.raises(TraceError, match="has moved since"):
+        trace.html(tmp_path / "page.html", optimizer=optimizer)
+
+
+def test_paths_of_a_gradient_that_is_not_finite_are_in_the_page_that_opens_at_it(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(24, 24), nn.Tanh(), nn.Linear(24, 24), nn.Tanh(), nn.Linear(24, 24))
+    trace = capture(model, torch.randn(2, 24), loss=lambda y: (y * math.inf).sum())
+    address = "0.bias[1]"
+    found = trace.paths(address)
+    assert not math.isfinite(found.gradient)
+    monkeypatch.setattr("pellucid.see.html.PATHS", -1.0)
+    path = trace.html(tmp_path / "page.html", at=f"{address}&backward&paths")
+    with Opened(browser, path) as page:
+        page.wait_for_selector(".path-groups")
+        shown = page.locator(".path-groups tbody tr").first.inner_text()
+    assert "nan" in shown or "inf" in shown
 
 
 def test_a_page_without_room_for_all_groups_has_those_of_the_number_that_it_opens_at(

@@ -228,6 +228,23 @@ def test_the_panel_of_a_chosen_number_stays_as_it_is_while_others_are_pointed_at
         page.wait_for_function("() => document.querySelector('aside .value').mine === true")
 
 
+def test_one_weight_that_is_no_number_leaves_all_others_of_a_drawing_their_colours(
+    browser: Browser, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    with torch.no_grad():
+        model[0].weight[1, 2] = torch.nan
+    path = write_page(capture(model, torch.randn(2, 3)), tmp_path / "page.html")
+    with Opened(browser, path, "#/network") as page:
+        lines = page.locator("line").evaluate_all("all => all.map(one => [one.textContent, one.style.stroke])")
+        points = page.locator(".curve circle").count()
+    grey = "rgb(128, 128, 128)"
+    assert [told for told, colour in lines if colour == grey] == ["0.weight[unit=1, input=2] = nan"]
+    assert all(colour.startswith("rgb(") for _, colour in lines)
+    assert points == 3  # of four neurons one stands nowhere on the curve
+
+
 class Naming(nn.Module):
     """Scores of three classes."""
 

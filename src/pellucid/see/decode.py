@@ -33,8 +33,8 @@ def decode(run: Run, text: str, force: Mapping[int, int | str] | None = None, **
     """How a run translates a text, a token at a time; `decoding` overrides fields of DecodingConfig.
 
     `force` puts tokens, by id or as they are shown, in positions counted from 0. Each replaces a token of the
-    translation that came so far, and the search goes on from there. Raises TraceError if the text is empty, there is no
-    such token, or the translation is shorter.
+    translation that came so far, and the search goes on from there. Raises TraceError if the text is empty, a score
+    is nan, there is no such token, or the translation is shorter.
     """
     model = TorchEngine(run.model).model  # as `translate` arranges it, so that every number is the same
     return decode_text(model, run.tokenizer, text, run.decoding.changed(**decoding), force)
@@ -134,6 +134,11 @@ class Watched:
         finally:
             for hook in hooks:
                 hook.remove()
+        if bool(logits.isnan().any()):
+            raise TraceError(
+                f"the scores of token {len(self.logits)} are not numbers (nan), so that none can be chosen",
+                "Look at a step of the training before its weights became nan.",
+            )
         self.logits.append(logits.float().clone())  # a copy, as the search writes into its own
         self.attention.append(self._shares(queries, cache))
         return logits

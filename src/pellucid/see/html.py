@@ -26,7 +26,7 @@ from pellucid.see.explain import LEAVES
 from pellucid.see.likely import Likely, asked_by, rows_needed
 from pellucid.see.look import embedded, look
 from pellucid.see.moves import Moves
-from pellucid.see.moves_page import Names, Updates
+from pellucid.see.moves_page import Names, Updates, finite
 from pellucid.see.operation import Operation, Step, result
 from pellucid.see.ops.moving import Moving
 from pellucid.see.recipe import Recipe, describe, described_by_cell, moved
@@ -402,7 +402,7 @@ def entry(
         "whole": trace.operation(step).text,
     }
     if step.difference is not None:
-        found["difference"] = step.difference
+        found["difference"] = finite(step.difference)
     if step.inside:
         found["inside"] = [numbers[one] for one in step.inside]
     if recipe is not None:

@@ -17,10 +17,10 @@ from pellucid.see.examples import AllPushes, all_pushes
 from pellucid.see.expression import Cell, Expression, Number
 from pellucid.see.operation import Axis, Step
 from pellucid.see.recipe import Json, numbered, structured
-from pellucid.see.trace import TraceError
+from pellucid.see.trace import TraceError, largest_difference
 from pellucid.see.training import TrainingStep
 from pellucid.see.update import Line, Rule, cell_name, last_round, looked_ahead, rule_of, update_lines
-from pellucid.see.why import Push, Why, gradient_lines, shares_of, shrinking, why_moved
+from pellucid.see.why import Push, Why, gradient_lines, has_moved, shares_of, shrinking, why_moved
 
 REMEMBERED = ("momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "grad_avg")
 ROUNDED = ("penalized", "limited", "clipped")  # to the number format of the gradient, as the optimizer gets them
@@ -120,7 +120,7 @@ def moves_of(
             still[step.name] = "no gradient"
         elif live is None or id(live) not in held:
             still[step.name] = "not held"
-        elif not torch.equal(live.detach(), step.value):
+        elif has_moved(live.detach(), step.value):
             raise TraceError(
                 f"{step.name} has moved since the trace was captured",
                 "Ask before optimizer.step(), or capture with optimizer=.",
@@ -144,7 +144,7 @@ def moves_of(
             told.parts,
             told.rounds,
             told.lines,
-            float((ours - new.double()).abs().max()) if new.numel() else 0.0,
+            largest_difference(ours, new.double()),
             norm(step.value),
             norm(training.gradients[step.name]),
             norm(new.double() - step.value.double()),

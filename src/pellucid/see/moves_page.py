@@ -69,7 +69,7 @@ class Updates:
         if part.value is None:
             found |= self.made(part) | {"value": {"derived": True}}
         if part.kind == "new":
-            found["difference"] = move.difference
+            found["difference"] = finite(move.difference)
         return found
 
     def made(self, part: Part) -> dict[str, Any]:

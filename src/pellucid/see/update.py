@@ -36,7 +36,7 @@ WEIGHT_DIGITS = 3  # more than of other numbers: a step is often a thousandth of
 class Line:
     """One quantity: its formula in plain text and LaTeX, the numbers in it, its value.
 
-    `name` is gradient, penalized, limited, factor, clipped, negated, decayed, buffer, ahead, orthogonal, step, exp_avg,
+    `name` is gradient, penalized, limited, factor, clipped, negated, decayed, buffer, ahead, orthogonal, exp_avg,
     exp_avg_sq, max_exp_avg_sq, exp_avg_hat, exp_avg_sq_hat, square_avg, grad_avg, scaled, moved or new: what PyTorch
     calls it where it has a name.
     """

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pellucid.see.address import AddressError
 from pellucid.see.blocks import Blocks, Packed, packed
+from pellucid.see.moves_page import finite
 from pellucid.see.operation import Step
 from pellucid.see.trace import Trace, TraceError
 from pellucid.see.ways import Gates
@@ -84,10 +85,15 @@ def paths_of(trace: Trace, address: str) -> dict[str, Any] | None:
             "by": group.way.by,
             "past": list(group.way.past),
             "through": group.way.through,
-            "part": float(group.contribution),
+            "part": finite(float(group.contribution)),
             "paths": group.paths,
         }
         for group in found.groups
     ]
-    told = {"address": found.address, "count": found.count, "own": list(found.own), "gradient": float(found.gradient)}
+    told = {
+        "address": found.address,
+        "count": found.count,
+        "own": list(found.own),
+        "gradient": finite(float(found.gradient)),
+    }
     return {**told, "groups": groups} if groups else None

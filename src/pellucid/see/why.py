@@ -178,7 +178,7 @@ def found_in(
     live = parameters.get(step.name)
     if live is None:
         raise TraceError(f"the model of {step.name} is not in memory", "Capture with the model that is trained.")
-    if float(live.detach()[cell]) != float(step.value[cell]):
+    if has_moved(live.detach()[cell], step.value[cell]):
         raise TraceError(
             f"{step.address(cell)} has moved since the trace was captured",
             "Ask before optimizer.step(), or capture with optimizer=.",
@@ -217,6 +217,11 @@ def row_names(trace: Trace, by: Sequence[int]) -> list[tuple[str, Sequence[str] 
 
 def named(axis: str, labels: Sequence[str] | None, index: int) -> str:
     return f"{axis}={index}" + (f" {labels[index]!r}" if labels else "")
+
+
+def has_moved(live: Tensor, before: Tensor) -> bool:
+    """Whether weights are others than they were; nan that stays nan has not moved."""
+    return not torch.allclose(live.to(before), before, rtol=0, atol=0, equal_nan=True)
 
 
 def shrinking(training: TrainingStep, name: str) -> float | None:

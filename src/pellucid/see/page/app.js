@@ -98,7 +98,7 @@ export class App {
     state.backward = switches.has("backward") && trace.loss !== null;
     const special = address === "" || SPECIAL[address] ? address || "/map" : null;
     state.at = special ? switches.get("at") ?? null : null;
-    const heads = special ? [] : (switches.get("head") ?? "").split(",").filter(Boolean).map(Number);
+    const heads = special ? [] : (switches.get("head") ?? "").split(",").filter(part => /^\d+$/.test(part)).map(Number);
     state.heads = { one: heads[0] ?? null, two: heads[1] ?? null };
     state.open = switches.has("open") ? new Set(switches.get("open").split(",").filter(Boolean)) : null; // layers of the map
     state.problem = null;
@@ -300,6 +300,7 @@ export class App {
     const { trace } = this;
     if (trace.file.cut) throw new BrokenTrace("cut"); // what says so stays
     this.why = new Why(trace, this);
+    this.stripHidden = false; // nothing is guessed any more
     this.why.pathsOpen = /&paths\b/.test(location.hash);
     this.nav = el("nav", { "aria-label": t("nav.title") });
     this.middle = el("main", { "aria-label": t("middle.title") });

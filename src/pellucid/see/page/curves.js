@@ -27,7 +27,7 @@ export function curve(app, { step, activation }, x, y, batch) {
   const px = value => x + value / reach * WIDE / 2, py = value => y + HIGH - (value - low) / (high - low || 1) * HIGH;
   return svg("g", { class: "curve" }, svg("title", {}, activation.op), svg("path", { d: `M${px(-reach)} ${py(0)}H${px(reach)}M${px(0)} ${y}V${y + HIGH}`, style: "stroke:var(--line);fill:none" }),
     svg("polyline", { points: line.map(value => `${px(value).toFixed(1)},${py(f(value)).toFixed(1)}`).join(" "), style: "fill:none;stroke:var(--quiet);stroke-width:1.5" }),
-    stands.map(({ k, input, output }) => {
+    stands.filter(one => Number.isFinite(one.input) && Number.isFinite(one.output)).map(({ k, input, output }) => { // the others stand nowhere on it
       const cell = activation.shape.length > 1 ? [batch, k] : [k], said = `${printed(activation, cell)}: ${shown(input)} → ${shown(output)}`;
       return svg("a", { href: app.href(printed(activation, cell)), "aria-label": said, tabindex: -1, "data-input": input, "data-output": output, ...pointed(app, activation, cell) },
         svg("circle", { cx: px(input).toFixed(2), cy: py(output).toFixed(2), r: 4, style: "fill:var(--focus);stroke:var(--paper)" }, svg("title", {}, said)));

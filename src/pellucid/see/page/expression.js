@@ -6,7 +6,7 @@ export const SHOWN = 4; // terms of a sum that are written out before the rest i
 export const DIGITS = 4;
 const WHOLE = 1e6; // constants below it that are whole numbers are written so
 
-const FUNCTIONS = {
+export const FUNCTIONS = {
   abs: Math.abs, cos: Math.cos, exp: Math.exp, sin: Math.sin, sqrt: Math.sqrt, tanh: Math.tanh, erf,
   log: x => x > 0 ? Math.log(x) : -Infinity,
   max: (...x) => x.reduce((a, b) => b > a ? b : a),

@@ -537,14 +537,14 @@ export class Figure {
   async arrange(order, most = 0) {
     const own = this.cell(...this.here ?? this.point ?? [0, 0]), row = this.rank > 1 ? own.at(-2) : 0, column = this.rank ? own.at(-1) : 0;
     const { columns = null, rows = null } = this.arranged ?? {}, before = rows === null ? {} : { rows, most: this.arranged.most };
-    const arranged = order === "columns" ? { columns: row, ...before } : { ...columns === null ? {} : { columns }, rows: order === "size" ? "size" : column, most };
+    const arranged = order === "columns" ? { columns: row, ...before } : { ...columns === null ? {} : { columns }, rows: order === "size" ? "size" : column, most: Math.max(0, Math.floor(most)) };
     await this.follow(order === "none" ? null : arranged);
     if (this.arranged && !this.roomy && !this.windowed) this.toggleWindow();
     this.onsort?.();
     this.onview?.();
   }
 
-  // As an address has it: columns by a row, rows by a column or by "size" and at `most` so many, a window at a cell.
+  // As an address has it: columns by a row, rows by a column or by "size" and at `most` so many (0: all), a window at a cell.
   async follow(view) {
     const { columns = null, rows = null, most = 0, window = null } = view ?? {};
     const arranged = columns === null && rows === null ? null : { ...columns === null ? {} : { columns }, ...rows === null ? {} : { rows, most } };
@@ -565,7 +565,7 @@ export class Figure {
     const order = column !== null && column < this.rows ? down(columns.map(k => number(column, k))) : null;
     if (row === "size") {
       this.rowOrder = down(rows.map(r => columns.reduce((sum, k) => { const value = this.value(r, k); return Number.isFinite(value) ? sum + value * value : sum; }, 0)));
-      if (most >= 1 && most < this.rows) { this.rowOrder.length = Math.floor(most); this.rows = this.rowOrder.length; }
+      if (most >= 1 && most < this.rows) { this.rowOrder.length = most; this.rows = this.rowOrder.length; }
     } else if (row !== null && row < this.columns) this.rowOrder = down(rows.map(r => number(r, row)));
     this.order = order;
     if (this.most) this.most.value = row === "size" && most ? most : "";

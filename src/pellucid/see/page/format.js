@@ -60,7 +60,7 @@ export function exactText(value) {
 
 const tidyExponent = text => text.replace("e+", "e").replace(".0e", "e");
 export const minus = text => text.replace(/-/g, "−");
-export const percent = value => value === 0 ? "0%" : value >= 0.9995 ? "100%" : `${(value * 100).toFixed(value >= 0.1 ? 0 : 1)}%`;
+export const percent = value => Number.isNaN(value) ? "nan" : value === 0 ? "0%" : value >= 0.9995 ? "100%" : `${(value * 100).toFixed(value >= 0.1 ? 0 : 1)}%`;
 export const count = number => number.toLocaleString("en");
 export const sizes = shape => shape.length ? shape.join("×") : "1";
 

@@ -10,7 +10,7 @@ import { language, t } from "pellucid/words.js";
 const MORE = 3; // digits of a weight beyond those of other numbers: a step is often a thousandth of its weight
 const ROUNDING = 1e-5; // of a gradient; a larger part is a term of its sum
 
-export const digitsOf = (line, digits = DIGITS) => line.name === "new" ? digits + MORE : digits;
+export const digitsOf = (line, digits = DIGITS) => ["new", "moved"].includes(line.name) ? digits + MORE : digits;
 
 // The parameter that a step is, or to whose move it belongs; null for all else.
 export function parameterOf(trace, step) {

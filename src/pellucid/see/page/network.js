@@ -9,6 +9,7 @@ import { exactText, shown } from "pellucid/format.js";
 import { t } from "pellucid/words.js";
 
 const MOST = 16; // neurons of a layer
+const NONE = [128, 128, 128]; // the colour of what is not a number, or not in the file
 
 // The layers of a network that is small enough to be drawn, or null.
 export function smallNetwork(trace) {
@@ -45,7 +46,7 @@ export async function network(app) {
   const number = (step, offset) => state.backward ? trace.gradientAt(step, offset) : trace.at(step, offset);
   const tall = Math.max(...columns.map(one => one.step.shape.at(-1))), pitch = Math.max(50, Math.min(64, 520 / tall)), gap = Math.max(96, Math.min(190, (app.roomFor(4000) + 20) / columns.length)), height = tall * pitch + 150, width = columns.length * gap - 60;
   const x = i => 50 + i * gap, y = (k, n) => 30 + (tall - n) * pitch / 2 + (k + 0.5) * pitch;
-  const limitOf = step => { let most = 1e-9; for (let i = 0; i < step.size; i++) most = Math.max(most, Math.abs(number(step, i) ?? 0)); return most; };
+  const limitOf = step => { let most = 1e-9; for (let i = 0; i < step.size; i++) { const size = Math.abs(number(step, i) ?? 0); if (Number.isFinite(size)) most = Math.max(most, size); } return most; };
   const lines = [], neurons = [], curves = [];
   columns.forEach(({ step, from }, i) => {
     const n = step.shape.at(-1), limit = limitOf(step), at = k => step.shape.length > 1 ? [batch, k] : [k];
@@ -53,14 +54,14 @@ export async function network(app) {
       const { weight } = from, inputs = weight.shape[1], most = limitOf(weight);
       for (let k = 0; k < n; k++) {
         for (let j = 0; j < inputs; j++) {
-          const value = number(weight, k * inputs + j) ?? 0, rgb = colourOf(Math.sign(value) * (0.35 * most + 0.65 * Math.abs(value)), most);
-          lines.push(svg("a", { href: app.href(printed(weight, [k, j])), tabindex: -1, "aria-label": `${printed(weight, [k, j])} = ${shown(value)}`, ...pointed(app, weight, [k, j]) }, svg("line", { "data-into": `${i} ${k}`, x1: x(i - 1) + 21, y1: y(j, inputs), x2: x(i) - 21, y2: y(k, n), style: `stroke:rgb(${rgb});stroke-width:${(0.6 + 5 * Math.abs(value) / most).toFixed(2)}` }, svg("title", {}, `${printed(weight, [k, j])} = ${shown(value)}`))));
+          const value = number(weight, k * inputs + j) ?? 0, size = Number.isFinite(value) ? Math.abs(value) / most : 1, rgb = colourOf(Math.sign(value) * (0.35 + 0.65 * size), 1) ?? NONE;
+          lines.push(svg("a", { href: app.href(printed(weight, [k, j])), tabindex: -1, "aria-label": `${printed(weight, [k, j])} = ${shown(value)}`, ...pointed(app, weight, [k, j]) }, svg("line", { "data-into": `${i} ${k}`, x1: x(i - 1) + 21, y1: y(j, inputs), x2: x(i) - 21, y2: y(k, n), style: `stroke:rgb(${rgb});stroke-width:${(0.6 + 5 * size).toFixed(2)}` }, svg("title", {}, `${printed(weight, [k, j])} = ${shown(value)}`))));
         }
       }
       if (from.activation) curves.push(curve(app, from, x(i), height - 96, batch));
     }
     for (let k = 0; k < n; k++) {
-      const value = number(step, (step.shape.length > 1 ? batch * n : 0) + k), rgb = colourOf(value, limit) ?? [128, 128, 128], address = printed(step, at(k));
+      const value = number(step, (step.shape.length > 1 ? batch * n : 0) + k), rgb = colourOf(value, limit) ?? NONE, address = printed(step, at(k));
       neurons.push(svg("a", { href: app.href(address), "aria-label": `${address} = ${shown(value)}`, "data-neuron": `${i} ${k}`, ...pointed(app, step, at(k)) }, svg("circle", { cx: x(i), cy: y(k, n), r: 22, style: `fill:rgb(${rgb})` }), svg("text", { x: x(i), y: y(k, n) + 4, "text-anchor": "middle", style: `fill:${inkOn(rgb)};font-size:10.5px` }, shown(value))));
     }
     neurons.push(svg("text", { class: "q", x: x(i), y: 16, "text-anchor": "middle" }, step.name));

@@ -3,7 +3,7 @@
 
 import { cellAt, offsetOf, printed } from "pellucid/address.js";
 import { rounded, significant, total } from "pellucid/format.js";
-import { cellsWith, derivativeOf } from "pellucid/recipe.js";
+import { cellsWith, constant, derivativeOf } from "pellucid/recipe.js";
 
 export const MOST = 300;
 
@@ -69,10 +69,13 @@ async function read(trace, place) {
   return offset => numbers[offset];
 }
 
+// Those of one number as the file has them; what is not finite stands there as a word.
+const asNumbers = found => ({ ...found, gradient: constant(found.gradient), groups: found.groups.map(one => ({ ...one, part: constant(one.part) })) });
+
 // {count, groups: [{by, past, through, part, paths}], own, gradient} of a cell, as trace.paths has them in Python; null
 // where the file does not hold what it takes.
 export async function grouped(trace, step, cell) {
-  if (!trace.paths) return trace.grouped?.address === printed(step, cell) ? trace.grouped : null;
+  if (!trace.paths) return trace.grouped?.address === printed(step, cell) ? asNumbers(trace.grouped) : null;
   const start = offsetOf(step.shape, cell), found = await ways(trace, step, start);
   if (!found) return null;
   const { layers, own, told } = found, gradient = trace.gradientAt(step, start) ?? total(told.map(one => one.part));

@@ -2,7 +2,7 @@
 // derivative by one cell of an operand, and back from a cell to all cells that it goes into.
 
 import { cellAt } from "pellucid/address.js";
-import { cellsOf, evaluate, slope } from "pellucid/expression.js";
+import { FUNCTIONS, cellsOf, evaluate, slope } from "pellucid/expression.js";
 
 const place = (constant, factors, cell, loops) => {
   let at = constant;
@@ -133,7 +133,7 @@ export function terms(body, operands, missing) {
       case "-": { const [a, b] = one.slice(1).map(compile); return cell => a(cell) - b(cell); }
       case "/": { const [a, b] = one.slice(1).map(compile); return cell => a(cell) / b(cell); }
       case "^": { const [a, b] = one.slice(1).map(compile); return cell => Math.pow(a(cell), b(cell)); }
-      case "f": { const parts = one[2].map(compile), f = Math[one[1]]; return cell => f(...parts.map(p => p(cell))); }
+      case "f": { const parts = one[2].map(compile), f = Math[one[1]] ?? FUNCTIONS[one[1]]; return cell => f(...parts.map(p => p(cell))); }
     }
     throw new Error(one[0]);
   }

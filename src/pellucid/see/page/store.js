@@ -6,8 +6,8 @@
 
 import { cellAt } from "pellucid/address.js";
 import { Blocks, BrokenTrace } from "pellucid/blocks.js";
-import { evaluate } from "pellucid/expression.js";
-import { expressionOf, leavesAt, localsOf, strided, terms } from "pellucid/recipe.js";
+import { cellsOf, evaluate } from "pellucid/expression.js";
+import { constant, expressionOf, leavesAt, localsOf, strided, terms } from "pellucid/recipe.js";
 import { due, turn } from "pellucid/turns.js";
 
 export { BrokenTrace };
@@ -30,6 +30,7 @@ export class Trace {
       step.id = id;
       step.size = step.shape.reduce((a, b) => a * b, 1);
       step.loads = {};
+      if (step.difference !== undefined) step.difference = constant(step.difference);
       this.named.set(step.name, step);
     });
     this.made = new Map(); // the steps made of a step; of the last inner one, the fused step around it
@@ -140,8 +141,8 @@ export class Trace {
     const leaves = leavesAt(this, step, offset);
     if (!leaves) return this.load(step);
     await Promise.all(leaves.map(([one, at]) => this.loadCell(one, at)));
-    const value = evaluate(expressionOf(this, step, cellAt(step.shape, offset), offset));
-    if (!Number.isNaN(value)) earlyOf(step, "value").own.set(offset, step.dtype === "float64" ? value : Math.fround(value));
+    const tree = expressionOf(this, step, cellAt(step.shape, offset), offset), value = evaluate(tree);
+    if (cellsOf(tree).every(one => one.value !== undefined)) earlyOf(step, "value").own.set(offset, step.dtype === "float64" ? value : Math.fround(value));
   }
 
   has(step, offset) {
