@@ -34,7 +34,7 @@ from pellucid.train.comparison import Comparison, compared, refusal_of, runs_in
 from pellucid.train.comparison import compare as compared_runs
 from pellucid.train.cure import parse_changes, parse_seeds, plan_cure
 from pellucid.train.curing import carried_out
-from pellucid.train.diagnosis.diagnose import Attending, diagnose
+from pellucid.train.diagnosis.diagnose import Attending, diagnose, harmless
 from pellucid.train.loop import Event, Trainer, Watcher
 from pellucid.train.parallel import Workers, joined, started_together
 from pellucid.train.plan import make_plan, prepare_device
@@ -330,12 +330,17 @@ def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], boo
             try:
                 Trainer(run, task, attending, should_stop, workers=workers).train()
             except TrainingError:  # what it says of the step, the doctor says of its cause
-                workers.first(lambda: diagnose(run))
+                workers.first(lambda: _diagnose(run, watcher))
                 raise
         workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
-    workers.first(lambda: diagnose(run))
+    workers.first(lambda: _diagnose(run, watcher))
     workers.first(lambda: write_report(run.path))
     return run
+
+
+def _diagnose(run: Run, watcher: Watcher) -> None:
+    with harmless(watcher):
+        diagnose(run)
 
 
 def _agree(workers: Workers, task: Task) -> None:

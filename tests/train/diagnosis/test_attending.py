@@ -1,11 +1,11 @@
 """The doctor beside a training: it judges by the lines that count, also where one goes on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pellucid.run import Run
 from pellucid.tasks.translate import TranslateTask
-from pellucid.train.diagnosis.diagnose import Attending
+from pellucid.train.diagnosis.diagnose import Attending, harmless
 from pellucid.train.loop import Trainer
 
 MakeRun = Callable[..., tuple[Run, TranslateTask]]
@@ -40,3 +40,11 @@ def test_a_new_training_is_seen_from_its_first_line_on(make_run: MakeRun) -> Non
     assert [line["step"] for line in attending.chart.steps] == [1, 2, 3, 4]
     assert [line["step"] for line in attending.chart.evaluations] == [2, 4]
     assert attending.chart.network["places"]
+
+
+def test_a_mistake_of_the_doctor_is_a_warning_and_nothing_else() -> None:
+    told: list[Mapping[str, Any]] = []
+    with harmless(told.append):
+        raise ZeroDivisionError("division by zero")
+    assert [event["kind"] for event in told] == ["warning"]
+    assert "ZeroDivisionError" in told[0]["text"]

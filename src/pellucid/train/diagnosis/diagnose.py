@@ -1,7 +1,8 @@
 """All rules on one run: while it trains, and afterwards."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -73,6 +74,16 @@ def diagnosis_in(run: Run) -> dict[str, Any] | None:
     return found
 
 
+@contextmanager
+def harmless(watcher: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
+    """A mistake in a rule becomes a warning: a training must not end because its doctor erred."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        text = f"the doctor could not judge this training ({type(error).__name__}: {error}); it goes on all the same"
+        watcher({"kind": "warning", "text": text})
+
+
 class Attending:
     """A watcher of a training that hands every event on, and after each evaluation, and when a training breaks off,
     tells what is newly found.
@@ -93,10 +104,13 @@ class Attending:
         return chart
 
     def __call__(self, event: Line) -> None:
-        self.chart.add(event)
         self.watcher(event)
-        if event["kind"] not in ("evaluation", "diverged"):
-            return
+        with harmless(self.watcher):
+            self.chart.add(event)
+            if event["kind"] in ("evaluation", "diverged"):
+                self._tell()
+
+    def _tell(self) -> None:
         for finding in findings_of(self.chart):
             if (finding.illness, finding.place) not in self._told:
                 self._told.add((finding.illness, finding.place))
