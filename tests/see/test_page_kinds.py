@@ -245,6 +245,29 @@ def test_one_weight_that_is_no_number_leaves_all_others_of_a_drawing_their_colou
     assert points == 3  # of four neurons one stands nowhere on the curve
 
 
+def test_of_a_wide_layer_the_neurons_with_the_largest_numbers_are_drawn(browser: Browser, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    trace = capture(nn.Sequential(nn.Linear(20, 40), nn.Tanh(), nn.Linear(40, 3)), torch.randn(2, 20))
+    with Opened(browser, write_page(trace, tmp_path / "page.html", language="en"), "#/network&show=batch:1") as page:
+        told = page.locator("[data-neuron]").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+        lines = page.locator(".net line").evaluate_all("all => all.map(one => one.textContent)")
+        assert "16 neurons with the largest numbers" in page.locator("main").inner_text()
+    hidden = trace["1"].value[1].abs().topk(16).indices.sort().values.tolist()
+    read = trace["0"].operands["input"].value[1].abs().topk(16).indices.sort().values.tolist()
+    places = [one.split(" = ")[0] for one in told]
+    assert [int(one.rpartition("=")[2][:-1]) for one in places] == [*read, *hidden, 0, 1, 2]
+    weights = [one.split(" = ")[0] for one in lines]
+    expected = [f"0.weight[unit={k}, input={j}]" for k in hidden for j in read]
+    assert weights == [*expected, *(f"2.weight[unit={k}, input={j}]" for k in range(3) for j in hidden)]
+
+
+def test_the_end_of_a_large_network_is_not_drawn_as_if_it_were_all_of_it(browser: Browser, tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(32, 2))
+    trace = capture(model, torch.randn(1, 1, 6, 6))
+    with Opened(browser, write_page(trace, tmp_path / "page.html", language="en")) as page:
+        assert page.get_by_role("link", name="Network").count() == 0
+
+
 class Naming(nn.Module):
     """Scores of three classes."""
 
