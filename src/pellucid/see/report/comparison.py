@@ -342,7 +342,8 @@ def trainings(told: Told) -> Body:
                     f"{one['steps']:,}",
                     f"{one['best_step']:,}",
                     f"{one['seconds']:.1f}",
-                    both(f"standing.{one['standing']}") + (f" {escape(one['failed'])}" if one["failed"] else ""),
+                    f'<span class="whole">{both("standing." + one["standing"])}</span>'
+                    + (f" {escape(one['failed'])}" if one["failed"] else ""),
                 )
             )
     return [table(heads, rows, numbers=range(1, 7))]
