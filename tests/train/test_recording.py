@@ -82,6 +82,11 @@ def test_snapshots_of_more_than_a_gibibyte_are_taken_less_often(make_run: MakeRu
     assert cost is not None
     assert cost.bytes <= MOST
     assert (cost.every, cost.snapshots) == (72, 14)
+    _, other = make_run("other", record="evaluations")
+    assert cost_of(model, other.training, steps=1000, evaluate_every=10) == cost
+    few = cost_of(model, other.training, steps=1000, evaluate_every=500)
+    assert few is not None
+    assert (few.every, few.snapshots) == (0, 3)
 
 
 def test_a_step_that_was_not_recorded_names_the_nearest(make_run: MakeRun) -> None:

@@ -35,11 +35,14 @@ def cost_of(model: nn.Module, training: TrainingConfig, steps: int, evaluate_eve
     if training.record is None:
         return None
     one = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    if training.record == "evaluations":
+    asked = training.record
+    if asked == "evaluations":
         count = math.ceil(steps / evaluate_every) + 1
-        return Cost(0, count, one * count)
+        if one * count <= MOST:
+            return Cost(0, count, one * count)
+        asked = evaluate_every
     allowed = max(MOST // max(one, 1), 2)
-    every = max(training.record, math.ceil(steps / (allowed - 1)))
+    every = max(asked, math.ceil(steps / (allowed - 1)))
     count = steps // every + 1
     return Cost(every, count, one * count)
 
