@@ -91,6 +91,9 @@ CASES = {
     "--set without value": Case([*TRAIN, str(PAIRS), "--set", "model.heads"], "not a setting"),
     "--set of no field": Case([*TRAIN, str(PAIRS), "--set", "model.head=5"], "Did you mean heads?"),
     "--set below a value": Case([*TRAIN, str(PAIRS), "--set", "task.x=5"], "task"),
+    "name that leads out": Case(
+        [*TRAIN, "good.tsv", *STEPS, "--name", "../elsewhere"], "leads out of runs", {"good.tsv": lines(200)}
+    ),
     "missing TOML": Case([*TRAIN, "--config", "run.toml"], "run.toml: no such file"),
     "broken TOML": Case([*TRAIN, "--config", "run.toml"], "run.toml: not valid TOML", {"run.toml": b"[data\n"}),
     "TOML key misspelled": Case(

@@ -84,7 +84,7 @@ def translate(
     parsed = assembled("translate", config, flags, set_ or [])
     if not parsed.data.files:
         raise ConfigError("no data to train on", mend="Name a file of sentence pairs, such as pairs.tsv.")
-    run_training(parsed, runs / name if name else None, runs, json, find_rate)
+    run_training(parsed, name, runs, json, find_rate)
 
 
 def assembled(task: str, path: Path | None, flags: dict[str, dict[str, Any]], settings: Sequence[str]) -> Any:
@@ -121,8 +121,16 @@ def assembled(task: str, path: Path | None, flags: dict[str, dict[str, Any]], se
     return config.parse(values, where=str(path) if path else "config")
 
 
-def run_training(config: "RunConfig", folder: Path | None, runs: Path, json: bool, find_rate: bool = False) -> None:
-    """Train with everything shown, then print what came out and what to try next; or look for a learning rate."""
+def run_training(config: "RunConfig", name: str | None, runs: Path, json: bool, find_rate: bool = False) -> None:
+    """Train with everything shown, then print what came out and what to try next; or look for a learning rate.
+
+    Raises ConfigError for a name that leads out of the folder of runs.
+    """
+    folder = runs / name if name else None
+    if folder is not None and not folder.resolve().is_relative_to(runs.resolve()):
+        raise ConfigError(
+            f"--name is {name!r}: leads out of {runs}", mend="Give a plain name, and the place by --runs."
+        )
     if find_rate:
         find_rate_of(config, json)
         return

@@ -100,4 +100,4 @@ def classify(
     parsed = assembled("classify", config, flags, settings)
     if not parsed.data.files:
         raise ConfigError("no data to train on", mend="Name a table, a folder of class folders, or sample:digits.")
-    run_training(parsed, runs / name if name else None, runs, json, find_rate)
+    run_training(parsed, name, runs, json, find_rate)

@@ -70,4 +70,4 @@ def embed(
     parsed = assembled("embed", config, flags, [*([f"map={map_}"] if map_ else []), *(set_ or [])])
     if not parsed.data.files:
         raise ConfigError("no text to train on", mend="Name a text file, a folder of them, or sample:shakespeare.")
-    run_training(parsed, runs / name if name else None, runs, json, find_rate)
+    run_training(parsed, name, runs, json, find_rate)

@@ -72,4 +72,4 @@ def language(
     parsed = assembled("language", config, flags, set_ or [])
     if not parsed.data.files:
         raise ConfigError("no text to train on", mend="Name a text file, a folder of them, or sample:shakespeare.")
-    run_training(parsed, runs / name if name else None, runs, json, find_rate)
+    run_training(parsed, name, runs, json, find_rate)

@@ -112,7 +112,7 @@ def regress(
     parsed = assembled("regress", config, flags, settings)
     if not parsed.data.files:
         raise ConfigError("no data to train on", mend="Name a table, such as houses.csv, or sample:diabetes.")
-    run_training(parsed, runs / name if name else None, runs, json, find_rate)
+    run_training(parsed, name, runs, json, find_rate)
 
 
 def sizes(text: str) -> list[int]:
