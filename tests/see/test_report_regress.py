@@ -78,7 +78,7 @@ def test_the_layers_follow_the_chosen_step_where_a_plot_before_them_has_a_legend
     looks = [line["step"] for line in runs["sine"].metrics() if line["kind"] == "statistics"]
     with tab(browser) as page, uncomplaining(page, "error"):
         page.goto((runs["sine"].path / "report.html").as_uri())
-        page.wait_for_selector("#plot-growing .legend .layers", state="attached")
+        page.wait_for_selector("#plot-layers .main-svg", state="attached")
         page.locator(".moment input").fill("1")
         assert page.locator(".reveal.layers output").inner_text() == str(min(looks, key=lambda step: abs(step - 1)))
 

@@ -218,7 +218,7 @@ def test_a_changed_table_is_refused_when_the_run_goes_on(train: Trained, tmp_pat
         ({"data": {"target": "town"}}, DataError, "column 'town' is not a number"),
         ({"data": {"target": "price", "leave_out": ["area", "town"]}}, DataError, "no column is left"),
         ({"data": {"target": "price"}, "surface": ["area"]}, ConfigError, "surface names 1 weight"),
-        ({"data": {"target": "price"}, "surface": ["area", "garden"]}, ConfigError, "no weight 'garden'"),
+        ({"data": {"target": "price"}, "surface": ["area", "garden"]}, ConfigError, "there is no input 'garden'"),
         ({"data": {"target": "price"}, "surface": ["area", "output.weight[0,9]"]}, ConfigError, "no weight"),
     ],
 )

@@ -88,7 +88,7 @@ def test_one_number_that_outweighs_all_others_is_an_outlier_and_not_unrelated(tm
 
 @pytest.mark.parametrize(
     ("sections", "field"),
-    [({"training": {"l2": 5.0}}, "training.l2"), ({"model": {"dropout": 0.95}}, "model.dropout")],
+    [({"training": {"l2": 5.0}}, "training.l2"), ({"model": {"dropout": 0.9}}, "model.dropout")],
 )
 def test_what_holds_a_network_back_is_the_first_cure_of_its_underfitting(
     tmp_path: Path, sections: dict[str, dict[str, float]], field: str

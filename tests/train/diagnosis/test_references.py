@@ -97,12 +97,20 @@ def test_the_reference_of_classes_is_a_probability() -> None:
 def test_confident_learning_names_what_lies_in_another_cloud() -> None:
     x = torch.cat([torch.randn(60, 2), torch.randn(60, 2) + 8])
     labels = torch.tensor([0] * 60 + [1] * 60)
-    labels[[3, 70]] = torch.tensor([1, 0])
+    near, far = [3, 17, 31, 44], [70, 81, 95, 111]
+    labels[near], labels[far] = 1, 0
     found = suspicious(x, labels, ["near", "far"], nowhere)
     assert {(one.origin, one.given, one.likely) for one in found} == {
-        ("line 3", "far", "near"),
-        ("line 70", "near", "far"),
+        *((f"line {place}", "far", "near") for place in near),
+        *((f"line {place}", "near", "far") for place in far),
     }
+
+
+def test_two_odd_ones_of_a_hundred_are_not_noise() -> None:
+    x = torch.cat([torch.randn(60, 2), torch.randn(60, 2) + 8])
+    labels = torch.tensor([0] * 60 + [1] * 60)
+    labels[[3, 70]] = torch.tensor([1, 0])
+    assert suspicious(x, labels, ["near", "far"], nowhere) == []
 
 
 def test_pairs_without_gain_are_odd_only_where_most_have_some() -> None:
