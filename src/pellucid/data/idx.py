@@ -32,19 +32,30 @@ def is_idx(path: Path) -> bool:
     return bool(NAME.match(path.name))
 
 
-def read_idx(places: Sequence[Path]) -> Images:
-    """All images of these files or of one folder of them: `train-...` are trained on, `t10k-...` are the test.
-
-    Raises DataError if images or labels are missing, a header lies, a file is cut short, or counts differ.
-    """
-    files = sorted(
+def idx_files(places: Sequence[Path]) -> list[Path]:
+    """Those of these files, and of the files in the folders among them, that are named as IDX files are."""
+    return sorted(
         file for place in places for file in (place.iterdir() if place.is_dir() else [place]) if NAME.match(file.name)
     )
+
+
+def sides_of(files: Sequence[Path]) -> dict[str, dict[str, Path]]:
+    """By side the file of its images and that of its labels."""
     sides: dict[str, dict[str, Path]] = {}
     for file in files:
         told = NAME.match(file.name)
         assert told is not None, "only files with such a name were kept"
         sides.setdefault(told["side"].lower(), {}).setdefault(told["what"].lower(), file)
+    return sides
+
+
+def read_idx(places: Sequence[Path]) -> Images:
+    """All images of these files or of one folder of them: `train-...` are trained on, `t10k-...` are the test.
+
+    Raises DataError if images or labels are missing, a header lies, a file is cut short, or counts differ.
+    """
+    files = idx_files(places)
+    sides = sides_of(files)
     pixels: list[Tensor] = []
     labels: list[Tensor] = []
     marks: list[Tensor] = []

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pellucid.data.check.fault import Findings
 from pellucid.data.check.pixels import check_pixels
-from pellucid.data.idx import NAME, read_array
+from pellucid.data.idx import idx_files, read_array, sides_of
 from pellucid.data.images import LARGEST, MEND_LARGEST
 from pellucid.data.npy import Array, read_arrays
 from pellucid.data.npz import CLASSES, IMAGES, as_pixels, pairs_of, stem_of
@@ -49,14 +49,7 @@ def check_npz(path: Path, findings: Findings) -> Sized:
 
 def check_idx(places: list[Path], findings: Findings) -> Sized:
     """Check pairs of files of images and labels; returns how many images there are."""
-    files = sorted(
-        file for place in places for file in (place.iterdir() if place.is_dir() else [place]) if NAME.match(file.name)
-    )
-    sides: dict[str, dict[str, Path]] = {}
-    for file in files:
-        told = NAME.match(file.name)
-        assert told is not None, "only files with such a name were kept"
-        sides.setdefault(told["side"].lower(), {}).setdefault(told["what"].lower(), file)
+    sides = sides_of(idx_files(places))
     parts: list[tuple[str, Tensor, list[str | None]]] = []
     for pair in sides.values():
         for what in pair:
