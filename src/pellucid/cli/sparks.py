@@ -17,8 +17,13 @@ def spark(values: Sequence[float | None], width: int, *, logarithmic: bool = Fal
     if not there:
         return ""
     low, high = min(there), max(there)
-    step = (high - low) / (len(BLOCKS) - 1) or 1.0
-    return "".join(" " if value is None else BLOCKS[round((value - low) / step)] for value in means)
+    span = (high - low) or 1.0
+    return "".join(" " if value is None else block((value - low) / span) for value in means)
+
+
+def block(height: float) -> str:
+    """One of eight heights, of a share from 0 to 1; what is beyond stands at the end."""
+    return BLOCKS[min(max(round(height * (len(BLOCKS) - 1)), 0), len(BLOCKS) - 1)]
 
 
 def seen(value: float | None, logarithmic: bool) -> float | None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pellucid.cli.console import one_line, out
+from pellucid.cli.sparks import block
 from pellucid.cli.words import say
 from pellucid.see.report.comparison import (
     about_gap,
@@ -31,7 +32,6 @@ from pellucid.words import spoken
 
 Told = Mapping[str, Any]
 Points = Sequence[tuple[int, float]]
-BARS = "▁▂▃▄▅▆▇█"
 LABEL = 26  # columns at most for the name of a group beside its curve
 CURVE = 40  # columns at most for a curve
 LOGARITHMIC = 20  # times that the highest value is the lowest, from which a curve is drawn on a logarithmic scale
@@ -172,8 +172,7 @@ def sparkline(curve: Points, width: int, last: int, low: float, high: float) -> 
         if step > curve[-1][0] + last / width or step < curve[0][0] - last / width:
             blocks.append(" ")
             continue
-        height = (scaled(value_at(curve, step)) - bottom) / span
-        blocks.append(BARS[min(max(round(height * (len(BARS) - 1)), 0), len(BARS) - 1)])
+        blocks.append(block((scaled(value_at(curve, step)) - bottom) / span))
     return "".join(blocks)
 
 
