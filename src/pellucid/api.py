@@ -145,9 +145,11 @@ def find_rate(
     try:
         with torch.random.fork_rng():
             if not isinstance(of, Run):
-                config = task_class(_read(of).task).proposed(_read(of))
-                task_class(config.task).fetch(config)
-                task = task_class(config.task).open(config)
+                config = _read(of)
+                kind = task_class(config.task)
+                config = kind.proposed(config)
+                kind.fetch(config)
+                task = kind.open(config)
                 prepare_device(config.training)
                 return _find_rate(task, **limits)
             device = prepare_device(of.config.training)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pellucid.train.listening import Listener, number_of
 
 SHARE = 0.02  # of the time, which leaves room for a slow machine below the 3% that are promised
-AT_LEAST = 8  # looks in a training, if they cost next to nothing
+AT_LEAST = 8  # looks in a training; in a short one fewer, unless they cost next to nothing
 NEXT_TO_NOTHING = 0.5  # seconds, of all those looks together
 DEAREST = 34  # steps between two looks of which each takes a step: 3%; what measures more was disturbed
 
@@ -23,10 +23,8 @@ DEAREST = 34  # steps between two looks of which each takes a step: 3%; what mea
 def watch_every(steps: int, step_seconds: float, look_seconds: float) -> int:
     """Steps between two looks: as often as a small share of the time allows, and fewer than 200 in a training."""
     allowed = math.ceil(look_seconds / (SHARE * max(step_seconds, 1e-9)))
-    if AT_LEAST * look_seconds < NEXT_TO_NOTHING:
-        allowed = min(allowed, max(steps // AT_LEAST, 1))
-    allowed = min(allowed, max(steps // AT_LEAST, DEAREST))
-    return max(allowed, steps // 100, 1)
+    nearest = 1 if AT_LEAST * look_seconds < NEXT_TO_NOTHING else DEAREST
+    return max(min(allowed, max(steps // AT_LEAST, nearest)), steps // 100, 1)
 
 
 class Watching:
