@@ -323,6 +323,17 @@ class Run:
     def _recorded(self) -> list[Path]:
         return sorted((self.path / "recorded").glob("step-*.safetensors"))
 
+    def save_diagnosis(self, found: Mapping[str, Any]) -> None:
+        write_text(self._diagnosis_path, json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+
+    def diagnosis(self) -> dict[str, Any] | None:
+        """What the doctor last found, as plain data; None if it has not looked, or what it wrote is damaged."""
+        try:
+            found = json.loads(self._diagnosis_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) and isinstance(found.get("findings"), list) else None
+
     def append_metrics(self, lines: Sequence[Mapping[str, Any]]) -> int:
         """Add lines to metrics.jsonl; returns its size in bytes afterwards."""
         with self._metrics_path.open("ab") as file:
@@ -386,6 +397,10 @@ class Run:
     @property
     def _config_path(self) -> Path:
         return self.path / "config.toml"
+
+    @property
+    def _diagnosis_path(self) -> Path:
+        return self.path / "diagnosis.json"
 
     @property
     def _metrics_path(self) -> Path:

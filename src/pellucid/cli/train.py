@@ -161,9 +161,7 @@ def finish(live: Live, run: "Run") -> None:
 
 def tell_findings(run: "Run") -> None:
     """One line on what the doctor found, if it found anything."""
-    from pellucid.train.diagnosis.diagnose import diagnosis_in
-
-    found = diagnosis_in(run)
+    found = run.diagnosis()
     titles = [finding["said"][spoken()]["title"] for finding in found["findings"]] if found else []
     if titles:
         out.print()

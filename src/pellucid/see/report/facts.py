@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import RunError
+from pellucid.run import Run
 
 Line = Mapping[str, Any]
 
@@ -68,14 +69,5 @@ def gather(folder: Path) -> Facts:
                 facts.statistics.append(line)
             case "data" | "plan" | "network" | "test" | "end":
                 setattr(facts, line["kind"], line)
-    facts.diagnosis = diagnosis_in(folder)
+    facts.diagnosis = Run(folder).diagnosis()
     return facts
-
-
-def diagnosis_in(folder: Path) -> Line | None:
-    """What `pellucid doctor` found, sentences in both languages; None if it has not looked, or what it wrote is cut."""
-    try:
-        found = json.loads((folder / "diagnosis.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and isinstance(found.get("findings"), list) else None

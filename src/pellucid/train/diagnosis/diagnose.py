@@ -1,13 +1,11 @@
 """All rules on one run: while it trains, and afterwards."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 from pellucid.errors import PellucidError
-from pellucid.files import write_text
 from pellucid.run import Run
 from pellucid.train.diagnosis.chart import Chart, Line, chart_of
 from pellucid.train.diagnosis.examination import Examination, examine
@@ -15,8 +13,6 @@ from pellucid.train.diagnosis.finding import Finding
 from pellucid.train.diagnosis.learning_curve import with_learning_curve
 from pellucid.train.diagnosis.origins import Origins
 from pellucid.train.diagnosis.rules import AFTEREFFECTS, BEGINNINGS, RULES, SYMPTOMS
-
-FILE = "diagnosis.json"
 
 
 def findings_of(chart: Chart) -> list[Finding]:
@@ -45,7 +41,7 @@ def diagnose(run: Run, examination: Examination | None = None) -> dict[str, Any]
         "examined": examination is not None,
         "findings": [finding.json(named) for finding in findings_of(chart)],
     }
-    write_text(run.path / FILE, json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    run.save_diagnosis(found)
     return found
 
 
@@ -63,15 +59,6 @@ def diagnose_fully(
     except PellucidError as error:
         return {**diagnose(run), "unexamined": str(error)}
     return diagnose(run, examination)
-
-
-def diagnosis_in(run: Run) -> dict[str, Any] | None:
-    """What was last found of a run, as plain data; None if nobody has looked."""
-    try:
-        found: dict[str, Any] = json.loads((run.path / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found
 
 
 @contextmanager
