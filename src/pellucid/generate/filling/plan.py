@@ -67,7 +67,7 @@ def plan(times: Counter[str], memory: Mapping[str, Sequence[str]], check: Check)
     """
     known: dict[str, Found] = {}
     for source in times:
-        found = remembered(source, memory.get(body(source), ()), check) or copied(source)
+        found = remembered(source, memory.get(body(source), ()), check) or copied(source, check)
         if found is not None:
             known[source] = found
     return Plan(known, chunked([source for source in times if source not in known]), times)
@@ -86,10 +86,12 @@ def remembered(source: str, translations: Sequence[str], check: Check) -> Found 
     return None
 
 
-def copied(source: str) -> Found | None:
+def copied(source: str, check: Check) -> Found | None:
     """The source as it is, if it has no letter outside what must be copied letter for letter."""
-    rest = SLOT.sub("", take_out(source).text)
-    return None if any(map(str.isalpha, rest)) else Found("copied", source)
+    if any(map(str.isalpha, SLOT.sub("", take_out(source).text))):
+        return None
+    breaches = check(source, source)
+    return None if any(breach.grave for breach in breaches) else Found("copied", source, breaches=breaches)
 
 
 def chunked(sources: Sequence[str]) -> list[list[str]]:
