@@ -6,9 +6,9 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pellucid.data.localization import Unit
 
 from pellucid.data.integrity import Breach
+from pellucid.data.localization import Unit
 from pellucid.data.pairs import Pair
 from pellucid.generate.filling import review
 from pellucid.generate.filling.entry import Entry, Found

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pellucid.data.localization import Unit
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from pellucid.data.integrity import Breach
+from pellucid.data.localization import Unit
 from pellucid.generate.filling.entry import Entry, Found
 from pellucid.generate.filling.review import rows_of
 from pellucid.generate.filling.summary import Summary, counted
@@ -92,7 +92,7 @@ def test_thousands_of_entries_are_written_a_step_at_a_time_the_worst_first(page:
     shown = len(sources(page))
     assert shown < 200
     page.locator(".review .more").scroll_into_view_if_needed()
-    page.wait_for_function("shown => document.querySelectorAll('.entry').length > shown", arg=shown)
+    expect(page.locator(".entry").nth(shown)).to_be_attached()
 
 
 @pytest.mark.page
@@ -107,7 +107,7 @@ def test_entries_are_filtered_by_state_and_check_found_by_text_and_sorted(page: 
     page.get_by_label("Order").select_option("file")
     assert sources(page)[3:6] == ["Save", "%d", "Quit"]
     page.get_by_label("Find").fill("第 3999 条")
-    page.wait_for_function("document.querySelectorAll('.entry').length === 1")
+    expect(page.locator(".entry")).to_have_count(1)
     assert sources(page) == ["Entry number 3999"]
     page.reload()
     assert sources(page) == ["Entry number 3999"]

@@ -51,15 +51,16 @@ def open_document(
     *,
     translated: str | Path | None = None,
     delimiter: str | None = None,
+    kind: str | None = None,
 ) -> Document:
     """Read a localization file: PO, XLIFF 1.2 and 2.0, JSON, Android's strings.xml, or a table.
 
     `source` and `target` are language codes, for what the file does not say. `translated` is, for a format that holds
-    one language a file, the translation so far, whose texts are finished. Raises DataError if the file cannot be read
-    or is between other languages than asked for.
+    one language a file, the translation so far, whose texts are finished. `kind` is the format where the name does not
+    say it. Raises DataError if the file cannot be read or is between other languages than asked for.
     """
     path = Path(path)
-    kind = format_of(path)
+    kind = kind or format_of(path)
     if kind is None:
         if path.suffix.lower() == ".xml" and not path.exists():
             raise DataError(f"{path}: no such file", mend="Check the name.")

@@ -50,7 +50,7 @@ class Found:
             return 2.0
         if any(breach.grave for breach in self.breaches):
             return 1.9
-        doubt = {"memory": 0.3 if self.others else 0.1, "copied": 0.0, "existing": 0.5}.get(self.state)
+        doubt = {"memory": 0.3 if self.others else 0.05, "copied": 0.0, "existing": 0.5}.get(self.state)
         if doubt is None:
             doubt = 1 - (self.confidence if self.confidence is not None else 0.0)
         return doubt + (0.85 if self.breaches else 0.0)

@@ -57,7 +57,7 @@ def place_of(
         _check_writable(review)
     _check_writable(output)
     output = output.resolve()  # where a link points to, so that the link stays
-    document = open_document(file, *languages, format=kind)
+    document = open_document(file, *languages, kind=kind)
     one_language = document.format in ONE_LANGUAGE
     translated = False
     if same(file, output):
@@ -70,7 +70,7 @@ def place_of(
         if not one_language:
             raise DataError(f"{output}: is there already", mend="Choose another -o, or overwrite it with --overwrite.")
         translated = True
-        document = open_document(file, *languages, format=kind, translated=output)
+        document = open_document(file, *languages, kind=kind, translated=output)
     _check_languages(document, languages)
     contents = [file.read_bytes(), output.read_bytes() if translated else b""]
     checksum = hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in contents)).hexdigest()
