@@ -207,8 +207,9 @@ def print_summary(summary: "Summary") -> None:
         return
     seconds = duration(summary.seconds) if summary.seconds >= 10 else f"{summary.seconds:.1f} s"
     err.print(say("fill.written", path=summary.output, time=seconds), markup=False, soft_wrap=True)
-    if summary.needs_review:
-        err.print(say("fill.needs_review", count=f"{summary.needs_review:,}"), markup=False)
+    if summary.needs_review and (summary.is_marked or not summary.reviews):
+        key = "fill.needs_review" if summary.is_marked else "fill.unmarked"
+        err.print(say(key, count=f"{summary.needs_review:,}"), markup=False)
     for review in summary.reviews:
         err.print(say("fill.review", path=review), markup=False, soft_wrap=True)
 

@@ -74,7 +74,10 @@ class Journal:
             if time.monotonic() - self._synced > SYNCED:
                 self.sync()
         except OSError as error:
-            raise _unwritable(self.path, error) from None
+            raise DataError(
+                f"{self.path}: cannot be written ({error.strerror})",
+                mend="Make room there; the same command then goes on from what is done.",
+            ) from None
 
 
 @contextmanager
@@ -83,9 +86,12 @@ def opened_journal(
 ) -> Iterator[Journal]:
     """Raises DataError if nothing can be written beside the output, or another process is filling it now."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+b")
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise DataError(
+            f"{path.parent}: cannot be written ({error.strerror})", mend="Choose another place with -o."
+        ) from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,13 +103,6 @@ def opened_journal(
         finally:
             if path.exists():
                 journal.sync()
-
-
-def _unwritable(path: Path, error: OSError) -> DataError:
-    return DataError(
-        f"{path.parent}: cannot be written ({error.strerror})",
-        mend="Make room there, or choose another place with -o; what is done so far is kept.",
-    )
 
 
 def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:

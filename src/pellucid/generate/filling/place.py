@@ -56,7 +56,6 @@ def place_of(
             raise ConfigError(f"--review {review}: is the file itself", mend="Give the review another name.")
         _check_writable(review)
     _check_writable(output)
-    output = output.resolve()  # where a link points to, so that the link stays
     document = open_document(file, *languages, kind=kind)
     one_language = document.format in ONE_LANGUAGE
     translated = False
@@ -74,7 +73,8 @@ def place_of(
     _check_languages(document, languages)
     contents = [file.read_bytes(), output.read_bytes() if translated else b""]
     checksum = hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in contents)).hexdigest()
-    return Place(document, output, tuple(reviews), checksum, translated)
+    # Where a link points to, so that the link stays.
+    return Place(document, output.resolve(), tuple(reviews), checksum, translated)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

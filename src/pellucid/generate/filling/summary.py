@@ -45,12 +45,23 @@ class Summary:
         return self.memory + self.copied + self.model
 
     @property
+    def is_marked(self) -> bool:
+        """Whether the file itself says which of its entries need review: other formats may have no mark for it."""
+        return self.format in ("po", "xliff", "android")
+
+    @property
     def left(self) -> int:
         """Entries that an interrupted filling has not come to."""
         return self.entries - self.finished - self.existing - self.blank - self.filled - self.refused
 
     def json(self) -> dict[str, Any]:
-        return {**asdict(self), "filled": self.filled, "left": self.left, "seconds": round(self.seconds, 2)}
+        return {
+            **asdict(self),
+            "filled": self.filled,
+            "left": self.left,
+            "is_marked": self.is_marked,
+            "seconds": round(self.seconds, 2),
+        }
 
 
 def counted(units: "Sequence[Unit]", entries: Sequence[Entry]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def verdict(summary: Told, run: str) -> Body:
     wanted = summary["filled"] + summary["refused"]
     share = f"{100 * summary['filled'] / wanted:.0f}%" if wanted else "–"
     counts = {key: f"{summary[key]:,}" for key in ("entries", "finished", "filled", "refused")}
-    said = ["lead", *(["lead.finished"] if summary["finished"] else []), f"lead.{marked(summary)}"]
+    said = ["lead", *(["lead.finished"] if summary["finished"] else []), f"lead.{_marked(summary)}"]
     said += ["lead.refused"] if summary["refused"] else []
     rows = [
         (both(f"count.{key}"), f"{summary[key]:,}", both(f"count.{key}.note"))
@@ -108,15 +108,14 @@ def entries(count: int) -> Body:
 
 def next_steps(summary: Told, run: str) -> Body:
     again = f"pellucid translate {run} --file {summary['output']} -o {summary['output']}"
-    body: list[str] = [f"<p>{both(f'next.{marked(summary)}')}</p>"]
+    body: list[str] = [f"<p>{both(f'next.{_marked(summary)}')}</p>"]
     if summary["refused"] and summary["format"] not in ("json", "android"):
         body += [f"<p>{both('next.again')}</p>{copied(both, 'next-again', again)}"]
     return body
 
 
-def marked(summary: Told) -> str:
-    """Whether the file itself says which of its entries need review."""
-    return "marked" if summary["format"] in ("po", "xliff", "android") else "unmarked"
+def _marked(summary: Told) -> str:
+    return "marked" if summary["is_marked"] else "unmarked"
 
 
 def both_kind(kind: str) -> str:
