@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 from pellucid.data.languages import known_language, language, languages_in_name
+from pellucid.data.localization.android import language_of_folder, open_strings
 from pellucid.data.localization.document import Document
 from pellucid.data.localization.json_texts import open_texts
 from pellucid.data.localization.po import open_catalog
 from pellucid.data.localization.table import open_table
+from pellucid.data.localization.xliff import open_xliff
 from pellucid.errors import DataError
 
 BY_SUFFIX = {
@@ -89,11 +91,17 @@ def _opened(
         return open_catalog(path, source, target)
     if kind == "table":
         return open_table(path, source, target, delimiter)
+    if kind == "xliff":
+        return open_xliff(path, source, target)
+    if kind == "android":
+        return open_strings(path, source, target, translated)
     return open_texts(path, source, target, translated)
 
 
 def _named(path: Path, translated: Path | None, kind: str) -> str | None:
     """The target language that a file's name gives: of one language a file, the name of the translation so far."""
+    if kind == "android":
+        return language_of_folder(translated) if translated else None
     if kind in ONE_LANGUAGE:
         found = languages_in_name(translated) if translated else []
     else:
