@@ -40,7 +40,7 @@ def _compared(wanted: Sequence[str], found: Sequence[str]) -> Iterator[Breach]:
     one, other = [_normal(string) for string in wanted], [_normal(string) for string in found]
     for pattern in (_PERCENT, _BRACES):
         arguments, taken = _by_argument(one, pattern), _by_argument(other, pattern)
-        if arguments and arguments == taken and _is_numbered(one, pattern) != _is_numbered(other, pattern):
+        if arguments and arguments == taken and not _is_numbered(one, pattern) and _is_numbered(other, pattern):
             one, other = _without(one, pattern), _without(other, pattern)
     if one == other:
         return
