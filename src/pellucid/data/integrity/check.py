@@ -22,6 +22,9 @@ def breaches(
     """
     if not target.strip() and source.strip():
         return (Breach("empty", source, "", grave=True),)
+    parts = f"/{source_language}/", f"/{target_language}/"
+    if "://" in target and parts[1] in target and parts[1] not in source:
+        target = target.replace(parts[1], parts[0])  # a page of the same site in the other language is the same page
     found = _all(source, target, source_language, target_language, terms)
     return tuple(sorted(dict.fromkeys(found), key=lambda breach: not breach.grave))
 

@@ -17,6 +17,7 @@ _SIGNS = re.compile(r"[%{}$@]|\[%")
 _PERCENT = re.compile(r"%(?:(\d+)\$)?([-+ 0#',]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|q|j|z|t|L)?[a-zA-Z@])")
 _BRACES = re.compile(r"\{(\d*)\}")
 _QUOTE = re.compile("[\"'“”‘’「『]")
+_WIKI = re.compile(r"\{\{\{.*?\}\}\}", re.DOTALL)
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -32,7 +33,12 @@ def placeholder_breaches(source: str, target: str) -> Iterator[Breach]:
 
 
 def placeholders_in(text: str) -> list[str]:
-    """Those of a text, in its order. Braces round quotes are an example of data, or a brace that is written about."""
+    """Those of a text, in its order.
+
+    Braces round quotes are an example of data, or braces that are written about; three in a row begin code of a wiki.
+    """
+    if "{{{" in text:
+        text = _WIKI.sub(" ", text)
     return [string for string in FORMAT.findall(text) if not (string[0] == "{" and _QUOTE.match(string, 1))]
 
 
