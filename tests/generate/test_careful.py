@@ -163,3 +163,8 @@ def test_the_confidence_is_the_mean_chance_of_a_token() -> None:
     tokens = len(TOKENIZER.encode("保存 \ue000")) + 1
     assert proposal.confidence == pytest.approx(torch.tensor(-0.5 / tokens).exp().item())
     assert proposal.score == pytest.approx(-0.1)
+
+
+def test_a_number_that_a_model_says_in_a_word_is_refused_though_a_person_may_do_so() -> None:
+    (proposal,) = careful(["%d server"], Reciting("eine Datei"), to="de")
+    assert (proposal.text, proposal.attempt) == ("", "eine Datei")

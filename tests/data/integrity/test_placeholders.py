@@ -135,3 +135,10 @@ def test_an_address_goes_on_to_the_first_chinese_sign() -> None:
 def test_code_that_is_not_copied_is_told_and_not_grave() -> None:
     assert kinds("Set max_size in app.conf", "在 app.conf 中设置最大值") == ["code-missing"]
     assert grave("Set max_size in app.conf", "在 app.conf 中设置最大值") == []
+
+
+def test_a_number_may_be_a_word_in_the_form_of_a_plural_that_is_shown_for_one() -> None:
+    assert kinds("%(num)d hour", "une heure", "fr") == ["placeholder-missing"]
+    assert grave("%(num)d hour", "une heure", "fr") == []
+    assert grave("%(num)d hour", "heure", "fr") == grave("%(num)d hour", "一小时") == ["placeholder-missing"]
+    assert grave("%(num)d of %(all)d", "une", "fr") == ["placeholder-missing", "placeholder-missing"]

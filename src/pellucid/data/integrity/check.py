@@ -35,10 +35,10 @@ def _all(
     if is_icu(source) or is_icu(target):
         yield from icu_breaches(source, target, target_language)
         for one, other in plain_pairs(source, target):
-            yield from _plain(one, other)
+            yield from _plain(one, other, target_language)
         yield from end_breaches(source, target, source_language, target_language)
     else:
-        yield from _plain(source, target)
+        yield from _plain(source, target, target_language)
         yield from number_breaches(source, target)
         yield from accelerator_breaches(source, target)
         yield from end_breaches(source, target, source_language, target_language)
@@ -46,7 +46,7 @@ def _all(
         yield from term_breaches(source, target, terms)
 
 
-def _plain(source: str, target: str) -> Iterator[Breach]:
-    yield from placeholder_breaches(source, target)
+def _plain(source: str, target: str, target_language: str) -> Iterator[Breach]:
+    yield from placeholder_breaches(source, target, target_language)
     yield from markup_breaches(source, target)
     yield from copied_breaches(source, target)
