@@ -34,8 +34,8 @@ def test_a_line_break_at_an_end_is_grave_and_other_space_told(source: str, targe
     ("source", "target", "found"),
     [
         ("Done.", "完成。", []),
-        ("Done.", "完成", ["punctuation"]),
-        ("Done", "完成。", ["punctuation"]),
+        ("Done.", "完成", ["punctuation-missing"]),
+        ("Done", "完成。", ["punctuation-extra"]),
         ("Sure?", "确定？", []),
         ("Wait...", "请稍候…", []),
         ("Wait…", "请稍候……", []),
