@@ -239,7 +239,8 @@ def _proposal(
     whole = "".join(part if isinstance(part, str) else _text_of_piece(part, found[part]) for part in plan)
     whole = repaired(text, whole, source_language, target_language)
     broken = breaches(text, whole, source_language, target_language, terms)
-    broken += tuple(breach for attempt in attempts for breach in attempt.breaches if breach.kind in ("cut", "repeated"))
+    ill = (breach for attempt in attempts for breach in attempt.breaches if breach.kind in ("cut", "repeated"))
+    broken += tuple(dict.fromkeys(ill))
     lengths = [len(attempt.hypothesis.tokens) + 1 for attempt in attempts]
     total = sum(lengths) or 1
     mean = sum(attempt.hypothesis.log_probability for attempt in attempts) / total

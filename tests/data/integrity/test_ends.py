@@ -34,8 +34,8 @@ def test_a_line_break_at_an_end_is_grave_and_other_space_told(source: str, targe
     ("source", "target", "found"),
     [
         ("Done.", "完成。", []),
-        ("Done.", "完成", ["punctuation"]),
-        ("Done", "完成。", ["punctuation"]),
+        ("Done.", "完成", ["punctuation-missing"]),
+        ("Done", "完成。", ["punctuation-extra"]),
         ("Sure?", "确定？", []),
         ("Wait...", "请稍候…", []),
         ("Wait…", "请稍候……", []),
@@ -146,3 +146,9 @@ def test_the_mark_that_closes_a_text() -> None:
     assert closing("Wait. . .", "en") == ("period", ".")
     assert closing("e.g.", "en") == ("", "")
     assert closing("Τι;", "el") == ("question", ";")
+
+
+def test_a_control_character_that_the_source_does_not_hold_is_grave() -> None:
+    (found,) = breaches("Save", "保\x07存", "en", "zh")
+    assert (found.kind, found.grave, found.said("en")) == ("control", True, "holds the control character \\u0007")
+    assert kinds("a\x07b", "一\x07二") == []

@@ -64,7 +64,7 @@ def _mark(kind: str, mark: str, language: str) -> str:
 
 def _accelerated(source: str, target: str, language: str) -> str:
     wanted = accelerator(source)
-    if wanted is None or accelerator(target) is not None or wanted[0] in target:
+    if wanted is None or accelerator(target) is not None or wanted[0] in target or not re.search(r"\w", target):
         return target
     sign, letter = wanted
     if language in _BEHIND:
