@@ -40,22 +40,41 @@ def diagnose(run: Run, examination: Examination | None = None) -> dict[str, Any]
         "step": chart.last,
         "examined": examination is not None,
         "findings": [finding.json(named) for finding in findings_of(chart)],
+        **curve_told(examination),
     }
     run.save_diagnosis(found)
     return found
 
 
+def curve_told(examination: Examination | None) -> dict[str, Any]:
+    """The learning curve as plain data, if one was asked for: its points, and those that it lacks."""
+    if examination is None or not (examination.curve or examination.broken or examination.stopped):
+        return {}
+    points = [(one.examples, one.train.mean, one.held_out.mean) for one in examination.curve]
+    return {
+        "learning_curve": {
+            "points": [dict(zip(("examples", "training", "held_out"), point, strict=True)) for point in points],
+            "broken": [{"examples": one.examples, "why": one.why} for one in examination.broken],
+            "stopped": examination.stopped,
+        }
+    }
+
+
 def diagnose_fully(
-    run: Run, learning_curve: bool = False, watcher: Callable[[Mapping[str, Any]], None] = lambda event: None
+    run: Run,
+    learning_curve: bool = False,
+    watcher: Callable[[Mapping[str, Any]], None] = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Diagnose a run by its metrics and by examining model and data, with a learning curve if that is asked for.
 
     Where the data cannot be had any more, or there is no model, by the metrics alone: `unexamined` says why.
+    `should_stop` is asked after each step of the trainings of a learning curve; the diagnosis is then without one.
     """
     try:
         examination = examine(run)
         if examination is not None and learning_curve:
-            examination = with_learning_curve(run, examination, watcher=watcher)
+            examination = with_learning_curve(run, examination, watcher=watcher, should_stop=should_stop)
     except PellucidError as error:
         return {**diagnose(run), "unexamined": str(error)}
     return diagnose(run, examination)
