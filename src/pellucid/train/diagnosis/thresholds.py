@@ -42,12 +42,15 @@ RARE_SEEN = 3  # held-out examples of it, without which nothing can be said
 
 # label noise: examples that all others say are of another class
 NOISE_SHARE = 0.05  # of the training examples: clean tables and images 0.00 to 0.01, 20% flipped 0.15 to 0.19
-NOISE_SURELY = (
-    0.04  # of where the others are surest: clean classes, overlapping ones too, 0.00 to 0.03; 20% flipped 0.19
-)
-NOISE_WITNESS = (
-    0.2  # by which they may be wrong there more often than they say; more is no witness: sound 0.16 at most, sick 0.4
-)
+NOISE_FLOOR = 0.05  # of errors that stay however sure the others are; less is as good as none
+# twice the log of a likelihood ratio: of 500 tables of overlapping classes 1% come to 6 or more, none of more than 100
+# rows; with 10 and 20% flipped 70 to 100% do, from 200 rows on. Likely where the others tell the classes well
+NOISE_LIKELIER, NOISE_LIKELY, NOISE_POSSIBLE = 6.0, 4.0, 2.0
+NOISE_EVEN = 0.8  # of the errors everywhere, where the others are surest: overlapping classes 0.0 to 0.65, flipped 0.9
+# of the errors of naming the most frequent class: up to here the others tell the classes well; beyond, too little
+NOISE_TELLING, NOISE_TOLD = 0.5, 0.7
+NOISE_ENOUGH = 150  # examples, of which a third says how often the surest are wrong
+NOISE_FEW_SURE = 0.7  # that a finding on fewer is at most
 NOISE_AGREED = 0.5  # of them, on which the network agrees, though it was told otherwise: sick 0.9
 NOISE_BEHIND = 0.05  # by which the reference may be less often right than the network and still be a witness
 MISMATCHED_SHARE = 0.05  # of the pairs, that are hardly likelier than others: clean 0.00, 19% exchanged 0.14
