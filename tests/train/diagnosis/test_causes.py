@@ -83,7 +83,7 @@ def test_the_floor_of_errors_is_the_share_of_flipped_labels_and_none_of_an_overl
     assert likelier < 4
     floor, likelier = error_floor(distance, overlapping ^ (torch.rand(3000) < 0.2), 2)
     assert abs(floor - 0.2) < 0.03
-    assert likelier > 50
+    assert likelier > 20
 
 
 def test_a_rare_class_that_is_hard_to_tell_does_not_make_inputs_and_targets_unrelated(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def told(
 def error_floor(sure: Float[Tensor, " example"], wrong: Bool[Tensor, " example"], classes: int) -> tuple[float, float]:
     """The share of errors that stays however sure the others are, and twice the log of how much likelier it is than 0.
 
-        P(wrong | s) = f + (1 - 2 f) 2 m / (1 + exp(a s)),    f, a and m (the share where classes meet) at their likeliest
+        P(wrong | s) = f + (1 - 2 f) 2 m / (1 + exp(a s)),    f, a, m at their likeliest (m: the share where s = 0)
 
     Classes that overlap err the less the further from where they meet, and not at all far out: f = 0. Wrong labels
     stand everywhere: f is their share. Known of the lapses of trained observers.
