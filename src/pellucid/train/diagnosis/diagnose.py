@@ -1,7 +1,9 @@
 """All rules on one run: while it trains, and afterwards."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -9,15 +11,20 @@ from pellucid.errors import PellucidError
 from pellucid.run import Run
 from pellucid.train.diagnosis.chart import Chart, Line, chart_of
 from pellucid.train.diagnosis.examination import Examination, examine
-from pellucid.train.diagnosis.finding import Finding
+from pellucid.train.diagnosis.finding import Cure, Finding
 from pellucid.train.diagnosis.learning_curve import with_learning_curve
 from pellucid.train.diagnosis.origins import Origins
-from pellucid.train.diagnosis.rules import AFTEREFFECTS, BEGINNINGS, RULES, SYMPTOMS
+from pellucid.train.diagnosis.rules import AFTEREFFECTS, BEGINNINGS, HINDRANCES, RULES, SYMPTOMS
+from pellucid.train.diagnosis.thresholds import TOLD_IN_A_ROW
+
+CAUSE_FIRST = Cure("cause_first")
 
 
 def findings_of(chart: Chart) -> list[Finding]:
     """What all rules find: causes before what may only follow from them, the surest first."""
     found = [finding for rule in RULES for finding in rule(chart)]
+    if any(one.illness in HINDRANCES for one in found):
+        found = [replace(one, cures=[CAUSE_FIRST]) if one.illness == "underfitting" else one for one in found]
     return sorted(found, key=lambda one: (one.illness in SYMPTOMS, _follows(one, found), -one.sure))
 
 
@@ -94,19 +101,21 @@ class Attending:
     """A watcher of a training that hands every event on, and after each evaluation, and when a training breaks off,
     tells what is newly found.
 
-    Its own events have the kind "finding" and the finding as plain data. What the lines of a training show that goes
-    on was told then. They are read at the first event: by then the trainer has dropped those that it makes again, and
-    the end that was none.
+    Its own events have the kind "finding" and the finding as plain data. What is told is to hold at the end: only what
+    was found at two evaluations in a row and is `lasting`; all that is found, when the training breaks off. What the
+    lines of a training show that goes on was told then. They are read at the first event: by then the trainer has
+    dropped those that it makes again, and the end that was none.
     """
 
     def __init__(self, run: Run, watcher: Callable[[Mapping[str, Any]], None]) -> None:
         self.run, self.watcher = run, watcher
         self._told: set[tuple[str, str]] = set()
+        self._times: Counter[str] = Counter()  # of each illness, at how many evaluations in a row
 
     @cached_property
     def chart(self) -> Chart:
         chart = chart_of(self.run.config.model_dump(mode="json"), self.run.metrics())
-        self._told = {(one.illness, one.place) for one in findings_of(chart)}
+        self._told = {(one.illness, one.place) for one in findings_of(chart) if one.lasting}
         return chart
 
     def __call__(self, event: Line) -> None:
@@ -117,7 +126,11 @@ class Attending:
                 self._tell()
 
     def _tell(self) -> None:
-        for finding in findings_of(self.chart):
-            if (finding.illness, finding.place) not in self._told:
+        found = findings_of(self.chart)
+        self._times = Counter({one.illness: self._times[one.illness] + 1 for one in found})
+        for finding in found:
+            known = (finding.illness, finding.place) in self._told
+            certain = finding.lasting and self._times[finding.illness] >= TOLD_IN_A_ROW
+            if not known and (certain or self.chart.diverged):
                 self._told.add((finding.illness, finding.place))
                 self.watcher({"kind": "finding", **finding.json(str(self.run.path))})

@@ -25,6 +25,7 @@ UNDERFIT_KNOWN = 0.5  # of the measured training loss: where training has noted 
 UNDERFIT_LEARNING = (
     0.06  # by which the loss fell since the middle: short healthy trainings 0.06 to 0.13, sick 0 to 0.04
 )
+UNDERFIT_ERRORS = 2.0  # standard errors by which it must have: of single batches under dropout of 0.95 chance makes 10%
 UNDERFIT_FALLING = 0.02  # by which the loss fell in the last fifth of the training: longer training is the first cure
 # settings that hold a network back so much that less of them is the first cure of underfitting, and what they then
 # become: dropout beyond a half leaves less than half of a layer, a penalty of 0.01 w^2 / 2 weighs as much as the loss
@@ -88,6 +89,8 @@ PADDING_LEARNED = 3.0  # times likelier than chance behind the end: healthy 0.01
 FEWEST_LOOKS = (
     2  # at the end in a row, or in all; a training of large steps may have no more than the first and the last
 )
+TOLD_IN_A_ROW = 2  # evaluations at which something is found before it is said while a training goes on
+STILL_SAID_FROM = 0.9  # of the steps done, from which what hangs on the end is said: plateaus have ended at 0.88
 SAID_FROM = 0.5  # of the steps done, that a loss stands still or has hardly moved: before that it may be its warm-up
 
 # vanishing gradients: a gradient as a share of its weights, beside the largest of such shares behind it
@@ -98,6 +101,7 @@ VANISHED_LOOKS = 0.34  # of all looks: three sigmoid layers under Adam are below
 
 # exploding gradients
 EXPLODED_NORM = 10.0  # times what clipping leaves: healthy trainings are above it at up to 7% of the steps, ill at 95%
+EXPLODED_CLIP = 1.0  # at least: who clips at 0.1 shortens healthy gradients, whose norms are 0.1 to 5
 EXPLODED_STEPS = 0.5  # of the steps or looks
 EXPLODED_GRADIENT = 10.0  # times the weights' own norm, all together: healthy below 3 even at the first step, ill 100
 

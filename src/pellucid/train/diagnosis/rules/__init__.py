@@ -66,3 +66,18 @@ AFTEREFFECTS = frozenset(
     {"vanishing_gradients", "exploding_gradients", "dead_relus", "saturated_activations", "saturated_attention"}
 )
 BEGINNINGS = AFTEREFFECTS | {"no_warmup", "learning_rate_too_high", "bad_initialization"}
+
+# What keeps a network from learning whatever its size: where one of these stands beside it, underfitting is its work,
+# and a wider network or a longer training would not help.
+HINDRANCES = BEGINNINGS | {
+    "learning_rate_too_low",
+    "schedule_ends_early",
+    "unrelated",
+    "unused",
+    "label_noise",
+    "mispaired",
+    "outliers",
+    "loss_spikes",
+    "padding_counted",
+    "vanishing_in_time",
+}

@@ -7,6 +7,7 @@ from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.examination import Modes
 from pellucid.train.diagnosis.finding import Cure, Finding
 from pellucid.train.diagnosis.rules.activations import dead_relus
+from pellucid.train.diagnosis.rules.beginning import alike
 from pellucid.train.diagnosis.thresholds import MODE_ERRORS, MODE_NEARER, MODE_OFF, PADDING_CHANGE, PADDING_LEARNED
 
 
@@ -20,7 +21,7 @@ def trained_in_evaluation_mode(chart: Chart) -> Sequence[Finding]:
         return []
     modes = found.stepping
     same = modes is not None and modes.training == modes.evaluation and drops(chart.config)
-    same = same and not dead_relus(chart)  # of what is 0 all the same, dropping some changes nothing
+    same = same and not dead_relus(chart) and not alike(chart)  # of what is 0 all the same, dropping changes nothing
     if not found.unfed and not same and (modes is None or not told_apart(modes) or abs(way(modes)) > MODE_NEARER):
         return []
     return [

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pellucid.train.diagnosis.chart import Chart, median, number, share_of, smoothed
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
@@ -29,6 +30,7 @@ from pellucid.train.diagnosis.thresholds import (
     SAID_FROM,
     STILL,
     STILL_FALLING,
+    STILL_SAID_FROM,
     UNMOVED,
 )
 
@@ -76,7 +78,9 @@ def learning_rate_too_high(chart: Chart) -> Sequence[Finding]:
     course = {"start": start, "end": end, "worst": max(losses)}
     sure = 0.95 if climbed and swung else 0.9 if fast else 0.75
     times = max(smooth) / start if start else LARGEST
-    return [_too_high(times, sure, place, step, {**about, **course}, cures, shown)]
+    stays = fast and climbed and chart.lasts(sum(above), ABOVE_STEPS, len(above))
+    told = _too_high(times, sure, place, step, {**about, **course}, cures, shown)
+    return [replace(told, lasting=stays or chart.is_past(STILL_SAID_FROM))]
 
 
 def _broke(chart: Chart) -> bool:
@@ -159,6 +163,7 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
             },
             cures=cure_rate(chart, factor),
             plot=[Series("training", steps, losses)],
+            lasting=chart.is_past(STILL_SAID_FROM),
         )
     ]
 
@@ -257,5 +262,6 @@ def plateau(chart: Chart) -> Sequence[Finding]:
                 *cure_initialization(chart),
             ],
             plot=[Series("training", steps, losses)],
+            lasting=chart.is_past(STILL_SAID_FROM),
         )
     ]
