@@ -132,7 +132,7 @@ def text(cells: Sequence[str] = ("gpt", "rnn", "lstm", "gru")) -> Callable[..., 
     def make(draw: Draw, folder: Path, **sections: Any) -> Task:
         cell = draw.choice(cells)
         model = {"width": draw.choice((24, 40, 48)), "layers": draw.choice((1, 2)), "heads": draw.choice((2, 4))}
-        training = chosen(draw, batch=(6, 10, 12), steps=(100, 130), seed=range(10, 99))
+        training = chosen(draw, batch=(6, 10, 12), steps=(200, 300), seed=range(10, 99))
         return trainings.language(folder, cell, **merged({"model": model, "training": training}, sections))
 
     return make
@@ -190,7 +190,8 @@ def shuffled_rows(draw: Draw, folder: Path) -> Task:
 def leaked_rows(draw: Draw, folder: Path) -> Task:
     rows, labels = some_rows(draw, draw.choice(("breast_cancer", "digits", "wine")))
     again = draw.sample(range(len(rows)), len(rows) // draw.choice((4, 6)))
-    return table_of(draw, folder, [*rows, *(rows[n] for n in again)], [*labels, *(labels[n] for n in again)])
+    numbered = [[number, *row] for number, row in enumerate([*rows, *(rows[n] for n in again)])]
+    return table_of(draw, folder, numbered, [*labels, *(labels[n] for n in again)])
 
 
 def rare_class(draw: Draw, folder: Path) -> Task:

@@ -21,15 +21,20 @@ CAUSE_FIRST = Cure("cause_first")
 
 
 def findings_of(chart: Chart) -> list[Finding]:
-    """What all rules find: causes before what may only follow from them, the surest first."""
+    """What all rules find: causes before what may only follow from them, the surest first; underfitting at the end."""
     found = [finding for rule in RULES for finding in rule(chart)]
     if any(one.illness in HINDRANCES for one in found):
         found = [replace(one, cures=[CAUSE_FIRST]) if one.illness == "underfitting" else one for one in found]
-    return sorted(found, key=lambda one: (one.illness in SYMPTOMS, _follows(one, found), -one.sure))
+    return sorted(
+        found,
+        key=lambda one: (one.illness in SYMPTOMS, one.illness == "underfitting", _follows(one, found), -one.sure),
+    )
 
 
 def _follows(finding: Finding, found: Sequence[Finding]) -> bool:
-    """Whether it began only after something that brings it about."""
+    """Whether it began only after something that brings it about, or is what numbers out of all bounds look like."""
+    if finding.illness == "learning_rate_too_high" and any(one.illness == "outliers" for one in found):
+        return True
     if finding.illness not in AFTEREFFECTS or finding.step is None:
         return False
     causes = [one.step for one in found if one.illness in BEGINNINGS and one.step is not None]

@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pellucid.tasks.task import Batch, Sample, SideName, Task
 from pellucid.train.diagnosis.labels import Suspect, mismatched, outlying, suspicious
 from pellucid.train.diagnosis.references import Reference, best_guess, class_guess, flat, others, reference
+from pellucid.train.diagnosis.through_time import ThroughTime, through_time
 from pellucid.train.diagnosis.twins import near_rows, near_texts, seen_again
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class Examination:
     unfed: Sequence[str] = ()  # batch norms that have never seen a batch in training mode
     accuracy: Mapping[str, float] = field(default_factory=dict)  # held out: network, reference, both on another class
     curve: Sequence[Learned] = ()  # on request: what shares of the data lead to, the whole last
+    over_time: ThroughTime | None = None  # of recurrent layers
     broken: Sequence[Broken] = ()  # shares whose trainings diverged
     stopped: bool = False  # whether the learning curve was broken off
 
@@ -160,6 +162,7 @@ def _examine(run: "Run", task: Task) -> Examination | None:
         evaluating_modes(run, task, model, dev),
         [name for name, one in model.named_modules() if isinstance(one, _BatchNorm) and unfed(one)],
         accuracies(wide, held, predicted) if predicted is not None else {},
+        over_time=through_time(model, sample, held),
     )
 
 

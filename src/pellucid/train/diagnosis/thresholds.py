@@ -56,6 +56,7 @@ NOISE_AGREED = 0.5  # of them, on which the network agrees, though it was told o
 NOISE_BEHIND = 0.05  # by which the reference may be less often right than the network and still be a witness
 MISMATCHED_SHARE = 0.05  # of the pairs, that are hardly likelier than others: clean 0.00, 19% exchanged 0.14
 OUTLYING_WEIGHT = 1.0  # of what all squared errors would sum to without them: then half of the loss is theirs
+OUTLYING_FAR = 8.0  # deviations, of half of them: what neighbours cannot follow strays by 6 to 7.4, planted ones by 20
 OUTLYING_SHARE = 0.01  # of the rows, more than 6 robust deviations away: normal errors 2 in a billion
 
 # leakage
@@ -134,6 +135,7 @@ FIRST_UPDATE = (
 )
 ABOVE_START = 1.5  # times the first loss, smoothed: healthy losses are below the first one
 ABOVE_STEPS = 0.05  # of the steps
+FEWEST_ABOVE = 2  # evaluations above it: batch norms hide from the training loss how far the weights were thrown
 LOW_UPDATE = 8e-4  # mean over the looks, of the layer that moves most: healthy 1.8e-3 and more, ill (rate / 1000) 1e-5
 LOW_DISTANCE = 0.2  # all updates together; healthy 0.27 and more, ill 1e-3; a quarter of it where the loss has fallen
 UNMOVED = 0.01  # of the first loss: a fall that is less is none
@@ -154,6 +156,19 @@ STILL_FALLING = 0.03  # of the loss, over the last quarter of the steps before i
 LEARNED_LITTLE = 0.1  # of the first loss: ill trainings fall by 0 to 2%, healthy ones by 30% and more
 STILL = 0.03  # of the first loss, between the second and the last quarter
 FEWEST_STEPS = 10  # from which a loss has a course
+
+# a plateau midway: of the whole fall of the loss, how far its level may move, and what it falls before and behind;
+# of the steps, how long it stands still
+MIDWAY_LEVEL, FELL, MIDWAY_STEPS = 0.05, 0.2, 0.25
+
+# gradients and gates of recurrent layers, over time
+TIME_BACK = 6  # steps, at which a plain layer whose gradient has gone has none: healthy 0.02 to 0.04 of the most
+TIME_VANISHED = 1e-3  # of the largest gradient at any time: recurrent weights a tenth as large 1e-5, a third 1e-4
+TIME_NEEDED = 1e-2  # where the tokens so far back tell much and nothing of it is learned: 1e-3 to 5e-3; gated 0.03 to 1
+TIME_TELLS = 0.25  # of the nats of an answer, that one token so far back then tells by itself
+TIME_WORTH = 0.1  # of them, that it tells at all
+TIME_UNLEARNED = 0.5  # of what it tells, that the network has not learned
+GATES_FLAT = 0.5  # of the gates: healthy 0.00 to 0.17, weights begun 10 to 40 times too large 0.76 to 0.95
 
 # loss spikes
 SPIKE_BEFORE = 3  # steps that a spike has before it: the first losses of a training are high in every one

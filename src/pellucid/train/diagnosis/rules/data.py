@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from pellucid.train.diagnosis.chart import Chart
+from pellucid.train.diagnosis.chart import Chart, median
 from pellucid.train.diagnosis.examination import Examination
 from pellucid.train.diagnosis.finding import Cure, Finding
 from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations
@@ -20,6 +20,7 @@ from pellucid.train.diagnosis.thresholds import (
     NOISE_ENOUGH,
     NOISE_FEW_SURE,
     NOISE_SHARE,
+    OUTLYING_FAR,
     OUTLYING_SHARE,
     OUTLYING_WEIGHT,
     RARE_FOUND,
@@ -29,6 +30,7 @@ from pellucid.train.diagnosis.thresholds import (
     SHIFT_ERRORS,
     SHIFT_SIZE,
     SURELY,
+    TIME_WORTH,
     TWIN_SHARE,
     TWINS,
     UNRELATED_ERRORS,
@@ -87,7 +89,9 @@ def enough_seen(found: Examination) -> bool:
 def belong_apart(found: Examination) -> bool:
     """Whether neither the network nor what needs no training gets anything out of the inputs."""
     without = related(found)
-    enough = enough_seen(found) and without is not None
+    over = found.over_time
+    far = over is not None and max(over.told, default=0.0) >= TIME_WORTH * over.guess  # told by what is further back
+    enough = enough_seen(found) and without is not None and not far
     return enough and (without or 0.0) <= UNRELATED_ERRORS and used(found) <= UNUSED_ERRORS
 
 
@@ -209,8 +213,12 @@ def label_noise(chart: Chart) -> Sequence[Finding]:
             return []  # a poor witness: the network, which has not seen the held-out side either, is right there
     elif found.train.items.max() > 1:
         kind, limit = "mispaired", MISMATCHED_SHARE
+        if any(rule(chart) for rule in BLOCKED):
+            return []  # a network that has learned little finds pairs no likelier than others
     else:
         kind, limit = "outliers", OUTLYING_SHARE
+        if median(one.by for one in found.suspects) < OUTLYING_FAR and not outweigh(found):
+            return []
     if share < limit and not (kind == "outliers" and outweigh(found) and chart.config.get("loss") == "squared"):
         return []
     told = [f"{one.origin}: {one.given} -> {one.likely}" if one.given else one.origin for one in found.suspects]
