@@ -16,9 +16,9 @@ DEEP = {"mlp": {"depth": 12, "width": 16, "activation": "sigmoid"}}
 
 
 def test_vanishing_gradients_stand_before_the_underfitting_that_they_bring_about(tmp_path: Path) -> None:
-    found = list(diagnosed(trained(table(tmp_path, model=DEEP), tmp_path / "run")))
-    assert found[0] == "vanishing_gradients"
-    assert "underfitting" in found
+    found = diagnosed(trained(table(tmp_path, model=DEEP), tmp_path / "run"))
+    assert next(iter(found)) == "vanishing_gradients"
+    assert [cure["name"] for cure in found["underfitting"]["cures"]] == ["cause_first"]
     assert "unused" not in found, "nothing is wrong on the way into the network"
 
 
@@ -109,7 +109,11 @@ def test_one_number_that_outweighs_all_others_is_an_outlier_and_not_unrelated(tm
 
 @pytest.mark.parametrize(
     ("sections", "field"),
-    [({"training": {"l2": 5.0}}, "training.l2"), ({"model": {"dropout": 0.9}}, "model.dropout")],
+    [
+        ({"training": {"l2": 5.0}}, "training.l2"),
+        ({"model": {"dropout": 0.9}}, "model.dropout"),
+        ({"model": {"dropout": 0.95}}, "model.dropout"),
+    ],
 )
 def test_what_holds_a_network_back_is_the_first_cure_of_its_underfitting(
     tmp_path: Path, sections: dict[str, dict[str, float]], field: str

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pellucid.run import Run
@@ -151,6 +152,21 @@ def test_shuffled_targets_are_found_in_rows_and_in_sentences(tmp_path: Path) -> 
     values = merged(healthy.config.model_dump(), {"data": {"files": [str(shuffled)], "fingerprint": None}})
     run = trained(TranslateTask(TranslateConfig.parse(values)), tmp_path / "sentences")
     assert "unrelated" in diagnosed(run)
+
+
+@pytest.mark.parametrize("brighter", [0, 80])
+def test_test_images_of_another_kind_are_a_shift(tmp_path: Path, brighter: int) -> None:
+    generator, arrays = np.random.default_rng(3), {}
+    for side, count, more in (("train", 150, 0), ("test", 60, brighter)):
+        labels = np.arange(count) % 3
+        rows = np.arange(8)[None, :, None] + generator.integers(0, 8, (count, 1, 1))
+        pixels = 100 * (rows % (labels[:, None, None] + 2) == 0) + generator.integers(0, 60, (count, 8, 8)) + more
+        arrays |= {f"x_{side}": pixels.astype(np.uint8), f"y_{side}": labels}
+    np.savez(tmp_path / "stripes.npz", **arrays)
+    network = {"cnn": {"channels": [4], "convolutions": 1, "dropout": 0.1}}
+    task = classify(str(tmp_path / "stripes.npz"), model=network, training={"steps": 60, "batch": 16})
+    found = list(diagnosed(trained(task, tmp_path / "run")))
+    assert found[:1] == (["shift"] if brighter else [])
 
 
 @pytest.mark.slow

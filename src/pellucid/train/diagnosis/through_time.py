@@ -1,6 +1,6 @@
-"""Recurrent layers, looked at over time: how much of the gradient comes back to each of the steps before, what the tokens
-there would have told, and how many of the gates stand on their flats. PyTorch's fused layers say neither; both are
-worked out again from the weights.
+"""Recurrent layers, looked at over time: how much of the gradient comes back to each of the steps before, what the
+tokens there would have told, and how many of the gates stand on their flats. PyTorch's fused layers say neither; both
+are worked out again from the weights.
 """
 
 from collections.abc import Mapping, Sequence

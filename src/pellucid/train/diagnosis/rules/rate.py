@@ -10,15 +10,16 @@ from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_act
 from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
 from pellucid.train.diagnosis.rules.cures import cure_activation, cure_initialization, cure_norm, cure_rate, slower
 from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
+from pellucid.train.diagnosis.rules.remedies import freeing
 from pellucid.train.diagnosis.rules.updates import update_shares
 from pellucid.train.diagnosis.thresholds import (
     ABOVE_START,
     ABOVE_STEPS,
     DROPPED_RATE,
-    FELL,
     FASTER,
     FASTER_UNMOVED,
     FASTEST,
+    FELL,
     FEWEST_ABOVE,
     FEWEST_STEPS,
     GONE_RATE,
@@ -243,7 +244,7 @@ def plateau(chart: Chart) -> Sequence[Finding]:
         return []
     if any(rule(chart) for rule in (learning_rate_too_low, learning_rate_too_high, vanishing_gradients, dead_relus)):
         return []
-    if any(rule(chart) for rule in (saturated_activations, no_warmup)) or alike(chart):
+    if any(rule(chart) for rule in (saturated_activations, no_warmup)) or alike(chart) or freeing(chart):
         return []
     return [
         Finding(
