@@ -21,14 +21,33 @@ CAUSE_FIRST = Cure("cause_first")
 
 
 def findings_of(chart: Chart) -> list[Finding]:
-    """What all rules find: causes before what may only follow from them, the surest first; underfitting at the end."""
+    """What all rules find: causes before what may only follow from them, the surest first; underfitting at the end.
+
+    Settings that hold a network back by much are the cause of all that comes of it: underfitting by them stands first.
+    """
     found = [finding for rule in RULES for finding in rule(chart)]
     if any(one.illness in HINDRANCES for one in found):
-        found = [replace(one, cures=[CAUSE_FIRST]) if one.illness == "underfitting" else one for one in found]
+        found = [_left_to_cause(one) if one.illness == "underfitting" else one for one in found]
     return sorted(
         found,
-        key=lambda one: (one.illness in SYMPTOMS, one.illness == "underfitting", _follows(one, found), -one.sure),
+        key=lambda one: (
+            not _is_held_back(one),
+            one.illness in SYMPTOMS,
+            one.illness == "underfitting",
+            _follows(one, found),
+            -one.sure,
+        ),
     )
+
+
+def _is_held_back(finding: Finding) -> bool:
+    return any(cure.name == "freer" for cure in finding.cures)
+
+
+def _left_to_cause(underfitting: Finding) -> Finding:
+    """Neither a larger network nor a longer training helps against what another finding names."""
+    freer = [cure for cure in underfitting.cures if cure.name == "freer"]
+    return replace(underfitting, cures=freer or [CAUSE_FIRST])
 
 
 def _follows(finding: Finding, found: Sequence[Finding]) -> bool:

@@ -81,7 +81,9 @@ def flat_gates(
 ) -> float | None:
     """The share of a gated layer's gates that are within 0.03 of 0 or 1; None of a plain one.
 
-    The outputs are known, so that no step waits for the one before:  gates_t = sigmoid(W_x x_t + b_x + W_h h_{t-1} + b_h)
+    The outputs are known, so that no step waits for the one before:
+
+        gates_t = sigmoid(W_x x_t + b_x + W_h h_{t-1} + b_h)
     """
     if not isinstance(layer, LSTM | GRU):
         return None
