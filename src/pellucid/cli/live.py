@@ -123,7 +123,7 @@ class Live:
     def _recorded(self, event: Event) -> None:
         self._kept += len(event["steps"])
         self._kept_bytes += event["bytes"]
-        self._kept_seconds += event["seconds"]
+        self._kept_seconds += event["writing"]
 
     def _finding(self, event: Event) -> None:
         """What the doctor sees while it trains, once."""

@@ -221,7 +221,8 @@ class Trainer:
         began = self.clock()
         written = self.recording.write()
         if written:
-            self._note(kind="recorded", **written, seconds=round(self.clock() - began, 3))
+            took = round(self.clock() - began, 3)
+            self._note(kind="recorded", **written, seconds=round(self.counters.seconds, 3), writing=took)
 
     def _resume(self) -> None:
         workers = self.workers

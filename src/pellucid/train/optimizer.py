@@ -145,7 +145,7 @@ def orthogonal(x: Tensor, steps: int = ITERATIONS, coefficients: Coefficients = 
 
 
 def set_momentum(optimizer: torch.optim.Optimizer, momentum: float | None) -> None:
-    """The memory of the gradients before, of those optimizers that have one: momentum, or the first beta; None: as is."""
+    """The memory of the gradients before, of optimizers that have one: momentum, or the first beta. None: as it is."""
     if momentum is None:
         return
     for group in optimizer.param_groups:
