@@ -1,6 +1,7 @@
 """How often the doctor is right: illnesses planted into trainings that are drawn at random, and healthy ones beside.
 
-    PYTHONPATH=. python bench/doctor_hits.py [--draws 4] [--healthy 5] [--seed 2026] [--only NAME,NAME] [--keep FOLDER] [--write]
+    PYTHONPATH=. python bench/doctor_hits.py [--draws 4] [--healthy 5] [--seed 2026] [--only NAME,NAME]
+        [--keep FOLDER] [--write]
 
 Task, data, depth, width, batch, optimizer, strength of the illness and seed are drawn anew for each training: none of
 them is one that a threshold was set on. Each is trained, examined and diagnosed as `pellucid doctor` does. `--write`
