@@ -26,7 +26,7 @@ from tests.train.diagnosis.examined_plants import (
     rows_task,
     written_rows,
 )
-from tests.train.diagnosis.trainings import curve, language, merged, settled, trained, translator, waves
+from tests.train.diagnosis.trainings import curve, language, merged, settled, trained, translator, waves, with_set
 
 
 def regress(files: str, **sections: Any) -> RegressTask:
@@ -327,3 +327,23 @@ def test_without_its_data_a_run_is_diagnosed_by_its_metrics(tmp_path: Path) -> N
     found = diagnose_fully(Run.open(run.path))
     assert found["examined"] is False
     assert "iris.csv" in found["unexamined"]
+
+
+@pytest.mark.slow
+def test_a_large_language_model_on_little_text_overfits_and_its_first_cure_helps(tmp_path: Path) -> None:
+    healthy = language(tmp_path)
+    little = tmp_path / "little.txt"
+    little.write_text((tmp_path / "book.txt").read_text()[:2500])
+    sections = {
+        "data": {"files": [str(little)], "held_out": 0.2, "fingerprint": None},
+        "model": {"width": 64, "dropout": 0.0},
+        "training": {"steps": 300, "evaluate_every": 25, "weight_decay": 0.0},
+    }
+    task = type(healthy)(type(healthy.config).parse(merged(healthy.config.model_dump(), sections)))
+    run = trained(task, tmp_path / "run")
+    found = diagnosed(run)["overfitting"]
+    again = trained(with_set(task, found["cures"][0]["set"]), tmp_path / "again")
+    before, after = (
+        [line["loss"] for line in one.metrics() if line["kind"] == "evaluation"][-1] for one in (run, again)
+    )
+    assert after < 0.9 * before
