@@ -34,6 +34,7 @@ def findings_of(chart: Chart) -> list[Finding]:
             not _is_held_back(one),
             one.illness in SYMPTOMS,
             one.illness == "underfitting",
+            one.illness == "memorization",  # which is what overfitting looks like in single examples
             _follows(one, found),
             -one.sure,
         ),

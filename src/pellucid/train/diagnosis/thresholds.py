@@ -80,6 +80,9 @@ UNRELATED_RARE = 10  # of them not of the most frequent class: naming that is ri
 # training mode and evaluation mode
 MODE_NEARER = 0.4  # of the way from one mode's loss to the other's: the right one is at 0 or 1 within 0.25
 MODE_OFF = 0.02  # of the held-out loss that was noted: measured again in evaluation mode it is the same to 5 digits
+MODE_BETWEEN = (
+    0.1  # of that way, from which it is none of evaluation mode's: the luckiest of 8 looks under dropout 0.15
+)
 MODE_FLOOR = 1e-3  # of the loss of guessing, below which losses of either mode are rounding: 1e-7 after long trainings
 MODE_ERRORS = 4.0  # standard errors that the two modes must differ, so that one can be told from the other
 

@@ -107,8 +107,8 @@ def unrelated(chart: Chart) -> Sequence[Finding]:
     Neither the network nor what needs no training gets anything out of them on the held-out side.
     """
     found = chart.examination
-    if found is None or not belong_apart(found) or outweigh(found):
-        return []
+    if found is None or not belong_apart(found) or outweigh(found) or any(rule(chart) for rule in BLOCKED):
+        return []  # what a network that was thrown about does not get out of its inputs says nothing of them
     without, within = related(found) or 0.0, used(found)
     return [
         Finding(

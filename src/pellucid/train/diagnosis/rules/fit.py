@@ -169,7 +169,8 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
             worse = lowest - known
             name = found.reference.name
     nothing = told and lowest > UNDERFIT_GUESS * guess
-    if (worse < UNDERFIT_WORSE * guess and not nothing) or learning(losses):
+    stuck = nothing and bool(freeing(chart))  # held back so much, what is learned on the way is not what stays
+    if (worse < UNDERFIT_WORSE * guess and not nothing) or (learning(losses) and not stuck):
         return []
     name = name if worse >= UNDERFIT_WORSE * guess else "guess"
     limit = guess if worse < UNDERFIT_WORSE * guess else found.held_out.mean - worse

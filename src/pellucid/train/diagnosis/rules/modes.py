@@ -9,6 +9,7 @@ from pellucid.train.diagnosis.finding import Cure, Finding
 from pellucid.train.diagnosis.rules.activations import dead_relus
 from pellucid.train.diagnosis.rules.beginning import alike
 from pellucid.train.diagnosis.thresholds import (
+    MODE_BETWEEN,
     MODE_ERRORS,
     MODE_FLOOR,
     MODE_NEARER,
@@ -60,7 +61,9 @@ def evaluated_in_training_mode(chart: Chart) -> Sequence[Finding]:
     if off < max(MODE_OFF * abs(modes.evaluation), MODE_ERRORS * modes.sampling):
         return []
     nearer = abs(modes.recorded - modes.training) <= off
-    if modes.training == modes.evaluation or (not nearer and modes.sampling):
+    if modes.training == modes.evaluation:
+        return []
+    if not nearer and (modes.sampling or not MODE_BETWEEN <= way(modes) <= 1):
         return []  # of the whole side evaluation mode would give the same again; the best of several is a lucky one
     return [
         Finding(
