@@ -68,6 +68,7 @@ def test_the_closing_mark_is_the_same_in_the_languages_own_way(source: str, targ
         ("&File", "Datei", "de", "&Datei"),
         ("&Tools", "Extras", "de", "Ex&tras"),
         ("E&xit", "Beenden", "de", "&Beenden"),
+        ("&Name {name}", "{name} benennen", "de", "{name} be&nennen"),
         ("See {x}", "见 {x}", "zh", "见 {x}"),
     ],
 )
