@@ -6,6 +6,7 @@ the first form, its plural with the last; languages with one form give the plura
 
 import struct
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from pellucid.data.languages import known_language
 from pellucid.data.pairs import Pair
 from pellucid.data.textfile import open_bytes, read_text
 from pellucid.errors import DataError
+
+LARGEST = 256 << 20  # bytes of a compiled catalog when unpacked
 
 
 @dataclass
@@ -38,6 +41,22 @@ def read_catalog(path: Path) -> Catalog:
             f"{path}: not a gettext catalog ({' '.join(str(error).split())[:120]})",
             mend="`msgfmt --check` finds the place.",
         ) from None
+    return _catalog(parsed, path)
+
+
+def read_compiled(path: Path) -> Catalog:
+    """As `read_catalog`, of a compiled one; it may not unpack to more than any catalog holds."""
+    with open_bytes(path) as file:
+        try:
+            large = len(file.read(LARGEST + 1)) > LARGEST
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: damaged or cut short ({error})", mend="Compile it again.") from None
+    if large:
+        raise DataError(f"{path}: larger than any catalog ({LARGEST >> 20} MB)", mend="Is it one?")
+    return read_catalog(path)
+
+
+def _catalog(parsed: polib.POFile | polib.MOFile, path: Path) -> Catalog:
     catalog = Catalog(_language(parsed.metadata.get("Language", "")))
     for entry in parsed:
         if entry.obsolete:

@@ -64,7 +64,7 @@ def cluster(sources: Sequence[str], overlap: float = 0.6) -> list[int]:
     Exact. Only sources that share one of their rarest words are compared: of two sets that overlap by t or more, the
     first n - ceil(t n) + 1 of either's words, rarest first, hold a common one (Bayardo et al., 2007, prefix filter).
     """
-    words = [_words(source) for source in sources]
+    words = [words_of(source) for source in sources]
     # Identical sets need one comparison, not one a member.
     groups: dict[frozenset[str], int] = {}
     parent = list(range(len(sources)))
@@ -90,7 +90,7 @@ def cluster(sources: Sequence[str], overlap: float = 0.6) -> list[int]:
     return [_root(parent, number) for number in range(len(sources))]
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
     """Its words in lower case, all numbers alike; of a text without words, the text itself."""
     found = ("0" if word[0].isdigit() else word for word in WORD.findall(text.lower()))
     return frozenset(found) or frozenset((text,))

@@ -29,7 +29,7 @@ from pellucid.data.works import FOLDER_KINDS, SAMPLE, read_works
 from pellucid.errors import DataError
 
 Kind = Literal["table", "images", "text", "pairs"]
-ONLY_PAIRS = tuple(suffix for suffix in PAIR_SUFFIXES if suffix not in (".tsv", ".tab", ".txt", ".csv"))
+ONLY_PAIRS = (*(suffix for suffix in PAIR_SUFFIXES if suffix not in (".tsv", ".tab", ".txt", ".csv")), ".zip")
 AS = f"Say what it is: --as {', '.join(get_args(Kind))}."
 
 
