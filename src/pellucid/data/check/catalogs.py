@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+import polib
+
 from pellucid.data.check.characters import CONTROL, check_characters
 from pellucid.data.check.fault import Findings
 from pellucid.data.check.lines import checked_lines
 from pellucid.data.check.pair_rows import Row, Rows
-from pellucid.data.gettext import Catalog, read_compiled
-from pellucid.data.languages import known_language, languages_in_name
+from pellucid.data.gettext import language_of_head, parsed_catalog
+from pellucid.data.languages import languages_in_name
 from pellucid.errors import DataError
 
 KEYWORD = re.compile(r'\s*(#~\s*)?(msgctxt|msgid_plural|msgid|msgstr)(?:\s*\[\s*(\d+)\s*\])?\s*"(.*)"\s*')
@@ -65,7 +67,7 @@ class Entry:
                 yield Row(self.line, source, forms[0], mark, context)
             return
         if len(forms) > 1 and forms[0]:
-            yield Row(self.line, source, forms[0], mark, context)
+            yield Row(self.line, source, forms[0], mark, context, singular=True)
         if forms[-1]:
             yield Row(self.line, plural, forms[-1], mark, f"{context} of {source}")
 
@@ -76,35 +78,46 @@ def catalog_rows(path: Path, findings: Findings) -> Rows:
     usual = named[-1] if named else None
     if ".mo" in path.suffixes:
         try:
-            catalog = read_compiled(path)
+            catalog = parsed_catalog(path)
         except DataError as error:
             findings.add("damaged-file", file=path, reason=error.message.removeprefix(f"{path}: "))
             return Rows(path, (None, usual), iter(()), "row", trimmed=False)
-        return Rows(
-            path, (None, catalog.language or usual), _of_compiled(path, catalog, findings), "row", trimmed=False
-        )
+        language = language_of_head(catalog.metadata.get("Language", "")) or usual
+        return Rows(path, (None, language), _of_compiled(path, catalog, findings), "row", trimmed=False)
     entries = _entries(path, findings)
     first = next(entries, None)
     head = first.forms.get(0, "") if first and not first.texts.get("msgid") else ""
-    language = known_language(found.group(1)) if (found := LANGUAGE.search(head)) else None
+    found = LANGUAGE.search(head)
+    language = language_of_head(found.group(1)) if found else None
     rows = _rows(path, chain([first] if first else [], entries), findings)
-    return Rows(path, (None, language.code if language else usual), rows, trimmed=False)
+    return Rows(path, (None, language or usual), rows, trimmed=False)
 
 
-def _of_compiled(path: Path, catalog: Catalog, findings: Findings) -> Iterator[Row]:
-    for number, pair in enumerate(catalog.pairs):
-        text = f"{pair.source}\t{pair.target}"
-        if CONTROL.search(pair.source):  # a bell that a program rings is meant, on both sides
-            text = "".join(sign for sign in text if not (CONTROL.match(sign) and sign in pair.source))
-        check_characters(findings, path, number, text, numbered="row")
-        yield Row(number, pair.source, pair.target, context=pair.origin)
+def _of_compiled(path: Path, catalog: "polib.POFile | polib.MOFile", findings: Findings) -> Iterator[Row]:
+    for number, entry in enumerate(catalog):
+        forms = {int(form): text for form, text in entry.msgstr_plural.items()}
+        texts = {"msgid": entry.msgid, "msgctxt": entry.msgctxt or ""}
+        if forms:
+            texts["msgid_plural"] = entry.msgid_plural
+        for row in Entry(number, texts, forms or {0: entry.msgstr}).rows():
+            _check_characters(path, row, findings, "row")
+            yield row
+
+
+def _check_characters(path: Path, row: Row, findings: Findings, numbered: str) -> None:
+    text = f"{row.source}\t{row.target}"
+    if CONTROL.search(row.source):  # a bell that a program rings is meant, on both sides
+        text = "".join(sign for sign in text if not (CONTROL.match(sign) and sign in row.source))
+    check_characters(findings, path, row.line, text, numbered)
 
 
 def _rows(path: Path, entries: Iterator[Entry], findings: Findings) -> Iterator[Row]:
     count = 0
     for entry in entries:
         count += 1
-        yield from entry.rows()
+        for row in entry.rows():
+            _check_characters(path, row, findings, "line")
+            yield row
     if not count:
         findings.add("empty-file", file=path)
 
@@ -112,7 +125,7 @@ def _rows(path: Path, entries: Iterator[Entry], findings: Findings) -> Iterator[
 def _entries(path: Path, findings: Findings) -> Iterator[Entry]:
     entry = Entry()
     number = 0
-    for number, line in checked_lines(path, findings, ends=True):
+    for number, line in checked_lines(path, findings, ends=True, characters=False):
         stripped = line.strip()
         if not stripped:
             if entry.texts or entry.broken:

@@ -127,6 +127,8 @@ def _raw(path: Path, findings: Findings) -> Iterator[tuple[bytes, bool]]:
     """Lines as bytes, and whether a line feed ended each; of an endless one only the beginning is taken."""
     rest, number, cut = b"", 1, False
     for block in raw_blocks(path, findings):
+        if block is None:  # what is left is part of a line
+            return
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
             if not cut:
@@ -141,14 +143,16 @@ def _raw(path: Path, findings: Findings) -> Iterator[tuple[bytes, bool]]:
         yield rest, False
 
 
-def raw_blocks(path: Path, findings: Findings) -> Iterator[bytes]:
-    """The bytes of a file, unpacked, without a mark, UTF-16 as UTF-8; what is damaged ends there, and is noted.
+def raw_blocks(path: Path, findings: Findings) -> Iterator[bytes | None]:
+    """The bytes of a file, unpacked, without a mark, UTF-16 as UTF-8; what is damaged is noted, and ends in None.
 
     Read a block at a time, so that an archive that unpacks to more than fits into memory is read as any other.
     """
     try:
         with open_bytes(path) as file:
-            start = file.read(BLOCK)
+            start = file.read1(BLOCK)  # rather than read: of a damaged archive it gives what comes before
+            while len(start) < BEGINNING and (more := file.read1(BLOCK)):
+                start += more
             encoding = "utf-16" if start[:2] in UTF16_MARKS else utf16_without_mark(start[:BEGINNING])
             if encoding and encoding != "utf-16":
                 findings.add("no-byte-order-mark", file=path, line=1, encoding=encoding.upper())
@@ -156,9 +160,10 @@ def raw_blocks(path: Path, findings: Findings) -> Iterator[bytes]:
             block = start.removeprefix(UTF8_MARK)
             while block:
                 yield decoder.decode(block).encode("utf-8", "replace") if decoder else block
-                block = file.read(BLOCK)
+                block = file.read1(BLOCK)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         findings.add("damaged-file", file=path, reason=" ".join(str(error).split()))
+        yield None
 
 
 def utf16_without_mark(start: bytes) -> str | None:

@@ -57,6 +57,8 @@ def _units(path: Path, findings: Findings, head: dict[str, str | None]) -> Itera
     buffer, line, encoding = b"", 1, "utf-8"
     opened = closed = refused = False
     for block in raw_blocks(path, findings):
+        if block is None:
+            return
         if not buffer and line == 1 and (named := ENCODING.search(block[:TAIL])):
             encoding = _encoding(named.group(1).decode("ascii"))
         buffer += block

@@ -40,6 +40,7 @@ class Row(NamedTuple):
     target: str
     mark: str = ""
     context: str = ""
+    singular: bool = False  # of an entry with plural forms
 
 
 @dataclass(frozen=True, slots=True)

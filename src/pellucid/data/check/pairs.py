@@ -7,7 +7,7 @@ whether it is held out elsewhere (twins.py). Memory does not grow with the files
 import zipfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from pellucid.data.check.catalogs import catalog_rows
 from pellucid.data.check.fault import Findings
 from pellucid.data.check.memories import memory_rows
+from pellucid.data.check.mend import Mender
 from pellucid.data.check.pair_rows import Languages, Row, Rows, aligned_rows, json_rows, table_rows
 from pellucid.data.check.seen import Seen
 from pellucid.data.check.sides import Sides
@@ -29,8 +30,6 @@ FEWEST_SWAPPED = 3
 BLOCK = 1 << 20  # bytes of an archive read at a time
 MOST_UNPACKED = 1 << 30  # bytes of an archive that are looked at
 DEVELOPMENT = ("dev", "valid", "validation", "val", "test", "heldout", "held-out", "held_out", "eval")
-
-Take = Callable[[Path, Rows, Row], None]  # what else is done with each row, such as writing it
 
 
 @dataclass
@@ -67,12 +66,12 @@ def check_pairs(
     target: str | None = None,
     delimiter: str | None = None,
     held_out: Sequence[Pair] = (),
-    take: Take | None = None,
+    mender: Mender | None = None,
 ) -> dict[str, int]:
     """Check pairs that are read together; returns how many there are.
 
-    `held_out` are pairs that must not be among them; `take` gets each row after it was checked. Raises DataError for
-    files that are not there, of no known format, or whose languages cannot be told.
+    `held_out` are pairs that must not be among them; a `mender` gets each row after it was checked. Raises DataError
+    for files that are not there, of no known format, or whose languages cannot be told.
     """
     wanted = wanted_languages(source, target)
     entries = list(_entries(files, wanted[1], findings))
@@ -96,15 +95,19 @@ def check_pairs(
                 raise DataError(f"{rows.path}: does not say which languages it holds", mend=f"Give {missing}.")
             sides = Sides(language(wanted[0]), language(wanted[1]))
             state = _State(findings, sides, held if held.count else None)
+            if mender:
+                mender.begin(sides)
         if own and entry not in named:
             state.held_out = HeldOut([*held_out, *own])
             own = []
         state.begin(rows.path)
-        _check(rows, state, take, own if entry in named else None)
+        if mender:
+            mender.begin_file(str(rows.path))
+        _check(rows, state, mender, own if entry in named else None)
     return {"pairs": state.pairs if state else 0}
 
 
-def _check(rows: Rows, state: _State, take: Take | None, own: list[Pair] | None) -> None:
+def _check(rows: Rows, state: _State, mender: Mender | None, own: list[Pair] | None) -> None:
     findings, sides, path = state.findings, state.sides, rows.path
     faults_of, here, base, trimmed = sides.faults, str(path), state.starts[-1], rows.trimmed
     sources, others, numbered = state.sources, state.others, rows.numbered
@@ -112,14 +115,14 @@ def _check(rows: Rows, state: _State, take: Take | None, own: list[Pair] | None)
     count = count_swapped = 0
     number = 0
     for row in rows.rows:
-        number, source, target, mark, context = row
+        number, source, target, mark, context, singular = row
         if mark:
             _note_mark(row, path, state)
-            if take:
-                take(path, rows, row)
+            if mender:
+                mender.row(row)
             continue
         count += 1
-        for kind, facts in faults_of(source, target, trimmed):
+        for kind, facts in faults_of(source, target, trimmed, singular):
             if kind == "swapped-sides":
                 count_swapped += 1
                 if len(swapped) < findings.kept:
@@ -151,8 +154,8 @@ def _check(rows: Rows, state: _State, take: Take | None, own: list[Pair] | None)
             findings.add(kind, file=path, text=source, other=text, first=where, **_at(numbered, number))
         if own is not None:
             own.append(Pair(one, other, f"{path.name}:{number}"))
-        if take:
-            take(path, rows, row)
+        if mender:
+            mender.row(row)
     state.last = base + number
     state.pairs += count
     _tell_swapped(swapped, count_swapped, count, rows, findings)

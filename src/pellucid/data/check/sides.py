@@ -8,9 +8,12 @@ import re
 from collections import Counter
 from typing import Any
 
+from pellucid.data.check.characters import MOJIBAKE
 from pellucid.data.filters import CUSHION, FEWEST_LETTERS, Limits, length_ratio, wrong_script
+from pellucid.data.integrity.check import breaches
 from pellucid.data.languages import Language, script_share
 from pellucid.data.pairs import Pair
+from pellucid.data.slots import FORMAT
 
 Faults = list[tuple[str, dict[str, Any]]]
 
@@ -76,7 +79,10 @@ PARTS = re.compile(
 NUMBER = re.compile(r"(?<![\w.%$\\{&#-])\d++(?:[.,:]\d++)*+(?![\w$}%]|[.:-]\w)", re.ASCII)
 CODE = re.compile(r"[/\\=_@;\d\[\]|]|\w\.\w")
 NOTHING_BUT_WORDS = re.compile(r"[A-Za-z' ]+[.:!?…]*")
-SOMETHING = re.compile(r'[&<%{}$"\\?]')
+PLACES = re.compile(r"[%{}$<@]")
+PROSE = re.compile(r"\n|[\"'“‘]|.{60}")  # braces round text, such as a wiki's, rather than a name
+TAG_NAMES = re.compile(r"</?[A-Za-z][A-Za-z0-9]*")
+SOMETHING = re.compile(r"[&<%{}$@\\?]")
 DIGITS = re.compile(r"\d+")
 FOREIGN = re.compile("[\u0370-\u1dff\u2c00-\ud7ff\uf900-\ufaff\ufb1d-\ufdff\ufe70-\ufefc\uff66-\uffdc]")
 HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
@@ -87,6 +93,7 @@ class Sides:
 
     def __init__(self, source: Language, target: Language) -> None:
         self.languages = source, target
+        self.codes = source.code, target.code
         self.apart = not source.scripts & target.scripts
         self.limits = Limits()
         self.latin = tuple(language.scripts == {"LATIN"} for language in self.languages)
@@ -95,8 +102,11 @@ class Sides:
         self.usual = usual[0] - usual[1], usual[1] - usual[0]
         self.by_words = not self.apart and all(self.usual)
 
-    def faults(self, source: str, target: str, trimmed: bool = True) -> Faults:
-        """Kinds and what is to be said of each. `trimmed`: white space at the ends is a slip."""
+    def faults(self, source: str, target: str, trimmed: bool = True, singular: bool = False) -> Faults:
+        """Kinds and what is to be said of each. `trimmed`: white space at the ends is a slip.
+
+        `singular`: of a plural entry, whose singular may say "one" where another language has a placeholder.
+        """
         one, other = source.strip(), target.strip()
         if not one or not other:
             return [("empty-side", {})] if trimmed or one or other else []
@@ -122,7 +132,7 @@ class Sides:
         if self.by_words and self._told_swapped(one, other):
             found.append(("swapped-sides", {}))
         if SOMETHING.search(one) or SOMETHING.search(other):
-            found += self._signs(one, other)
+            found += self._signs(one, other) if not singular else []
         if (ours := DIGITS.findall(one)) != (theirs := DIGITS.findall(other)) and sorted(ours) != sorted(theirs):
             found += _numbers(one, other)
         if lengths[1] < min(lengths[0], LONGEST_STAND_IN) and _is_stand_in(one, other):
@@ -171,6 +181,8 @@ class Sides:
     def _scripts(self, one: str, other: str) -> Faults:
         if self.apart and self.swapped(one, other):
             return [("swapped-sides", {})]
+        if MOJIBAKE.search(one) or MOJIBAKE.search(other):
+            return []  # told as what it is
         # What the target has from its source, such as names, says nothing about its language.
         known = {word.lower() for word in WORD.findall(one)}
         words = [word for word in WORD.findall(PARTS.sub(" ", other)) if word.lower() not in known]
@@ -198,7 +210,7 @@ class Sides:
         )
 
     def _signs(self, one: str, other: str) -> Faults:
-        found: Faults = []
+        found = self._breaches(one, other) if PLACES.search(one) or PLACES.search(other) else []
         if "&" in one or "&" in other:
             double = DOUBLE.search(one) or DOUBLE.search(other)
             if double:
@@ -219,6 +231,25 @@ class Sides:
             if bool(codes[0]) != bool(codes[1]):
                 found.append(("escape-left", {"sign": (codes[0] or codes[1])[0]}))
         return found
+
+    def _breaches(self, one: str, other: str) -> Faults:
+        """What a program would trip over, as integrity/ says it; asked only where the quick look finds a difference."""
+        same = sorted(FORMAT.findall(one)) == sorted(FORMAT.findall(other))
+        if same and sorted(TAG_NAMES.findall(one)) == sorted(TAG_NAMES.findall(other)):
+            return []
+        grave = [
+            breach
+            for breach in breaches(one, other, *self.codes)
+            if breach.grave and not (breach.wanted and one.count(breach.wanted) == other.count(breach.wanted))
+        ]
+        places = (breach for breach in grave if breach.kind.startswith(("placeholder", "icu")))
+        differs = next((one for one in places if not PROSE.search(one.wanted or one.found)), None)
+        if differs:
+            return [("placeholder-differs", {"said": differs.said()})]
+        differs = next((breach for breach in grave if breach.kind.startswith("tag")), None)
+        if differs and TAG_NAMES.search(one) and TAG_NAMES.search(other):
+            return [("tag-differs", {"said": differs.said()})]
+        return []
 
 
 def _tags(text: str) -> list[str]:
