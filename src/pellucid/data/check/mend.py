@@ -142,12 +142,16 @@ class Mender:
             self._close(told, "dropped", set())
             return
         one, other = (self._side(text, kinds) for text in (row.source, row.target))
-        if "escaped-sign" in kinds:
+        left = self._left(one, other)
+        for _ in range(ROUNDS):  # what was escaped three times is escaped twice once it is mended
+            if not left & {"escaped-sign", "double-escaped"}:
+                break
             one, other = _unescaped(one, other), _unescaped(other, one)
-        left = {kind for kind, _ in self.sides.faults(one, other)} if one and other else {"empty-side"}
+            one, other = (self._side(text, set()) for text in (one, other))
+            left = self._left(one, other)
         if "swapped-sides" in left:
             one, other = other, one
-            left = {kind for kind, _ in self.sides.faults(one, other)}
+            left = self._left(one, other)
             text = f"{row.source} | {row.target}"
             self._tell(Fault("swapped-sides", self.file, row.line, text=text[:60]), "mended")
         if not one or not other or left & DROPPED:
@@ -194,6 +198,10 @@ class Mender:
         for fault in faults:
             gone = fault.kind in BROKEN | DROPPED
             self._tell(fault, "dropped" if gone else "mended" if fault.kind in CHARACTERS else "stays")
+
+    def _left(self, one: str, other: str) -> set[str]:
+        assert self.sides is not None
+        return {kind for kind, _ in self.sides.faults(one, other)} if one and other else {"empty-side"}
 
     def _side(self, text: str, kinds: set[str]) -> str:
         if "quoted-cell" in kinds and len(text) > 2 and text[0] == text[-1] == '"' and '""' in text[1:-1]:
