@@ -14,6 +14,7 @@ from pellucid.data.jsonl import read_jsonl
 from pellucid.data.languages import language, languages_in_name
 from pellucid.data.named import named_files
 from pellucid.data.pairs import Pair
+from pellucid.data.store import PairStore
 from pellucid.data.table import read_table
 from pellucid.data.tmx import read_tmx, tmx_languages
 from pellucid.errors import DataError
@@ -48,7 +49,7 @@ class FileCount:
 class Reading:
     """All pairs, as they stand in the files, and the two languages."""
 
-    pairs: list[Pair]
+    pairs: Sequence[Pair]
     files: list[FileCount]
     source: str
     target: str
@@ -76,7 +77,7 @@ def read_pairs(
     if not files:
         raise DataError("no file was given", mend="Name a file of sentence pairs, such as pairs.tsv.")
     wanted = wanted_languages(source, target)
-    pairs: list[Pair] = []
+    pairs = PairStore()
     counts: list[FileCount] = []
     for entry in entries_of(files, wanted[1]):
         found = _read(entry, wanted, delimiter)

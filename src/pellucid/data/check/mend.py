@@ -31,8 +31,8 @@ from pellucid.data.check.characters import (
 )
 from pellucid.data.check.fault import Fault, Findings
 from pellucid.data.check.pair_rows import Row
-from pellucid.data.check.seen import Seen
 from pellucid.data.check.sides import DOUBLE, ENTITY, SIGNS, Sides
+from pellucid.data.seen import Seen
 from pellucid.errors import ConfigError
 from pellucid.files import replacing
 

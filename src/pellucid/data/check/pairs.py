@@ -17,12 +17,12 @@ from pellucid.data.check.fault import Findings
 from pellucid.data.check.memories import memory_rows
 from pellucid.data.check.mend import Mender
 from pellucid.data.check.pair_rows import Languages, Row, Rows, aligned_rows, json_rows, table_rows
-from pellucid.data.check.seen import Seen
 from pellucid.data.check.sides import Sides
 from pellucid.data.check.twins import HeldOut
 from pellucid.data.languages import language
 from pellucid.data.pairs import Pair
 from pellucid.data.read import Entry, entries_of, kind_of_pairs, languages_from_name, wanted_languages
+from pellucid.data.seen import Seen
 from pellucid.errors import DataError
 
 SWAPPED_FILE = 0.5  # share of a file's rows that are swapped, from which all of it is
