@@ -62,7 +62,7 @@ def check(
 
     Example: pellucid data check animals/ --json
 
-    Example: pellucid data check train.tsv --held-out test.tsv --fix -o clean.tsv
+    Example: pellucid data check pairs.tsv --held-out runs/en-zh --fix -o clean.tsv
     """
     from pellucid.data.check.mend import mending
     from pellucid.data.check.whole import check_files
