@@ -1,7 +1,7 @@
 """Sentence pairs: every file that pairs are read from, gone through once, row by row, and each fault told.
 
-Three things are asked of a row: what is wrong with it alone (sides.py), whether it was there before (seen.py), and
-whether it is held out elsewhere (twins.py). Memory does not grow with the files but for 16 bytes of table a source.
+Three things are asked of a row: what is wrong with it alone (sides.py), whether it was there before (data/seen.py), and
+whether it is held out elsewhere (twins.py). Memory grows by a table of hashes alone, some 40 bytes a pair.
 """
 
 import zipfile
