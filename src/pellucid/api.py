@@ -19,7 +19,7 @@ from pellucid.adapt.export import Exportable, check_format, write_export
 from pellucid.adapt.parity import Parity, parity
 from pellucid.config import RunConfig, parse_budget, read_toml
 from pellucid.errors import DataError, RunError, TrainingError
-from pellucid.files import write_text
+from pellucid.files import told_if_unwritable, unwritable, write_text
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.exported import FORMATS, FormatName, Quantization
 from pellucid.models.parameters import weight_matrices
@@ -228,7 +228,7 @@ def compare(runs: Sequence[Run | str | Path], page: str | Path | None = None) ->
         try:
             write_text(Path(page), comparison_page(found.json()))
         except OSError as error:
-            raise RunError(f"{page}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+            raise unwritable(page, error) from None
     return found
 
 
@@ -326,7 +326,7 @@ def free_folder(parent: Path, name: str) -> Path:
 
 
 def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], bool], workers: Workers) -> Run:
-    with run.locked() if workers.is_first else nullcontext():
+    with told_if_unwritable(run.path), run.locked() if workers.is_first else nullcontext():
         if workers.first(lambda: run.status != "finished"):
             attending = Attending(run, watcher) if workers.is_first else watcher
             try:
@@ -335,8 +335,9 @@ def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], boo
                 workers.first(lambda: _diagnose(run, watcher))
                 raise
         workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
-    workers.first(lambda: _diagnose(run, watcher))
-    workers.first(lambda: write_report(run.path))
+    with told_if_unwritable(run.path):
+        workers.first(lambda: _diagnose(run, watcher))
+        workers.first(lambda: write_report(run.path))
     return run
 
 

@@ -126,6 +126,13 @@ class TrainingConfig(Config):
         8, ge=0, description="evaluations without a new best on the development side before training stops; 0: off"
     )
     save_every: float = Field(20.0, gt=0, description="seconds between resumable states, besides evaluations")
+    rollbacks: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="times that a loss or gradient that is no number sends the training back to its last good "
+        "evaluation, with half the rate, before it stops; 0: it stops at once",
+    )
     watch: int | None = Field(
         None,
         ge=0,

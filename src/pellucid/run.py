@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.config import read_toml
 from pellucid.errors import RunError
-from pellucid.files import REPLACE, UNFINISHED, described, read_tensors, tensors_checksum, write_tensors, write_text
+from pellucid.files import (
+    REPLACE,
+    UNFINISHED,
+    described,
+    read_tensors,
+    tensors_checksum,
+    unwritable,
+    write_tensors,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +48,7 @@ if TYPE_CHECKING:
 
 Status = Literal["new", "running", "stopped", "finished"]
 encoded = json.JSONEncoder(ensure_ascii=False).encode  # made once: half of what a line of metrics costs
+BEFORE_TRAINING = ("data", "plan")  # kinds of lines that stand in the metrics when a training begins
 STATES_KEPT = 2  # if the newest is damaged, the one before it is still good
 
 
@@ -80,7 +90,7 @@ class Run:
             # Last, because a folder with a config.toml is a run.
             write_text(run._config_path, task.config.to_toml())
         except OSError as error:
-            raise RunError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+            raise unwritable(path, error) from None
         return run
 
     @property
@@ -248,11 +258,25 @@ class Run:
         write_tensors(self.path / "model.safetensors", weights, about)
         self.__dict__.pop("model", None)
 
-    def save_state(self, step: int, tensors: Mapping[str, "Tensor"], about: Mapping[str, Any]) -> None:
-        """Write a resumable state, then drop all but the newest few."""
-        write_tensors(self.path / "state" / f"step-{step:08d}.safetensors", tensors, about)
+    def save_state(
+        self, step: int, tensors: Mapping[str, "Tensor"], about: Mapping[str, Any], keep: Collection[int] = ()
+    ) -> None:
+        """Write a resumable state, then drop all but the newest few and those of the steps to `keep`."""
+        write_tensors(self._state_path(step), tensors, about)
+        kept = {self._state_path(one) for one in keep}
         for old in self._states()[:-STATES_KEPT]:
-            old.unlink(missing_ok=True)
+            if old not in kept:
+                old.unlink(missing_ok=True)
+
+    def state_of(self, step: int) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
+        """The state saved at `step` and what it says of itself. Raises RunError if it is missing or damaged."""
+        return read_tensors(self._state_path(step))
+
+    def forget_after(self, step: int) -> None:
+        """Drop the states and snapshots of all steps after `step`: the training goes back to it."""
+        for path in [*reversed(self._states()), *reversed(self._recorded())]:
+            if path > path.with_name(f"step-{step:08d}.safetensors"):
+                path.unlink(missing_ok=True)
 
     @property
     def has_state(self) -> bool:
@@ -335,24 +359,48 @@ class Run:
         return found if isinstance(found, dict) and isinstance(found.get("findings"), list) else None
 
     def append_metrics(self, lines: Sequence[Mapping[str, Any]]) -> int:
-        """Add lines to metrics.jsonl; returns its size in bytes afterwards."""
-        with self._metrics_path.open("ab") as file:
-            file.write("".join(encoded(line) + "\n" for line in lines).encode())
+        """Add lines to metrics.jsonl, all or, where the disk is full, none; returns its size in bytes afterwards."""
+        with self._metrics_path.open("ab", buffering=0) as file:
+            before = file.tell()
+            content = memoryview("".join(encoded(line) + "\n" for line in lines).encode())
+            try:
+                while content:
+                    content = content[file.write(content) :]
+            except OSError:
+                os.truncate(self._metrics_path, before)
+                raise
             return file.tell()
 
     def cut_metrics(self, size: int) -> None:
         """Drop what was written after a state was saved: the resumed training writes it again."""
-        if self._metrics_path.exists():
+        if self._metrics_path.exists() and self._metrics_path.stat().st_size > size:
             os.truncate(self._metrics_path, size)
 
+    def begin_metrics(self) -> None:
+        """Drop what a training wrote that was cut off before its first state: it is begun anew."""
+        size = 0
+        if self._metrics_path.exists():
+            for line in self._metrics_path.read_bytes().splitlines(keepends=True):
+                if not line.endswith(b"\n") or json.loads(line)["kind"] not in BEFORE_TRAINING:
+                    break
+                size += len(line)
+        self.cut_metrics(size)
+
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """The lines of metrics.jsonl; a last line cut short by a kill is left out."""
+        """The lines of metrics.jsonl; a last line cut short by a kill is left out. Raises RunError for one damaged."""
         if not self._metrics_path.exists():
             return
-        with self._metrics_path.open(encoding="utf-8") as file:
-            for line in file:
-                if line.endswith("\n"):
-                    yield json.loads(line)
+        with self._metrics_path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    found = json.loads(line)
+                except (ValueError, RecursionError):
+                    found = None
+                if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
+                    raise RunError(f"{self._metrics_path}, line {number}: damaged", mend=REPLACE)
+                yield found
 
     @property
     def status(self) -> Status:
@@ -370,8 +418,12 @@ class Run:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for one training at a time. Raises RunError if another process trains it now."""
-        (self.path / "state").mkdir(parents=True, exist_ok=True)
-        with self._lock_path.open("a") as file:
+        try:
+            (self.path / "state").mkdir(parents=True, exist_ok=True)
+            opened = self._lock_path.open("a")
+        except OSError as error:
+            raise unwritable(self.path, error) from None
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -384,7 +436,7 @@ class Run:
     def _is_locked(self) -> bool:
         if not self._lock_path.exists():
             return False
-        with self._lock_path.open("a") as file:
+        with self._lock_path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -393,6 +445,9 @@ class Run:
 
     def _states(self) -> list[Path]:
         return sorted((self.path / "state").glob("step-*.safetensors"))
+
+    def _state_path(self, step: int) -> Path:
+        return self.path / "state" / f"step-{step:08d}.safetensors"
 
     @property
     def _config_path(self) -> Path:

@@ -134,7 +134,7 @@ class Poisoned(TranslateTask):
 
 
 def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_weights(make_run: MakeRun) -> None:
-    run, task = make_run()
+    run, task = make_run(rollbacks=0)
     poisoned = Poisoned(task.config, task.data, task.tokenizer)
     trainer = Trainer(run, poisoned)
     with pytest.raises(TrainingError, match="step 5 gave a loss of nan") as caught:

@@ -47,7 +47,8 @@ class Series:
 class Finding:
     """`number` against `threshold` at `place` (a layer; "" for the whole) and `step`; `sure` from 0 to 1.
 
-    `values` fill the sentence `evidence.ILLNESS` besides these; `lines` are the data concerned, as a person finds them
+    `values` fill the sentence `evidence.ILLNESS` besides these, and `also` names further sentences of evidence (the
+    words `also.NAME`) with their values; `lines` are the data concerned, as a person finds them
     (file and line); `plot` is drawn over `axis` (the word `axis.AXIS`), with `threshold` as a line if `drawn`.
     """
 
@@ -64,6 +65,7 @@ class Finding:
     axis: str = "step"
     drawn: bool = False
     logarithmic: bool = False
+    also: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def json(self, run: str) -> dict[str, Any]:
         """As plain data, with its sentences in both languages. `run` is how commands name the run."""
@@ -95,13 +97,21 @@ class Finding:
             "threshold": shown(self.threshold),
             "place": self.place,
             "step": f"{self.step:,}" if self.step is not None else "",
-            **{name: shown(value) if isinstance(value, float) else value for name, value in self.values.items()},
+            **_shown(self.values),
         }
+        evidence = [
+            sentence(f"evidence.{self.illness}", language, **filled),
+            *(sentence(f"also.{name}", language, **_shown(values)) for name, values in self.also.items()),
+        ]
         return {
             "title": sentence(f"illness.{self.illness}", language),
-            "evidence": sentence(f"evidence.{self.illness}", language, **filled),
+            "evidence": ("" if language == "zh" else " ").join(evidence),
             "why": sentence(f"why.{self.illness}", language),
         }
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: shown(value) if isinstance(value, float) else value for name, value in values.items()}
 
 
 def shown(number: float) -> str:
