@@ -57,6 +57,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no such file", mend="Check the name.") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: this is a folder, not a TOML file", mend="Name the file in it.") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply", mend="No field holds such.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}", mend="Mend that line; texts stand in quotes.") from None
 

@@ -29,6 +29,7 @@ from pellucid.files import (
     UNFINISHED,
     described,
     read_tensors,
+    shapes_of,
     tensors_checksum,
     unwritable,
     write_tensors,
@@ -144,14 +145,45 @@ class Run:
                 f"{self.path}: has no model yet; the training was stopped before its first evaluation",
                 mend=f"`pellucid resume {self.path}` goes on with it.",
             )
+        self._check_shapes(path)
         weights, _ = read_tensors(path)
-        model = self.kind.network(self.config, self.path)
+        bad = [name for name, one in weights.items() if one.is_floating_point() and not one.isfinite().all()]
+        if bad:
+            raise RunError(
+                f"{path}: {len(bad)} of its {len(weights)} tensors hold what is no number, {bad[0]} first",
+                mend=REPLACE,
+            )
+        model = self._network()
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise RunError(f"{path}: its weights do not fit config.toml ({reason})", mend=REPLACE) from None
         return model.eval()
+
+    def _check_shapes(self, path: Path) -> None:
+        """Raises RunError unless the weights at `path` are those of the network that config.toml describes.
+
+        Told from headers, and from a network without numbers (PyTorch's meta device): however large one of the two
+        says that it is, no memory is taken for it.
+        """
+        import torch
+
+        there = shapes_of(path)
+        try:
+            with torch.random.fork_rng([]), torch.device("meta"):
+                wanted = {name: tuple(one.shape) for name, one in self._network().state_dict().items()}
+        except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"{self._config_path}: no network can be made of it ({reason})", mend=REPLACE) from None
+        odd = [name for name in {**wanted, **there} if wanted.get(name) != there.get(name)]
+        if odd:
+            first = odd[0]
+            said = f"{first} is {there.get(first, 'missing')} and should be {wanted.get(first, 'missing')}"
+            raise RunError(f"{path}: its weights do not fit config.toml ({said})", mend=REPLACE)
+
+    def _network(self) -> Any:
+        return self.kind.network(self.config, self.path)
 
     @property
     def decoding(self) -> "DecodingConfig":
@@ -334,7 +366,7 @@ class Run:
         )
 
     def _as_it_was(self, weights: Mapping[str, "Tensor"], path: Path, step: int) -> "Run":
-        model = self.kind.network(self.config, self.path)
+        model = self._network()
         try:
             model.load_state_dict(weights)
         except RuntimeError:
@@ -354,9 +386,9 @@ class Run:
         """What the doctor last found, as plain data; None if it has not looked, or what it wrote is damaged."""
         try:
             found = json.loads(self._diagnosis_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) and isinstance(found.get("findings"), list) else None
+        return found if _is_diagnosis(found) else None
 
     def append_metrics(self, lines: Sequence[Mapping[str, Any]]) -> int:
         """Add lines to metrics.jsonl, all or, where the disk is full, none; returns its size in bytes afterwards."""
@@ -464,3 +496,12 @@ class Run:
     @property
     def _lock_path(self) -> Path:
         return self.path / "state" / "lock"
+
+
+def _is_diagnosis(found: Any) -> bool:
+    """Whether it has what those who show it take for granted."""
+    if not isinstance(found, dict) or not isinstance(found.get("step"), int):
+        return False
+    findings = found.get("findings")
+    fields = ("illness", "said", "sure", "place", "number", "threshold", "plot", "lines", "cures", "drawn", "axis")
+    return isinstance(findings, list) and all(isinstance(one, dict) and set(fields) <= set(one) for one in findings)

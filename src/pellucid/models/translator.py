@@ -46,8 +46,8 @@ class TranslatorConfig(Config):
     d_model: int = Field(128, ge=2, description="width of every position's vector")
     heads: int = Field(4, ge=1, description="attention heads; d_model must be a multiple of it")
     feed_forward: int = Field(512, ge=1, description="inner width of the feed-forward networks")
-    encoder_layers: int = Field(2, ge=1, description="blocks that read the source")
-    decoder_layers: int = Field(2, ge=1, description="blocks that write the target")
+    encoder_layers: int = Field(2, ge=1, le=1000, description="blocks that read the source")
+    decoder_layers: int = Field(2, ge=1, le=1000, description="blocks that write the target")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of numbers switched off during training")
     norm: Literal["pre", "post", "none"] = Field(
         "pre", description="layer norm before each sublayer, after it (the paper's), or none"

@@ -111,23 +111,25 @@ def unpack(
     """
     try:
         counters = Counters(**about["counters"])
+        if not all(isinstance(value, int | float) for value in vars(counters).values()):
+            raise TypeError("its counters are no numbers")
         model.load_state_dict(_under("model", tensors))
         for name, value in _under("average", tensors).items():
             average.weights[name].copy_(value)
-    except (KeyError, TypeError, RuntimeError) as error:
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under("optimizer", tensors).items():
+            number, name = key.split(".", 1)
+            moments.setdefault(int(number), {})[name] = value
+        _check_moments(moments, optimizer)
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        on_cpu, on_cuda = (tensors.get(name + _of_worker(rank)) for name in ("random.cpu", "random.cuda"))
+        if on_cpu is not None:
+            torch.set_rng_state(on_cpu)
+        if on_cuda is not None and device.type == "cuda":
+            torch.cuda.set_rng_state(on_cuda, device)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RunError(f"the saved state does not fit config.toml ({reason})", mend=REPLACE) from None
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in _under("optimizer", tensors).items():
-        number, name = key.split(".", 1)
-        moments.setdefault(int(number), {})[name] = value
-    _check_moments(moments, optimizer)
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    on_cpu, on_cuda = (tensors.get(name + _of_worker(rank)) for name in ("random.cpu", "random.cuda"))
-    if on_cpu is not None:
-        torch.set_rng_state(on_cpu)
-    if on_cuda is not None and device.type == "cuda":
-        torch.cuda.set_rng_state(on_cuda, device)
     return counters
 
 

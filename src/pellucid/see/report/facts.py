@@ -54,7 +54,7 @@ def gather(folder: Path) -> Facts:
         raise RunError(
             f"{folder}: not a run folder; it holds no config.toml", mend="Name the folder of a training."
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{folder}/config.toml: {error}", mend="Write it as the training wrote it.") from None
     facts = Facts(folder.resolve().name, config, settings)
     for line in Run(folder).metrics():
