@@ -206,8 +206,6 @@ def configs(file: str, good: bytes, mark: Path) -> Iterator[Hostile]:
     yield Hostile(file, "a field twice", good + b"\n" + text.split("\n")[0].encode())
     for name in ("d_model", "feed_forward", "max_length", "heads"):
         for value in ("0", "-1", '"x"', "1e400", str(2**40), str(HUGE), str(2**70), "[1]"):
-            if name == "max_length" and value in (str(2**40), str(HUGE)):
-                continue  # longer sentences than it ever saw are no harm to the weights
             yield Hostile(file, f"{name} of {value}", told(**{name: value}))
     yield Hostile(file, "another width", told(d_model="32"))
     for value in ("0", "3", "1001", "1000000000"):

@@ -41,6 +41,7 @@ from pellucid.train.plan import make_plan, prepare_device
 from pellucid.train.precision import autocast
 from pellucid.train.rate_finder import HIGHEST, LOWEST, STEPS, RateCurve
 from pellucid.train.rate_finder import find_rate as _find_rate
+from pellucid.train.room import told_if_full
 from pellucid.train.standing import next_batches, standing
 
 USES = {
@@ -334,7 +335,8 @@ def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], boo
             except TrainingError:  # what it says of the step, the doctor says of its cause
                 workers.first(lambda: _diagnose(run, watcher))
                 raise
-        workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
+        with told_if_full(task, torch.device("cpu")):
+            workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
     with told_if_unwritable(run.path):
         workers.first(lambda: _diagnose(run, watcher))
         workers.first(lambda: write_report(run.path))

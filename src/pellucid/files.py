@@ -128,9 +128,9 @@ def unwritable(path: str | Path, error: OSError) -> RunError:
     return RunError(f"{error.filename or path}: cannot be written ({error.strerror or error})", mend=_mend(error))
 
 
-def failure_of(error: OSError | MemoryError) -> RunError:
-    """What to say of an error that nobody nearer to it has put into words."""
-    if isinstance(error, MemoryError):
+def failure_of(error: OSError | MemoryError | RuntimeError) -> RunError:
+    """What to say of an error of the system's that nobody nearer to it has put into words."""
+    if not isinstance(error, OSError):
         return RunError("there is not enough memory for this", mend="Close other programs, or take less at once.")
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return unwritable("output", error)

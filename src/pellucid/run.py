@@ -170,12 +170,8 @@ class Run:
         import torch
 
         there = shapes_of(path)
-        try:
-            with torch.random.fork_rng([]), torch.device("meta"):
-                wanted = {name: tuple(one.shape) for name, one in self._network().state_dict().items()}
-        except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise RunError(f"{self._config_path}: no network can be made of it ({reason})", mend=REPLACE) from None
+        with torch.random.fork_rng([]), torch.device("meta"):
+            wanted = {name: tuple(one.shape) for name, one in self._network().state_dict().items()}
         odd = [name for name in {**wanted, **there} if wanted.get(name) != there.get(name)]
         if odd:
             first = odd[0]
@@ -183,7 +179,12 @@ class Run:
             raise RunError(f"{path}: its weights do not fit config.toml ({said})", mend=REPLACE)
 
     def _network(self) -> Any:
-        return self.kind.network(self.config, self.path)
+        """A new network as the config says. Raises RunError if there can be none, as it would be too large."""
+        try:
+            return self.kind.network(self.config, self.path)
+        except (RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"{self._config_path}: no network can be made of it ({reason})", mend=REPLACE) from None
 
     @property
     def decoding(self) -> "DecodingConfig":

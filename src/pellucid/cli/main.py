@@ -38,7 +38,7 @@ from pellucid.cli import predict as predict_
 from pellucid.cli.console import err
 from pellucid.cli.voice import one_voice
 from pellucid.cli.words import say
-from pellucid.errors import PellucidError, WorkerError
+from pellucid.errors import PellucidError, WorkerError, is_of_memory
 from pellucid.files import failure_of
 
 app = typer.Typer(
@@ -127,7 +127,9 @@ def main() -> None:
         # Whoever read our output has gone (`| head`); Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, OSError) and not is_of_memory(error):
+            raise
         _tell(failure_of(error))
         _leave(2)
     except KeyboardInterrupt:

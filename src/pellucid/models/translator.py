@@ -55,7 +55,7 @@ class TranslatorConfig(Config):
     residual: bool = Field(True, description="add what came into each sublayer to what comes out")
     positions: Literal["sinusoidal", "learned"] = Field("sinusoidal", description="how word order is told")
     activation: Literal["relu", "gelu", "silu"] = Field("relu", description="g in the feed-forward networks")
-    max_length: int = Field(256, ge=2, description="longest sentence in tokens")
+    max_length: int = Field(256, ge=2, le=1_000_000, description="longest sentence in tokens")
 
     @model_validator(mode="before")
     @classmethod

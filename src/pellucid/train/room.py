@@ -17,14 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.config import TrainingConfig
-from pellucid.errors import PellucidError, TrainingError
+from pellucid.errors import PellucidError, TrainingError, is_of_memory
 from pellucid.tasks.task import Batch, Task
 
 FLOAT = 4  # bytes: weights and what goes with them are float32, whatever the products are computed in
 MOMENTS = {"adamw": 2, "adam": 2, "rmsprop": 1, "sgd": 0, "momentum": 1, "nesterov": 1}  # numbers for each weight
 GIB = 2**30
 BEYOND = 2**62  # bytes; more than any machine has
-FULL = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory", "bad allocation")
 MEMINFO, CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 
 
@@ -139,7 +138,7 @@ def told_if_full(task: Task, device: torch.device) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not is_full(error):
+        if not is_of_memory(error):
             raise
         full = True
     if full:  # after the error and all that it holds is gone
@@ -147,11 +146,6 @@ def told_if_full(task: Task, device: torch.device) -> Iterator[None]:
         if device.type == "cuda":
             torch.cuda.empty_cache()
         raise too_large(task, need, free_memory(device), device)
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left: PyTorch has no type of its own for the CPU's."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(one in str(error).lower() for one in FULL)
 
 
 def too_large(task: Task, need: Need | None, free: int | None, device: torch.device) -> TrainingError:
