@@ -19,7 +19,7 @@ from pellucid.words import spoken
 Event = Mapping[str, Any]
 PAUSE = 0.1  # seconds of training between two moves of the bar: moving it takes as long as a small network's layer
 REFRESH = 20  # steps between two updates of the text beside the bar, so that it can be read
-LINES = 3  # of the data, named when the training goes back
+LINES = 2  # of the data, named when the training goes back
 SMOOTH = 0.95  # of the loss and rate shown
 
 
@@ -139,7 +139,6 @@ class Live:
         self._loss = 0.0
         if self._bar is not None:
             self._bar.update(self._task, completed=event["to"])
-        lines = event["lines"]
         self._say(
             "train.rollback",
             step=f"{event['step']:,}",
@@ -147,7 +146,12 @@ class Live:
             rate=f"{event['learning_rate']:.3g}",
             number=event["number"],
             of=event["of"],
-            lines=f"{', '.join(lines[:LINES])}{' ...' if len(lines) > LINES else ''}",
+        )
+        lines = "; ".join(event["lines"][:LINES])
+        rest = len(event["lines"]) - LINES
+        self._say(
+            "train.rollback.lines",
+            lines=say("train.rollback.more", lines=lines, count=rest) if rest > 0 else lines,
         )
 
     def _warning(self, event: Event) -> None:

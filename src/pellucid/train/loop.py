@@ -426,7 +426,8 @@ class Trainer:
                 self._write_metrics()
         what = f"{self.run.path}: step {trouble.step} gave a loss of {trouble.loss}"
         what += f" and a gradient norm of {trouble.norm}"
-        named = f"{', '.join(lines[:SAID_LINES])}{' ...' if len(lines) > SAID_LINES else ''}"
+        rest = len(lines) - SAID_LINES
+        named = "; ".join(lines[:SAID_LINES]) + (f" and {rest} more" if rest > 0 else "")
         if at_fault is not None:
             return TrainingError(
                 f"{what}, and so does its data with the good weights of step {at_fault}: it is the data, {named}",
