@@ -85,11 +85,14 @@ class Run:
             raise RunError(f"{path}: already exists and is not empty", mend="Choose another --name, or remove it.")
         try:
             run.path.mkdir(parents=True, exist_ok=True)
-            task.keep(run.path)
-            if lines:
-                run.append_metrics(lines)
-            # Last, because a folder with a config.toml is a run.
-            write_text(run._config_path, task.config.to_toml())
+            with run.locked():  # another process may begin one of the same name at the same moment
+                if run._config_path.exists():
+                    raise RunError(f"{path}: already exists and is not empty", mend="Choose another --name.")
+                task.keep(run.path)
+                if lines:
+                    run.append_metrics(lines)
+                # Last, because a folder with a config.toml is a run.
+                write_text(run._config_path, task.config.to_toml())
         except OSError as error:
             raise unwritable(path, error) from None
         return run
