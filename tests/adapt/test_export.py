@@ -22,10 +22,11 @@ from pellucid.models.translator import Translator, TranslatorConfig
 from tests.adapt.conftest import MODELS, Export, exportable, random_model, sources
 
 SINUSOIDAL = [name for name in MODELS if name != "learned"]
-TRACED = ["pre, relu", "post, gelu", "pre, silu", "learned"]  # an ONNX export takes seconds
-CASES: list[tuple[FormatName, str]] = [
+CASES = [
     *(("ctranslate2", name) for name in MODELS),
-    *(("onnx", name) for name in TRACED),
+    ("onnx", "pre, relu"),
+    # An ONNX export takes seconds.
+    *(pytest.param("onnx", name, marks=pytest.mark.slow) for name in ("post, gelu", "pre, silu", "learned")),
     *(("safetensors-hf", name) for name in SINUSOIDAL),
 ]
 

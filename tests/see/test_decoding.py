@@ -314,7 +314,7 @@ def test_forcing_what_would_have_come_anyway_changes_nothing(text: str, method: 
     assert all(one.text == one.instead for one in forced.forced)
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(st.sampled_from(TEXTS), st.sampled_from(METHODS), st.data())
 def test_a_forced_token_stands_in_its_place_after_what_came_before(
     text: str, method: dict[str, Any], data: Any

@@ -192,7 +192,7 @@ def seen_step(model: Translator, batch: Batch, cast: Callable[[], AbstractContex
     return record(model, run, {}, loss=lambda total: total)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_a_training_that_is_looked_at_gives_the_same_bits(precision: str) -> None:
     """The fast path: attention as products, dropout from random bytes, the loss fused with its projection."""
     alone, _ = trained_translator(precision, None)

@@ -320,6 +320,7 @@ def test_a_cure_that_is_stopped_goes_on_where_it_was(run: Path, tmp_path: Path) 
 CURING = "import sys, pellucid; pellucid.cure('runs/wine', 'clip=0.1', watcher=lambda e: print(e['kind'], flush=True))"
 
 
+@pytest.mark.slow
 def test_a_cure_that_is_killed_goes_on_and_ends_as_if_nothing_had_happened(run: Path, trained: Path) -> None:
     steps = 20
     process = subprocess.Popen([sys.executable, "-c", CURING], stdout=subprocess.PIPE, text=True)

@@ -114,6 +114,7 @@ def test_without_decay_the_average_is_the_weights() -> None:
     assert torch.equal(average.weights["weight"], model.weight)
 
 
+@pytest.mark.slow
 def test_the_whole_model_learns_fifty_pairs_by_heart(make_run: MakeRun) -> None:
     run, task = make_run(steps=350, evaluate_every=350, average=0.0, batch_tokens=512, learning_rate=5e-3)
     task.config = task.config.changed(

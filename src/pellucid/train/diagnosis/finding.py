@@ -47,9 +47,10 @@ class Series:
 class Finding:
     """`number` against `threshold` at `place` (a layer; "" for the whole) and `step`; `sure` from 0 to 1.
 
-    `values` fill the sentence `evidence.ILLNESS` besides these, and `also` names further sentences of evidence (the
-    words `also.NAME`) with their values; `lines` are the data concerned, as a person finds them
-    (file and line); `plot` is drawn over `axis` (the word `axis.AXIS`), with `threshold` as a line if `drawn`.
+        `values` fill the sentence `evidence.ILLNESS`, or the one called `evidence` where there are several, besides these;
+    `also` names further sentences of evidence (the words `also.NAME`) with their values. `lines` are the data
+    concerned, as a person finds them (file and line); `plot` is drawn over `axis` (the word `axis.AXIS`), with
+    `threshold` as a line if `drawn`.
     """
 
     illness: str
@@ -65,6 +66,7 @@ class Finding:
     axis: str = "step"
     drawn: bool = False
     logarithmic: bool = False
+    evidence: str = ""
     also: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def json(self, run: str) -> dict[str, Any]:
@@ -100,7 +102,7 @@ class Finding:
             **_shown(self.values),
         }
         evidence = [
-            sentence(f"evidence.{self.illness}", language, **filled),
+            sentence(self.evidence or f"evidence.{self.illness}", language, **filled),
             *(sentence(f"also.{name}", language, **_shown(values)) for name, values in self.also.items()),
         ]
         return {
