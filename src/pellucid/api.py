@@ -156,7 +156,7 @@ def find_rate(
             device = prepare_device(of.config.training)
             if not of.has_state:
                 return _find_rate(of.task, **limits)
-            stands = standing(of, of.kind.network(of.config, of.path).to(device))
+            stands = standing(of, of.network().to(device))
             return _find_rate(of.task, stands.model, stands.optimizer, stands.counters, **limits)
     finally:
         torch.set_num_threads(threads)
@@ -245,7 +245,7 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
     training = run.config.training
     device = torch.device(training.device if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng():
-        model = run.kind.network(run.config, run.path).to(device)
+        model = run.network().to(device)
     stands = standing(run, model)
     task = run.task.apart()
     task.carry(task.carried_by_one(stands.carried))

@@ -33,7 +33,14 @@ class TrainingError(PellucidError):
     """A training cannot go on: the loss is not finite, memory ran out, nothing to train on."""
 
 
-FULL = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory", "bad allocation")
+FULL = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "cannot allocate memory",
+    "bad allocation",
+    "size calculation overflowed",
+)
 
 
 def is_of_memory(error: BaseException) -> bool:

@@ -156,7 +156,7 @@ class Run:
                 f"{path}: {len(bad)} of its {len(weights)} tensors hold what is no number, {bad[0]} first",
                 mend=REPLACE,
             )
-        model = self._network()
+        model = self.network()
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
@@ -174,14 +174,14 @@ class Run:
 
         there = shapes_of(path)
         with torch.random.fork_rng([]), torch.device("meta"):
-            wanted = {name: tuple(one.shape) for name, one in self._network().state_dict().items()}
+            wanted = {name: tuple(one.shape) for name, one in self.network().state_dict().items()}
         odd = [name for name in {**wanted, **there} if wanted.get(name) != there.get(name)]
         if odd:
             first = odd[0]
             said = f"{first} is {there.get(first, 'missing')} and should be {wanted.get(first, 'missing')}"
             raise RunError(f"{path}: its weights do not fit config.toml ({said})", mend=REPLACE)
 
-    def _network(self) -> Any:
+    def network(self) -> Any:
         """A new network as the config says. Raises RunError if there can be none, as it would be too large."""
         try:
             return self.kind.network(self.config, self.path)
@@ -370,7 +370,7 @@ class Run:
         )
 
     def _as_it_was(self, weights: Mapping[str, "Tensor"], path: Path, step: int) -> "Run":
-        model = self._network()
+        model = self.network()
         try:
             model.load_state_dict(weights)
         except RuntimeError:

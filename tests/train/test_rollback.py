@@ -255,3 +255,15 @@ def test_the_batches_of_a_step_are_followed_over_the_end_of_an_epoch(make_run: M
     examples, others = examples_of(task, Trouble(1, math.nan, 0.0, 0, last))
     assert examples == [*task.epoch(0)[last], *task.epoch(1)[0]]
     assert others == list(task.epoch(0)[last - 1])
+
+
+def test_where_the_good_state_is_damaged_it_goes_back_to_the_newest_that_is_whole(make_run: MakeRun) -> None:
+    run, task = make_run()
+    broken = breaking(task, once_at(21))
+    trainer = trainer_of(run, broken)
+    trainer.should_stop = lambda: trainer.counters.step >= 18
+    trainer.train()
+    (run.path / "state" / "step-00000016.safetensors").write_bytes(b"damaged")
+    trainer_of(run, broken).train()
+    assert [line["to"] for line in of_kind(run, "rollback")] == [18]
+    assert run.status == "finished"

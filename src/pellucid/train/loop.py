@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import RunError, TrainingError
-from pellucid.files import unwritable
+from pellucid.files import told_if_unwritable, unwritable
 from pellucid.run import Run
 from pellucid.tasks.task import Task
 from pellucid.train.learner import Learner, batches_from
@@ -23,7 +23,7 @@ from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.plan import prepare_device
 from pellucid.train.recording import Recording
-from pellucid.train.room import told_if_full
+from pellucid.train.room import check_network, told_if_full
 from pellucid.train.schedule import ROLLBACK_FACTOR, learning_rate
 from pellucid.train.state import Counters, MovingAverage, carried_of, carried_state, pack, random_state, unpack
 from pellucid.train.trouble import Trouble, examples_of, faulty_examples, is_sound, origins, where_to
@@ -63,9 +63,11 @@ class Trainer:
         self._last_save = self._save_seconds = self._last_write = 0.0
         self._last_state = 0  # the step of the newest state on the disk
         self._failure = ""  # why the last saving did not succeed
-        self._begin()
-        self._resume()
-        self._ready()
+        with told_if_full(task, self.device):
+            check_network(task, self.device)
+            self._begin()
+            self._resume()
+            self._ready()
 
     def _begin(self) -> None:
         """A new network and all that goes with it, as they are before the first step or before a state is loaded."""
@@ -198,7 +200,8 @@ class Trainer:
             counters.best, counters.best_step, counters.without_improvement = evaluation.headline, counters.step, 0
             counters.plateau = 0
             about = {"step": counters.step, "scores": evaluation.scores}
-            self._unsaved_model = averaged.state_dict(), about
+            if self.workers.is_first:
+                self._unsaved_model = averaged.state_dict(), about
         else:
             counters.without_improvement += 1
             counters.plateau += 1
@@ -266,7 +269,7 @@ class Trainer:
         """Save; all workers learn why that failed, if it did."""
         began = self.clock()
         own = self.workers.gather({**random_state(self.device), **carried_state(self.task)})
-        failure = self.workers.first(lambda: self._written(own, with_end))
+        failure, self._last_state = self.workers.first(lambda: (self._written(own, with_end), self._last_state))
         self._last_save = self.clock()
         self._save_seconds = self._last_save - began
         return failure
@@ -330,7 +333,8 @@ class Trainer:
         self._load(tensors, about)
         self._last_state = self.counters.step
         workers.agree(lambda: self.counters.step, "another saved state", mend="All workers must see the same folder.")
-        workers.first(self._cut_metrics)
+        with told_if_unwritable(self.run.path):
+            workers.first(self._cut_metrics)
         self._last_save = self.clock()
         before = about.get("workers", 1)
         if before != workers.size:
@@ -349,12 +353,9 @@ class Trainer:
 
     def _cut_metrics(self) -> None:
         """Leave in metrics.jsonl what stood there when the state was saved, and what led back to it."""
-        try:
-            self.run.cut_metrics(self.counters.metrics_bytes)
-            if self.rollbacks[self.counters.told :]:
-                self.run.append_metrics(self.rollbacks[self.counters.told :])
-        except OSError as error:
-            raise unwritable(self.run.path, error) from None
+        self.run.cut_metrics(self.counters.metrics_bytes)
+        if self.rollbacks[self.counters.told :]:
+            self.run.append_metrics(self.rollbacks[self.counters.told :])
 
     def _go_back(self, trouble: Trouble) -> None:
         """Go on from the last good state with half the rate, or raise TrainingError if that is of no use any more.
@@ -400,15 +401,16 @@ class Trainer:
         return ""
 
     def _load_good(self, steps: Sequence[int], trouble: Trouble, lines: Sequence[str]) -> None:
-        """Load the first of these states that can be read. Raises TrainingError if none can."""
-        for step in steps:
+        """Load the first of these states that can be read, else the newest. Raises TrainingError if none can."""
+        for step in (*steps, None):
             try:
-                saved = self.run.state_of(step)
+                saved = self.run.load_state() if step is None else (*self.run.state_of(step), [])
             except RunError:
                 continue
-            self._begin()
-            self._load(*saved)
-            return
+            if saved is not None:
+                self._begin()
+                self._load(*saved[:2])
+                return
         raise self._diverged(trouble, lines)
 
     def _diverged(self, trouble: Trouble, lines: Sequence[str], at_fault: int | None = None) -> TrainingError:

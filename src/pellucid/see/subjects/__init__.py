@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import DataError
+from pellucid.tasks.kinds import config_class
 
 if TYPE_CHECKING:
     from pellucid.run import Run
@@ -75,6 +76,7 @@ def labels_of(run: "Run") -> "Labels":
 
 
 def _module(task: str) -> Any:
+    config_class(task)  # raises ConfigError for what is no task: nothing of another name is imported
     return import_module(f"pellucid.see.subjects.{task}")
 
 

@@ -47,7 +47,7 @@ class Series:
 class Finding:
     """`number` against `threshold` at `place` (a layer; "" for the whole) and `step`; `sure` from 0 to 1.
 
-        `values` fill the sentence `evidence.ILLNESS`, or the one called `evidence` where there are several, besides these;
+    `values` fill the sentence `evidence.ILLNESS`, or the one called `evidence` where there are several, besides these;
     `also` names further sentences of evidence (the words `also.NAME`) with their values. `lines` are the data
     concerned, as a person finds them (file and line); `plot` is drawn over `axis` (the word `axis.AXIS`), with
     `threshold` as a line if `drawn`.
