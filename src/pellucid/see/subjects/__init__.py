@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import DataError
-from pellucid.tasks.kinds import config_class
+from pellucid.tasks.kinds import known
 
 if TYPE_CHECKING:
     from pellucid.run import Run
@@ -76,8 +76,7 @@ def labels_of(run: "Run") -> "Labels":
 
 
 def _module(task: str) -> Any:
-    config_class(task)  # raises ConfigError for what is no task: nothing of another name is imported
-    return import_module(f"pellucid.see.subjects.{task}")
+    return import_module(f"pellucid.see.subjects.{known(task)}")
 
 
 def missing(task: str, run: str) -> tuple[str, str]:
