@@ -171,8 +171,8 @@ def told_by(command: str, hostile: Hostile, victim: Path, work: Path, pellucid: 
     return ""
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_says_in_a_sentence_what_is_damaged(
+@pytest.mark.parametrize("command", ["translate", "resume"])  # all commands: the slow test below
+def test_a_command_says_in_a_sentence_what_is_damaged(
     command: str, victim: Path, tmp_path: Path, pellucid: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
