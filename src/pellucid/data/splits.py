@@ -11,10 +11,13 @@ import heapq
 import math
 import re
 from array import array
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from pellucid.data.pairs import Example, Pair
 from pellucid.data.seen import Seen
@@ -22,6 +25,7 @@ from pellucid.data.store import ChosenPairs
 
 WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7a3\u3040-\u30ff]|[^\W\d_]+|\d+")
 MOST_HELD_OUT = 0.1  # of the sources, for each of the two held-out sides
+ROUNDING = 1e-9  # of a product of two numbers that may be whole
 LARGEST_HELD_OUT = 4  # a cluster larger than held_out / 4 would fill a side; it stays in training whole
 
 
@@ -130,31 +134,77 @@ def cluster(sources: Sequence[str], overlap: float = 0.6) -> "array[int]":
         overlap(a, b) = |words(a) and words(b)| / |words(a) or words(b)|    (Jaccard, 1912)
 
     Exact. Only sources that share one of their rarest words are compared: of two sets that overlap by t or more, the
-    first n - ceil(t n) + 1 of either's words, rarest first, hold a common one (Bayardo et al., 2007, prefix filter).
+    first n - ceil(t n) + 1 of the longer one's words, rarest first, and the first n - ceil(2 t n / (1 + t)) + 1 of the
+    shorter one's, hold a common one (prefix filter: Bayardo et al., 2007; Xiao et al., 2008).
     Words are numbers, packed end to end, since sets of strings would take a kilobyte a source.
     """
-    sets, parent = _word_sets(sources)
-    frequency = Counter(sets.words)
-    by_size: dict[int, array[int]] = defaultdict(lambda: array("I"))
-    for place in range(len(sets)):
-        by_size[sets.size(place)].append(place)
-    holders: dict[int, array[int]] = defaultdict(lambda: array("I"))
-    for size in sorted(by_size):
-        prefix = size - math.ceil(overlap * size) + 1
-        for place in by_size[size]:
-            number, own = sets.numbers[place], sets[place]
-            rarest = sorted(own, key=lambda word: (frequency[word], word))[:prefix]
-            words = set(own)
-            for other in {other for word in rarest for other in holders.get(word, ())}:
-                length = sets.size(other)
-                if length < overlap * size or _root(parent, sets.numbers[other]) == _root(parent, number):
-                    continue
-                shared = len(words.intersection(sets[other]))
-                if shared >= overlap * (size + length - shared):
-                    parent[_root(parent, number)] = _root(parent, sets.numbers[other])
-            for word in rarest:
-                holders[word].append(place)
+    found, parent = _word_sets(sources)
+    sets = _arranged(found)
+    holders: dict[int, array[int]] = defaultdict(lambda: array("I"))  # of a word, the shortest sets first
+    own_words = np.zeros(sets.vocabulary, dtype=bool)
+
+    def first_of_size(size: float) -> int:
+        return int(np.searchsorted(sets.sizes, size))
+
+    for place in range(len(sets.sizes)):
+        size, own = int(sets.sizes[place]), sets.words[sets.starts[place] : sets.starts[place + 1]]
+        shortest, number = first_of_size(overlap * size), int(sets.numbers[place])
+        near = [
+            np.array(known[bisect_left(known, shortest) : bisect_left(known, first_of_size(longest + 1))])
+            for position, word in enumerate(own[: _prefix(size, overlap)].tolist())
+            if (known := holders.get(word)) is not None
+            # If this is the first common word, at most those from here on are shared.
+            if (longest := math.floor((size - position) * (1 + 1 / overlap) + ROUNDING) - size) > 0
+        ]
+        candidates = np.concatenate(near) if near else np.zeros(0, dtype=np.uint32)
+        if len(candidates):
+            own_words[own] = True
+            shared = sets.shared(candidates, own_words)
+            own_words[own] = False
+            twins = shared >= overlap * (size + sets.sizes[candidates] - shared)
+            for other in sets.numbers[candidates[twins]].tolist():
+                parent[_root(parent, number)] = _root(parent, other)
+        for word in own[: _prefix(size, 2 * overlap / (1 + overlap))].tolist():
+            holders[word].append(place)
     return array("I", (_root(parent, number) for number in range(len(sources))))
+
+
+def _prefix(size: int, share: float) -> int:
+    """Of so many words: how many, rarest first, hold one of any `share` of them."""
+    return size - math.ceil(share * size - ROUNDING) + 1
+
+
+@dataclass(frozen=True)
+class _Arranged:
+    """Sets of words, the shortest first, the rarest word of each first; words are numbered from the rarest on."""
+
+    words: "np.ndarray[Any, Any]"
+    starts: "np.ndarray[Any, Any]"
+    sizes: "np.ndarray[Any, Any]"
+    numbers: "np.ndarray[Any, Any]"  # of the source that each set was first seen in
+    vocabulary: int
+
+    def shared(self, places: "np.ndarray[Any, Any]", own: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        """How many words of each of these sets are marked in `own`."""
+        sizes = self.sizes[places]
+        ends = sizes.cumsum()
+        cells = np.repeat(self.starts[places] - ends + sizes, sizes) + np.arange(ends[-1])
+        return np.add.reduceat(own[self.words[cells]], ends - sizes, dtype=np.int64)
+
+
+def _arranged(sets: "_WordSets") -> _Arranged:
+    words = np.frombuffer(sets.words, dtype=np.uint32) if sets.words else np.zeros(0, dtype=np.uint32)
+    sizes = np.diff(np.frombuffer(sets.starts, dtype=np.uint64)).astype(np.int64)
+    frequency = np.bincount(words)
+    rank = np.empty(len(frequency), dtype=np.uint32)
+    rank[np.argsort(frequency, kind="stable")] = np.arange(len(frequency))
+    order = np.argsort(sizes, kind="stable")
+    place = np.empty(len(order), dtype=np.uint32)
+    place[order] = np.arange(len(order))
+    ranked = rank[words]
+    arranged = ranked[np.lexsort((ranked, np.repeat(place, sizes)))]
+    starts = np.concatenate(([0], sizes[order].cumsum()))
+    return _Arranged(arranged, starts, sizes[order], np.array(sets.numbers)[order], len(frequency))
 
 
 class _WordSets:
