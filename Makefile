@@ -56,6 +56,8 @@ bench: setup  ## speed, quality and cost beside our peers, written into docs/ben
 	$(BIN)/python bench/see.py --write docs/benchmarks.md
 	$(BIN)/python bench/page.py --write docs/benchmarks.md
 	$(BIN)/python bench/doctor.py --write docs/benchmarks.md
+	$(BIN)/python bench/data_check.py --write docs/benchmarks.md
+	PYTHONPATH=. $(BIN)/python bench/doctor_hits.py --write
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/python tools/make_config_reference.py

@@ -57,6 +57,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no such file", mend="Check the name.") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: this is a folder, not a TOML file", mend="Name the file in it.") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply", mend="No field holds such.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}", mend="Mend that line; texts stand in quotes.") from None
 
@@ -86,6 +88,9 @@ class TrainingConfig(Config):
     )
     schedule: Schedule = Field("cosine", description="after the warm-up")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises from 0")
+    cycle_momentum: bool = Field(
+        True, description="one-cycle: momentum (or beta1) falls from 0.95 to 0.85 while the rate rises, and comes back"
+    )
     step_every: float = Field(0.3, gt=0, le=1, description="step: share of the steps between two cuts of the rate")
     step_factor: float = Field(0.1, gt=0, lt=1, description="step: what a cut multiplies the rate by")
     plateau_patience: int = Field(2, ge=1, description="plateau: evaluations without a new best before the rate is cut")
@@ -126,6 +131,13 @@ class TrainingConfig(Config):
         8, ge=0, description="evaluations without a new best on the development side before training stops; 0: off"
     )
     save_every: float = Field(20.0, gt=0, description="seconds between resumable states, besides evaluations")
+    rollbacks: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="times that a loss or gradient that is no number sends the training back to its last good "
+        "evaluation, with half the rate, before it stops; 0: it stops at once",
+    )
     watch: int | None = Field(
         None,
         ge=0,

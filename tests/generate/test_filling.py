@@ -6,9 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from pellucid.data.localization import Unit
 
 from pellucid.data.integrity import Breach, breaches
+from pellucid.data.localization import Unit
 from pellucid.errors import DataError
 from pellucid.generate.careful import Proposal
 from pellucid.generate.filling import plan as planning

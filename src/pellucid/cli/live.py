@@ -19,6 +19,7 @@ from pellucid.words import spoken
 Event = Mapping[str, Any]
 PAUSE = 0.1  # seconds of training between two moves of the bar: moving it takes as long as a small network's layer
 REFRESH = 20  # steps between two updates of the text beside the bar, so that it can be read
+LINES = 2  # of the data, named when the training goes back
 SMOOTH = 0.95  # of the loss and rate shown
 
 
@@ -123,7 +124,7 @@ class Live:
     def _recorded(self, event: Event) -> None:
         self._kept += len(event["steps"])
         self._kept_bytes += event["bytes"]
-        self._kept_seconds += event["seconds"]
+        self._kept_seconds += event["writing"]
 
     def _finding(self, event: Event) -> None:
         """What the doctor sees while it trains, once."""
@@ -131,6 +132,27 @@ class Live:
         sure = say("doctor.sure", percent=f"{100 * event['sure']:.0f}")
         step = self._step_shown if event["step"] is None else event["step"]
         self._say("doctor.live", step=f"{step:,}", title=said["title"], sure=sure)
+
+    def _rollback(self, event: Event) -> None:
+        """One line, and the bar goes back."""
+        self._step_shown = self._said_at = event["to"]
+        self._loss = 0.0
+        if self._bar is not None:
+            self._bar.update(self._task, completed=event["to"])
+        self._say(
+            "train.rollback",
+            step=f"{event['step']:,}",
+            to=f"{event['to']:,}",
+            rate=f"{event['learning_rate']:.3g}",
+            number=event["number"],
+            of=event["of"],
+        )
+        lines = "; ".join(event["lines"][:LINES])
+        rest = len(event["lines"]) - LINES
+        self._say(
+            "train.rollback.lines",
+            lines=say("train.rollback.more", lines=lines, count=rest) if rest > 0 else lines,
+        )
 
     def _warning(self, event: Event) -> None:
         err.print(f"{say('warning')} {event['text']}", markup=False)
@@ -174,8 +196,8 @@ class Closing(Protocol):
 
 
 @contextmanager
-def stopped_by_ctrl_c(live: Closing) -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed: once lets the step finish and saves, twice stops at once."""
+def stopped_by_ctrl_c(live: Closing, said: str = "train.stopping") -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: once lets the step finish and saves (which `said` says), twice stops at once."""
     pressed = False
 
     def press(number: int, frame: FrameType | None) -> None:
@@ -183,7 +205,7 @@ def stopped_by_ctrl_c(live: Closing) -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
-        err.print(say("train.stopping"), markup=False)
+        err.print(say(said), markup=False)
 
     before = signal.signal(signal.SIGINT, press)
     try:

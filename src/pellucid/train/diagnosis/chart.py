@@ -27,6 +27,7 @@ class Chart:
     steps: list[Line] = field(default_factory=list)
     evaluations: list[Line] = field(default_factory=list)
     statistics: list[Line] = field(default_factory=list)
+    rollbacks: list[Line] = field(default_factory=list)
     examination: "Examination | None" = None
     origins: Callable[[int], Sequence[str]] = lambda step: ()  # where the examples of a step's batches came from
 
@@ -38,6 +39,10 @@ class Chart:
                 self.evaluations.append(line)
             case "statistics":
                 self.statistics.append(line)
+            case "rollback":
+                self.rollbacks.append(line)
+                for lines in (self.steps, self.evaluations, self.statistics):
+                    lines[:] = [one for one in lines if one["step"] <= line["to"]]
             case "data" | "plan" | "network" | "test" | "end" | "diverged":
                 setattr(self, line["kind"], line)
 
@@ -119,7 +124,18 @@ class Chart:
 
     def is_past(self, share: float) -> bool:
         """Whether the training is over, or this share of its steps is done: before that it may just be beginning."""
-        return bool(self.end) or bool(self.diverged) or self.last >= share * int(self.training.get("steps") or 0)
+        return self.is_over or self.last >= share * int(self.training.get("steps") or 0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come."""
+        return bool(self.end) or bool(self.diverged)
+
+    def lasts(self, count: int, share: float, of: int) -> bool:
+        """Whether `count` of `of` steps (or looks) so far will be this share of all, whatever the rest is like."""
+        planned = int(self.training.get("steps") or 0)
+        whole = of * planned / self.last if self.last else of
+        return self.is_over or count >= share * max(whole, of)
 
     @property
     def highest_rate(self) -> float:
