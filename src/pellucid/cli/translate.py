@@ -1,5 +1,7 @@
 """`pellucid translate`: a trained run, given texts, gives translations and nothing else on standard output."""
 
+import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -13,6 +15,7 @@ from pellucid.cli.words import say
 from pellucid.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from pellucid.generate.config import DecodingConfig
     from pellucid.generate.engine import EngineName
     from pellucid.run import Run
 
@@ -22,7 +25,7 @@ AT_A_TIME = 256  # lines read ahead, so that sentences of like length can be tra
 
 def translate(
     run: Annotated[str, typer.Argument(help="A run folder, or its name in runs/.", show_default=False)],
-    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, lines are read from a pipe.")] = None,
+    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, a prompt or a pipe.")] = None,
     file: Annotated[Path | None, typer.Option(help="Translate this text file line by line.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")] = None,
     method: Annotated[str | None, typer.Option(help="greedy, beam or sample.")] = None,
@@ -37,8 +40,11 @@ def translate(
         str, typer.Option(help="torch, ctranslate2 or onnx (after `pellucid export`), or auto.")
     ] = "auto",
     json: Annotated[bool, typer.Option("--json", help="A JSON object per text, with scores.")] = False,
+    history: Annotated[
+        bool, typer.Option(help="At the prompt: remember what was typed for the next time, for you alone.")
+    ] = True,
 ) -> None:
-    """Translate texts given as arguments, a file line by line, or what comes through a pipe.
+    """Translate texts given as arguments, a file line by line, or what comes through a pipe; without any, at a prompt.
 
     Example: pellucid translate runs/en-zh "Save changes before closing?"
     """
@@ -60,6 +66,11 @@ def translate(
     settings = opened.decoding.changed(**given)  # a wrong value is told before anything is read or loaded
     if engine not in ENGINES:
         raise ConfigError(f"--engine is {engine!r}: no such engine", mend=f"Use {', '.join(ENGINES)}.")
+    asked = bool(text or file or output or json or engine not in ("auto", "torch"))
+    if not asked and can_converse() and opened.has_model:
+        opened.expect("translate")
+        _converse(opened, settings, history)
+        return
     opened.engine(engine, settings)  # so is a missing or damaged model
     lines = _lines(text, file)
     if output is None:
@@ -75,6 +86,22 @@ def translate(
     except OSError as error:
         raise DataError(f"{output}: cannot be written ({error.strerror})", mend="Choose another place.") from None
     err.print(say("translate.written", lines=f"{len(results):,}", path=output), markup=False)
+
+
+def can_converse() -> bool:
+    """Whether a person sits at a terminal that can move its cursor, and there is what draws the prompt."""
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if not at_terminal or os.environ.get("TERM", "").lower() in ("dumb", "unknown", ""):
+        return False
+    return importlib.util.find_spec("prompt_toolkit") is not None
+
+
+def _converse(run: "Run", settings: "DecodingConfig", history: bool) -> None:
+    """The prompt. It always decodes with PyTorch, because only there attention can be seen."""
+    from pellucid.cli.prompt.desk import Desk
+    from pellucid.cli.prompt.session import converse
+
+    converse(Desk(), run, settings, lambda source, translation: (), history)
 
 
 def _width(beam: int | None, n_best: int, usual: int) -> int | None:
