@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pellucid.config import RunConfig
+    from pellucid.data.integrity import Term
     from pellucid.data.tokenizer import Tokenizer
+    from pellucid.generate.careful import Proposal
     from pellucid.generate.config import DecodingConfig
+    from pellucid.generate.decode import TorchEngine
     from pellucid.generate.engine import Engine, EngineName
     from pellucid.generate.exported import FormatName
     from pellucid.generate.text import Translation
@@ -178,6 +181,9 @@ class Run:
             name = "torch" if samples or not self._is_usable("ctranslate2") else "ctranslate2"
         if name != "torch":
             return self._exported(name)
+        return self._torch_engine()
+
+    def _torch_engine(self) -> "TorchEngine":
         from pellucid.generate.decode import TorchEngine
 
         return TorchEngine(self.model)
@@ -218,6 +224,29 @@ class Run:
         self.expect("translate")
         settings = self.decoding.changed(**decoding)
         return translate_texts(self.engine(engine, settings), self.tokenizer, texts, settings)
+
+    def careful(
+        self, texts: Sequence[str], engine: "EngineName" = "auto", terms: Sequence["Term"] = (), **decoding: Any
+    ) -> list["Proposal"]:
+        """For each text a translation that breaks no grave check, or none and why (generate/careful.py).
+
+        `terms` are those of a glossary (data/integrity). Raises RunError and ConfigError as `translations` does.
+        """
+        from pellucid.generate.careful import careful_translations
+
+        self.expect("translate")
+        settings = self.decoding.changed(**decoding)
+        data = read_toml(self._config_path).get("data", {})
+        return careful_translations(
+            self.engine(engine, settings),
+            self.tokenizer,
+            texts,
+            settings,
+            str(data.get("source", "")),
+            str(data.get("target", "")),
+            terms,
+            again=self._torch_engine,
+        )
 
     def predict(self, file: str | Path) -> list[dict[str, Any]]:
         """What a classifier or a regression makes of each example in a file; the training's data is not needed.

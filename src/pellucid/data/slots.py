@@ -15,46 +15,83 @@ SLOTS = 16  # slots of one sentence; what comes after the sixteenth different st
 FIRST = 0xE000  # the private-use characters that stand for slots inside a text
 CHARACTERS = "".join(chr(FIRST + number) for number in range(SLOTS))
 
-PLACEHOLDER = re.compile(
+FORMAT = re.compile(
     r"""
     %\(\w+\)[-+ 0\#]*\d*(?:\.\d+)?[diouxXeEfFgGcrs]   # %(name)s
+  | %\([\w.:-]+\)[-+ 0\#]*\d*(?:\.\d+)?[diouxXeEfFgGcrs]  # %(node.name)s
+  | %\d+\$[-+ 0\#',]*\d*(?:\.\d+)?(?:hh|h|ll|l|q|j|z|t|L)[diouxXeEfFgGaAcsp]  # %1$ld
   | %\d+\$[-+ 0\#]*\d*(?:\.\d+)?[a-zA-Z@]             # %1$s
   | %[-+0\#]*\d*(?:\.\d+)?(?:hh|h|ll|l|z)?[diouxXeEfFgGcsr@](?![a-zA-Z])  # %s, %02d, %.1f
+  | %[-+0\#',]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|q|j|z|t|L)?[diouxXeEfFgGaAcsp@](?![a-zA-Z])  # %,d, %*d
+  | %[ds](?=(?:px|[KMGT]?i?B|ms|s|x|h|m|d)(?![a-zA-Z]))  # %dpx, %sMB
+  | %%                                                # a literal % in a format string
+  | (?<![\d%])%(?:L?\d{1,2}|n)(?![\w$])              # %1, %n
+  | (?<![\d}%])%\{[^{}\s]+\}                            # %{name}
+  | \{%[^{}]*%\}                                      # {% url %}
+  | \{\$[^{}]*\$\}                                    # {$ name $}
   | \$?\{\{[^{}]*\}\}                                 # {{name}}, ${{ name }}
   | \$?\{[^{}\s]*\}                                   # {0}, {name}, {value:.2f}, ${name}
-  | </?[a-zA-Z][^<>]*>                                # <b>, </b>, <a href="...">
-  | &(?:[a-zA-Z]+|\#\d+|\#x[0-9a-fA-F]+);             # &nbsp;
+  | \{\s*\w+\s*,\s*(?:number|date|time|spellout|ordinal|duration)\s*(?:,[^{}]*)?\}  # {total, number}
+  | \{\ [$-]?\w[\w.-]*\ \}                            # { name }, { $name }
+  | \[%key:[^\[\]]*%\]                                # [%key:common::state%]
+  | \$t\([^()]*\)                                     # $t(key)
+  | (?<![\w@])@(?:\.\w+)?:(?:\w+(?:[.-]\w+)*|\([\w.-]+\)|\{[^{}]*\})  # @:key, @.lower:key
   | \$[A-Za-z_]\w*                                    # $name
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
-CODE = re.compile(
+MARKUP = re.compile(
+    r"""
+    </?[a-zA-Z][^<>]*>                                # <b>, </b>, <a href="...">
+  | <%[^<>]*%>                                        # <%= name %>
+  | &(?:[a-zA-Z]+|\#\d+|\#x[0-9a-fA-F]+);             # &nbsp;
+    """,
+    re.VERBOSE | re.ASCII,
+)
+PLACEHOLDER = re.compile(f"(?:{FORMAT.pattern})|(?:{MARKUP.pattern})", re.VERBOSE | re.ASCII)
+ADDRESS = re.compile(
     r"""
     (?:https?|ftp)://[^\s<>"']*[^\s<>"'.,;:!?)\]]     # an address
   | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                      # mail
-  | `[^`\n]+`                                         # quoted code
+    """,
+    re.VERBOSE | re.ASCII,
+)
+WORD = re.compile(
+    r"""
+    `[^`\n]+`                                         # quoted code
   | (?<![\w/])(?:~?/[\w.*-]+){2,}/?                   # /etc/hosts
   | (?<!\w)--?[a-z][\w-]*(?:=\S+)?(?=[\s,.;:)]|$)     # --flag
   | (?<![\w.])[A-Za-z]\w*(?:_\w+)+                    # snake_case, PYTHON_PATH
   | (?<![\w.])[a-z]+[A-Z]\w*                          # camelCase
   | (?<![\w.])[A-Za-z_][\w-]+(?:\.[A-Za-z_][\w-]+)+(?:\(\))?  # module.name, file.txt
   | (?<![\w-])[A-Za-z]+-?\d[\w-]*(?!\w)               # IPv6, SHA-256
-  | (?<![\w.,-])\d+(?:[.,:/x-]\d+)*(?!\w|-[a-zA-Z])  # 12, 3.5, 10:30, 1920x1080
+    """,
+    re.VERBOSE | re.ASCII,
+)
+NUMBER = re.compile(
+    r"""
+    (?<![\w.,-])\d+(?:[.,:/x-]\d+)*(?!\w|-[a-zA-Z])  # 12, 3.5, 10:30, 1920x1080
   | (?<![\w-])\d+(?:\.\d+)?(?!st|nd|rd|th)[A-Za-z]{1,4}(?!\w)  # 5GHz, 4K
     """,
     re.VERBOSE | re.ASCII,
 )
 NAME = re.compile(r"(?<!\w)(?:[A-Z]{2,}s?|[A-Za-z]*[a-z][A-Z][A-Za-z]*)(?!\w)")  # CSRF, URLs, QoS, iOS, OpenStack
 _SLOT = re.compile(f"[{CHARACTERS}]")
-_ANY = re.compile(f"(?P<slot>[{CHARACTERS}])|(?:{PLACEHOLDER.pattern})|(?:{CODE.pattern})", re.VERBOSE | re.ASCII)
+_ANY = re.compile(
+    "|".join(f"(?:{kind.pattern})" for kind in (_SLOT, PLACEHOLDER, ADDRESS, WORD, NUMBER)), re.VERBOSE | re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Slotted:
-    """A text with slots in the places of `strings`: slot n stands for string n."""
+    """A text with slots in the places of `strings`: slot n stands for string n.
+
+    `complete` is False where more strings had to be copied than there are slots, so that some stayed in the text.
+    """
 
     text: str
     strings: tuple[str, ...]
+    complete: bool = True
 
 
 def take_out(text: str, is_word: Callable[[str], bool] = lambda name: True) -> Slotted:
@@ -64,11 +101,13 @@ def take_out(text: str, is_word: Callable[[str], bool] = lambda name: True) -> S
     """
     strings: dict[str, int] = {}
     shouted = text.upper() == text
+    left: list[str] = []
 
     def slot(found: re.Match[str]) -> str:
         string = found.group()
         if string not in strings:
             if len(strings) == SLOTS:
+                left.append(string)
                 return string
             strings[string] = len(strings)
         return CHARACTERS[strings[string]]
@@ -76,7 +115,8 @@ def take_out(text: str, is_word: Callable[[str], bool] = lambda name: True) -> S
     def name_slot(found: re.Match[str]) -> str:
         return found.group() if shouted or is_word(found.group()) else slot(found)
 
-    return Slotted(NAME.sub(name_slot, _ANY.sub(slot, text)), tuple(strings))
+    slotted = NAME.sub(name_slot, _ANY.sub(slot, text))
+    return Slotted(slotted, tuple(strings), not left)
 
 
 def take_out_same(text: str, strings: tuple[str, ...]) -> str:

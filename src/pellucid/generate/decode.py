@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pellucid.data.batching import padded
 from pellucid.generate.config import DecodingConfig, Sampling
-from pellucid.generate.engine import Hypothesis, longest
+from pellucid.generate.engine import Constraint, Hypothesis, longest
 from pellucid.generate.score import log_probabilities
 from pellucid.models.translator import PADDING, Translator
 
@@ -97,6 +97,15 @@ class TorchEngine:
     ) -> list[list[float]]:
         with without_dropout(self.model):
             return log_probabilities(self.model, sources, targets, next(self.model.parameters()).device)
+
+    def constrained_ids(
+        self, sources: Sequence[Sequence[int]], constraints: Sequence[Constraint], config: DecodingConfig
+    ) -> list[list[Hypothesis]]:
+        from pellucid.generate.constrained import constrained  # which stands on this module
+
+        with without_dropout(self.model):
+            device = next(self.model.parameters()).device
+            return constrained(self.model, sources, constraints, config, self.max_length, device)
 
 
 def arranged_for_few_rows(model: Translator) -> Translator:
@@ -197,7 +206,7 @@ def one_by_one(
     written = torch.full((len(source), int(limits.max())), PADDING, device=source.device)
     log_probability = torch.zeros(len(source), device=source.device)
     while len(alive):
-        scores = _next_scores(model, tokens, cache, prefix)
+        scores = next_scores(model, tokens, cache, prefix)
         tokens = choose(scores)
         written[alive, cache.length - 1] = tokens
         log_probability[alive] += scores.gather(1, tokens[:, None])[:, 0]
@@ -269,7 +278,7 @@ def beam_search(
     total[:, 0] = 0.0
     finished: list[list[Hypothesis]] = [[] for _ in range(sentences)]
     while alive:
-        scores = _next_scores(model, tokens, cache, prefix)
+        scores = next_scores(model, tokens, cache, prefix)
         vocabulary = scores.size(-1)
         candidates = (total.view(-1, 1) + scores).view(len(alive), width * vocabulary)
         # Twice the width: even if `width` of them end here, as many go on.
@@ -319,7 +328,7 @@ def beam_search(
     return [sorted(hypotheses, key=lambda h: -h.score)[:width] for hypotheses in finished]
 
 
-def _next_scores(model: Stepper[Memory, Cache], tokens: Tensor, cache: Cache, prefix: Sequence[int]) -> Tensor:
+def next_scores(model: Stepper[Memory, Cache], tokens: Tensor, cache: Cache, prefix: Sequence[int]) -> Tensor:
     """log p of every next token; where the prefix is still being written, of its own alone."""
     position = cache.length
     scores = model.step(tokens, cache).float()

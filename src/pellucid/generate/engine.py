@@ -3,9 +3,9 @@
 Nothing here or in the CTranslate2 engine imports torch, which takes a second to load.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pellucid.generate.config import DecodingConfig
 
@@ -37,6 +37,29 @@ class Engine(Protocol):
         self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
     ) -> list[list[float]]:
         """log p of each token of each target, the end token's last. Sources hold their end token, targets do not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What a translation must say: tokens and how often exactly, and phrases (rows of tokens), each at least once.
+
+    `limited` are the tokens that may be written as often as `counts` says and no more: 0 times if it does not say.
+    """
+
+    counts: Mapping[int, int]
+    phrases: tuple[tuple[int, ...], ...]
+    limited: frozenset[int]
+
+
+@runtime_checkable
+class ConstrainedEngine(Protocol):
+    """An engine that can be told what a translation must say; ours in PyTorch can."""
+
+    def constrained_ids(
+        self, sources: Sequence[Sequence[int]], constraints: Sequence[Constraint], config: DecodingConfig
+    ) -> list[list[Hypothesis]]:
+        """For each source the hypotheses that keep its constraint, best first; none where there was no room."""
         ...
 
 

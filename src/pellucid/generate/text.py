@@ -1,6 +1,6 @@
 """From text to text: take out what must be copied, encode, decode, put it back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pellucid.data.slots import put_back, take_out
@@ -43,9 +43,14 @@ def translate_texts(
     return results
 
 
-def prepare(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> list[Prepared]:
-    """Each text, stripped, with slots for what must be copied, as at most `max_length` ids."""
-    slotted = [take_out(text.strip(), tokenizer.is_word) for text in texts]
+def prepare(
+    tokenizer: Tokenizer, texts: Sequence[str], max_length: int, is_word: Callable[[str], bool] | None = None
+) -> list[Prepared]:
+    """Each text, stripped, with slots for what must be copied, as at most `max_length` ids.
+
+    `is_word` says which names are translated like any word; if not given, those that are one token.
+    """
+    slotted = [take_out(text.strip(), is_word or tokenizer.is_word) for text in texts]
     ids = tokenizer.encode_all([one.text for one in slotted])
     return [Prepared((*row[: max_length - 1], EOS), one.strings) for row, one in zip(ids, slotted, strict=True)]
 

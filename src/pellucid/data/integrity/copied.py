@@ -1,0 +1,47 @@
+"""What is copied letter for letter: addresses of the web and of mail, and words that look like code.
+
+An address that a person would follow or write to and that is changed leads nowhere: grave. One left out, or a word
+of code written another way, is told: people do so with good reason now and then.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from pellucid.data.integrity.breach import Breach
+from pellucid.data.integrity.counts import differences
+from pellucid.data.integrity.markup import TAG
+from pellucid.data.slots import ADDRESS, FORMAT, WORD
+
+_MAYBE = re.compile(r"://|@|`|/\w|--?[a-z]|_|[a-z][A-Z]|\w\.\w|[A-Za-z]-?\d")
+_LETTER = re.compile(r"[A-Za-z]")
+_FOREIGN = re.compile(r"[^\x21-\x7e]")
+
+
+def copied_breaches(source: str, target: str) -> Iterator[Breach]:
+    if not (_MAYBE.search(source) or _MAYBE.search(target)):
+        return
+    bare, other = (FORMAT.sub(" ", TAG.sub(" ", text)) for text in (source, target))
+    wanted, found = _addresses(bare), _addresses(other)
+    changed = bool(Counter(found) - Counter(wanted))
+    yield from differences("address", wanted, found, grave=changed)
+    bare, other = ADDRESS.sub(" ", bare), ADDRESS.sub(" ", other)
+    for word in {quoted.strip("`") for quoted in WORD.findall(bare)}:
+        if not _LETTER.search(word) or " " in word:
+            continue  # quoted words of people rather than of a program
+        pattern = _alone(word)
+        count, there = len(pattern.findall(bare)), len(pattern.findall(other))
+        if there < count:
+            yield Breach("code-missing", word, "", grave=False)
+        elif there > count:
+            yield Breach("code-extra", "", word, grave=False)
+
+
+def _addresses(text: str) -> list[str]:
+    """Cut at the first sign that is none of an address, as Chinese goes on without a space."""
+    found = (_FOREIGN.split(address)[0].rstrip(".,;!?)]`*") for address in ADDRESS.findall(text))
+    return [address for address in found if not address.endswith("//")]
+
+
+def _alone(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])")

@@ -1,0 +1,69 @@
+"""Mechanical repairs of what a model wrote, made before it is judged: exact and without a choice of words.
+
+White space at the ends is the source's; the closing mark is the source's in the target language's way; an accelerator
+that the source has is added. Nothing else of the text is touched.
+"""
+
+import re
+
+from pellucid.data.integrity.accelerators import accelerator
+from pellucid.data.integrity.ends import CLASSES, FULL_WIDTH, OWN, WITHOUT_PERIOD, closing, edges
+
+_BEHIND = frozenset({"zh", "ja", "ko"})  # languages whose menus have the letter behind the text
+_TAIL = re.compile(r"(?:\s*(?:\.{2,}|…+|[:：]))?\s*$")
+_NOT_CLOSED = ("semicolon", "comma", "period", "colon")  # marks that a model adds of its own accord
+_WIDE = re.compile("[⺀-鿿가-힣！-｠」』）】》”’\ue000-\ue00f]")
+
+
+def repaired(source: str, target: str, source_language: str, target_language: str) -> str:
+    """`target` with its ends as `source` has them; an empty one stays empty."""
+    core = target.strip()
+    if not core or not source.strip():
+        return target
+    core = _closed(source, core, source_language, target_language)
+    core = _accelerated(source, core, target_language)
+    before, after = edges(source)
+    return f"{before}{core}{after}"
+
+
+def _closed(source: str, target: str, source_language: str, target_language: str) -> str:
+    (kind, mark), (found, own) = closing(source, source_language), closing(target, target_language)
+    if kind == found:
+        if len(own) == 1 and own in FULL_WIDTH_OF and target_language in ("zh", "ja") and _WIDE.search(target[-2:-1]):
+            return f"{target[:-1]}{FULL_WIDTH_OF[own]}"
+        return target
+    if not kind:
+        return target.removesuffix(own).rstrip() if found in _NOT_CLOSED and len(target) > len(own) else target
+    bare = target.removesuffix(own).rstrip() if own else target
+    if kind == "period" and target_language in WITHOUT_PERIOD:
+        return bare
+    if not bare or (not found and bare[-1] in "\"'”’」』)）]】»*_`>"):
+        return target  # the mark may stand within
+    return bare + _mark(kind, mark, target_language)
+
+
+FULL_WIDTH_OF = {mark: FULL_WIDTH[kind] for mark, kind in CLASSES.items() if mark.isascii() and kind in FULL_WIDTH}
+
+
+def _mark(kind: str, mark: str, language: str) -> str:
+    """How the target language writes the source's mark; one of a language that writes it its own way is made plain."""
+    if kind == "ellipsis":
+        return mark if mark[0] in ".…" else "……"
+    plain = next((sign for sign, of in CLASSES.items() if of == kind), mark)
+    return OWN.get(language, {}).get(kind, plain)
+
+
+def _accelerated(source: str, target: str, language: str) -> str:
+    wanted = accelerator(source)
+    if wanted is None or accelerator(target) is not None or wanted[0] in target:
+        return target
+    sign, letter = wanted
+    if language in _BEHIND:
+        tail = _TAIL.search(target)
+        at = tail.start() if tail else len(target)
+        return f"{target[:at]}({sign}{letter.upper()}){target[at:]}"
+    for pattern in (rf"\b{letter}", letter, r"\w"):
+        match = re.search(pattern, target, re.IGNORECASE)
+        if match:
+            return f"{target[: match.start()]}{sign}{target[match.start() :]}"
+    return target

@@ -1,0 +1,191 @@
+"""A beam that must say certain things: each slot of the source exactly as often as there, and given phrases once.
+
+What a hypothesis may write next is cut by what it has said already: a slot that is used up has log p = -inf, so has
+the end token before all is said, and everything but what is still missing once there is just room for it. So that
+hypotheses which have said more do not lose against those that put it off, the beam's rows are shared out among all
+numbers of tokens said (banks), each bank keeping its best.
+Source: Post and Vilar, "Fast Lexically Constrained Decoding with Dynamic Beam Allocation", 2018, in a simple form.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pellucid.data.batching import padded
+from pellucid.generate.config import DecodingConfig
+from pellucid.generate.decode import BEGIN, END, Cache, Memory, Stepper, next_scores
+from pellucid.generate.engine import Constraint, Hypothesis, longest
+from pellucid.models.translator import PADDING
+
+WIDEST = 32  # rows of a sentence, however much it has to say
+NOT_IN_A_PHRASE = (-1, 0)
+
+
+class Said(NamedTuple):
+    """What a hypothesis still has to say: how often each slot, which phrases, and the phrase it is in the midst of."""
+
+    slots: tuple[tuple[int, int], ...]  # token, how often
+    phrases: tuple[tuple[int, ...], ...]
+    within: tuple[int, int] = NOT_IN_A_PHRASE  # number of the phrase, tokens of it that are written
+
+    @classmethod
+    def nothing(cls, constraint: Constraint) -> "Said":
+        phrases = sorted(dict.fromkeys(constraint.phrases), key=len, reverse=True)
+        return cls(tuple(sorted(constraint.counts.items())), tuple(phrases))
+
+    def missing(self, limited: frozenset[int]) -> int:
+        """The fewest tokens that say the rest; a slot within a phrase counts once."""
+        tokens = sum(count for _, count in self.slots)
+        number, written = self.within
+        for place, phrase in enumerate(self.phrases):
+            rest = phrase[written:] if place == number else phrase
+            tokens += sum(token not in limited for token in rest)
+        return tokens
+
+    def next_tokens(self) -> list[int]:
+        """Tokens that say something that is missing; amid a phrase first its own next."""
+        number, written = self.within
+        tokens = [self.phrases[number][written]] if number >= 0 else []
+        tokens += [phrase[0] for phrase in self.phrases]
+        return list(dict.fromkeys(tokens + [token for token, count in self.slots if count]))
+
+    def after(self, token: int) -> "Said":
+        slots = tuple((slot, count - (slot == token)) for slot, count in self.slots)
+        number, written = self.within
+        if number < 0 or self.phrases[number][written] != token:
+            # A phrase that was broken off begins anew.
+            number, written = next((n for n, phrase in enumerate(self.phrases) if phrase[0] == token), -1), 0
+        if number < 0:
+            return Said(slots, self.phrases)
+        if written + 1 == len(self.phrases[number]):
+            return Said(slots, self.phrases[:number] + self.phrases[number + 1 :])
+        return Said(slots, self.phrases, (number, written + 1))
+
+
+class Row(NamedTuple):
+    """A hypothesis that goes on."""
+
+    tokens: tuple[int, ...]
+    total: float  # log p
+    said: Said
+
+
+class Way(NamedTuple):
+    """One way to go on with a sentence's row number `row`; `bank` is how many tokens it would have said."""
+
+    row: int
+    token: int
+    total: float
+    bank: int
+
+
+def constrained(
+    model: Stepper[Memory, Cache],
+    sources: Sequence[Sequence[int]],
+    constraints: Sequence[Constraint],
+    config: DecodingConfig,
+    max_length: int,
+    device: torch.device | None = None,
+) -> list[list[Hypothesis]]:
+    """For each source the hypotheses that keep its constraint, best first; none where there was no room for it.
+
+    All end with the end token. Scores are the model's own, as in decode.beam_search.
+    """
+    results: list[list[Hypothesis]] = [[] for _ in sources]
+    order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
+    with torch.inference_mode():
+        for start in range(0, len(order), config.batch):
+            rows = order[start : start + config.batch]
+            source = padded([sources[i] for i in rows], PADDING).to(device)
+            limits = [longest(len(sources[i]), config, max_length) for i in rows]
+            found = _search(model, source, [constraints[i] for i in rows], limits, config)
+            for i, hypotheses in zip(rows, found, strict=True):
+                results[i] = hypotheses
+    return results
+
+
+def _search(
+    model: Stepper[Memory, Cache],
+    source: Tensor,
+    constraints: Sequence[Constraint],
+    limits: Sequence[int],
+    config: DecodingConfig,
+) -> list[list[Hypothesis]]:
+    cache = model.begin(model.encode(source), max(limits))
+    beams = [[Row((), 0.0, Said.nothing(constraint))] for constraint in constraints]
+    wanted = [beam[0].said.missing(c.limited) for beam, c in zip(beams, constraints, strict=True)]
+    widths = [max(config.beam, min(need + 1, WIDEST)) for need in wanted]
+    finished: list[list[Hypothesis]] = [[] for _ in constraints]
+    tokens = torch.full((len(beams),), BEGIN, device=source.device)
+    while True:
+        scores = next_scores(model, tokens, cache, ())
+        first, kept, last = 0, [], []
+        for i, beam in enumerate(beams):
+            if not beam:
+                continue
+            room = limits[i] - cache.length  # tokens after this one
+            ways = _ways(scores[first : first + len(beam)], beam, constraints[i], room, widths[i], wanted[i])
+            for way in _shared(ways, widths[i], wanted[i]):
+                if way.token == END:
+                    finished[i].append(_hypothesis(beam[way.row].tokens, way.total, config.length_penalty))
+            going = _shared([w for w in ways if w.token != END], widths[i], wanted[i])
+            if len(finished[i]) >= widths[i] or not room:
+                going = []
+            beams[i] = [Row((*beam[w.row].tokens, w.token), w.total, beam[w.row].said.after(w.token)) for w in going]
+            kept += [first + way.row for way in going]
+            last += [way.token for way in going]
+            first += len(beam)
+        if not kept:
+            return [sorted(found, key=lambda h: -h.score)[: max(config.beam, 1)] for found in finished]
+        cache.select(torch.tensor(kept, device=source.device))
+        tokens = torch.tensor(last, device=source.device)
+
+
+def _ways(scores: Tensor, beam: Sequence[Row], constraint: Constraint, room: int, width: int, wanted: int) -> list[Way]:
+    """The best ways to go on, best first: over all rows, of each row alone, and those that say what is missing."""
+    scores = scores.clone()
+    needed = [row.said.next_tokens() for row in beam]
+    missing = [row.said.missing(constraint.limited) for row in beam]
+    for j, row in enumerate(beam):
+        used_up = constraint.limited - {token for token, count in row.said.slots if count}
+        scores[j, sorted(used_up)] = -torch.inf
+        if missing[j]:
+            scores[j, END] = -torch.inf
+        if room <= missing[j]:  # no room left for anything but what is missing, and then the end
+            number, written = row.said.within
+            only = [row.said.phrases[number][written]] if number >= 0 else needed[j] or [END]
+            allowed = scores[j, only].clone()
+            scores[j] = -torch.inf
+            scores[j, only] = allowed
+    totals = scores + torch.tensor([row.total for row in beam], device=scores.device)[:, None]
+    vocabulary = scores.size(-1)
+    flat = totals.flatten().topk(min(2 * width, totals.numel())).indices.tolist()
+    picked = [(place // vocabulary, place % vocabulary) for place in flat]
+    picked += list(enumerate(totals.argmax(dim=-1).tolist()))
+    picked += [(j, token) for j, tokens in enumerate(needed) for token in tokens]
+    found = []
+    for j, token in dict.fromkeys(picked):
+        total = float(totals[j, token])
+        if total > -torch.inf:
+            rest = missing[j] if token == END else beam[j].said.after(token).missing(constraint.limited)
+            if token == END or rest <= room - 1:
+                found.append(Way(j, token, total, wanted - rest))
+    return sorted(found, key=lambda way: -way.total)
+
+
+def _shared(ways: Sequence[Way], width: int, wanted: int) -> list[Way]:
+    """At most `width` of the ways, the rows shared evenly among the banks; what a bank leaves goes to the best."""
+    quota = max(width // (wanted + 1), 1)
+    taken: dict[int, int] = {}
+    first: list[Way] = []
+    rest: list[Way] = []
+    for way in ways:
+        taken[way.bank] = taken.get(way.bank, 0) + 1
+        (first if taken[way.bank] <= quota else rest).append(way)
+    return sorted((first + rest)[:width], key=lambda way: -way.total)
+
+
+def _hypothesis(tokens: tuple[int, ...], total: float, length_penalty: float) -> Hypothesis:
+    return Hypothesis(tokens, total, total / (len(tokens) + 1) ** length_penalty)
