@@ -100,8 +100,12 @@ def _converse(run: "Run", settings: "DecodingConfig", history: bool) -> None:
     """The prompt. It always decodes with PyTorch, because only there attention can be seen."""
     from pellucid.cli.prompt.desk import Desk
     from pellucid.cli.prompt.session import converse
+    from pellucid.data.integrity import breaches
 
-    converse(Desk(), run, settings, lambda source, translation: (), history)
+    def faults(source: str, translation: str) -> list[str]:
+        return [breach.said() for breach in breaches(source, translation, *run.languages)]
+
+    converse(Desk(), run, settings, faults, history)
 
 
 def _width(beam: int | None, n_best: int, usual: int) -> int | None:
