@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid.api import compare, cure, export, find_rate, open_run, resume, train
+    from pellucid.api import compare, cure, export, fill, find_rate, open_run, resume, train
     from pellucid.data.read import read_pairs
     from pellucid.errors import PellucidError
     from pellucid.run import Run
@@ -27,6 +27,7 @@ __all__ = [
     "compare",
     "cure",
     "export",
+    "fill",
     "find_rate",
     "open_run",
     "read_pairs",
@@ -39,6 +40,7 @@ _HOMES = {
     "resume": "api",
     "open_run": "api",
     "export": "api",
+    "fill": "api",
     "find_rate": "api",
     "cure": "api",
     "compare": "api",

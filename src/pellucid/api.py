@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,28 @@ import torch
 from pellucid.adapt.export import Exportable, check_format, write_export
 from pellucid.adapt.parity import Parity, parity
 from pellucid.config import RunConfig, parse_budget, read_toml
+from pellucid.data.integrity import Breach, breaches, read_glossary
 from pellucid.errors import DataError, RunError, TrainingError
 from pellucid.files import write_text
+from pellucid.generate.careful import Proposal
 from pellucid.generate.decode import TorchEngine
+from pellucid.generate.engine import EngineName
 from pellucid.generate.exported import FORMATS, FormatName, Quantization
+from pellucid.generate.filling.fill import Progress, Watch, entries_of, proposals_of, translated
+from pellucid.generate.filling.journal import journal_path, opened_journal
+from pellucid.generate.filling.place import place_of, write_bytes
+from pellucid.generate.filling.plan import body, plan, sources_of
+from pellucid.generate.filling.review import rows_of
+from pellucid.generate.filling.summary import Summary, counted
 from pellucid.models.parameters import weight_matrices
 from pellucid.run import Run
 from pellucid.see.report import write_report
 from pellucid.see.report.comparison import comparison_page
+from pellucid.see.report.review import write_reviews
 from pellucid.see.subjects import labels_of, rows_of_examples, rows_of_text
 from pellucid.see.training import Penalty, TrainingStep, capture_step
 from pellucid.tasks.kinds import config_class, task_class
+from pellucid.tasks.remembered import Remembered
 from pellucid.tasks.task import Batch, Task
 from pellucid.train.comparison import Comparison, compared, refusal_of, runs_in
 from pellucid.train.comparison import compare as compared_runs
@@ -314,6 +326,86 @@ def export(
     exported = FORMATS[to].open(place)
     examples, target = task.data.splits.test, task.data.reading.target
     return parity(TorchEngine(run.model), exported, run.tokenizer, examples, target, run.decoding)
+
+
+def fill(
+    run: Run | str | Path,
+    file: str | Path,
+    output: str | Path,
+    *,
+    glossary: str | Path | None = None,
+    reviews: Sequence[str | Path] = (),
+    kind: str | None = None,
+    memory: bool = True,
+    overwrite: bool = False,
+    restart: bool = False,
+    engine: EngineName = "auto",
+    watch: Watch = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    **decoding: Any,
+) -> Summary:
+    """Fill the untranslated entries of a localization file and write it to `output`, which may be `file` itself.
+
+    The run's own training pairs are asked first (unless `memory` is False), then the model; what breaks a grave check
+    stays empty. Finished entries never change, filled ones are marked as needing review, and `reviews` (.html, .csv)
+    list them, worst first. When `should_stop` says so, what is done is kept beside the output and the same call goes on
+    from there, to the same bytes; `restart` forgets it. `kind` names the format where the file's name does not.
+    `decoding` overrides fields of DecodingConfig. Raises DataError, RunError or ConfigError; each says how to mend it.
+    """
+    began = time.monotonic()
+    opened = run if isinstance(run, Run) else Run.open(run)
+    opened.expect("translate")
+    settings = opened.decoding.changed(**decoding)
+    decoder = type(opened.engine(engine, settings)).__name__  # a missing model is told before the file is read
+    languages = source, target = opened.config.data.source, opened.config.data.target
+    terms = read_glossary(Path(glossary)) if glossary is not None else ()
+    listed = [Path(one) for one in reviews]
+    place = place_of(Path(file), Path(output), languages, kind=kind, reviews=listed, overwrite=overwrite)
+    document, remembered = place.document, Remembered(opened.config)
+
+    def check(text: str, translation: str) -> tuple[Breach, ...]:
+        return breaches(text, translation, source, target, terms)
+
+    def translate(texts: Sequence[str]) -> list[Proposal]:
+        return opened.careful(texts, engine, terms, **decoding)
+
+    watch(Progress("memory"))
+    times = sources_of(document.units)
+    known = remembered.translations({body(text) for text in times}) if memory and times else {}
+    planned = plan(times, known, check)
+    about = {
+        "filling": 1,  # of this form of journal
+        "file": place.checksum,
+        "weights": opened.weights_checksum,
+        "decoder": decoder,
+        "decoding": settings.model_dump(),
+        "planned": planned.checksum(terms),
+    }
+    with opened_journal(journal_path(place.output), about, planned.sizes, restart=restart) as journal:
+        continued = planned.entries(text for number in journal.held for text in planned.chunks[number])
+        found, is_whole = translated(planned, translate, journal, watch, should_stop)
+        entries = entries_of(document.units, found, document.fits, check if listed else None)
+        summary = Summary(
+            file=str(file),
+            output=str(output),
+            format=document.format,
+            **counted(document.units, entries),
+            interrupted=not is_whole,
+            continued=continued,
+            stale=journal.stale,
+            memory_missing=remembered.missing,
+            reviews=tuple(map(str, listed)),
+            seconds=time.monotonic() - began,
+        )
+        if not is_whole:
+            return summary
+        if listed:
+            rows = rows_of(entries, remembered.nearest if memory else None, watch)
+            summary = replace(summary, seconds=time.monotonic() - began)
+            write_reviews(listed, summary.json(), rows, languages, str(opened.path))
+        write_bytes(place.output, document.filled(proposals_of(entries)))
+        journal.remove()
+    return summary
 
 
 def free_folder(parent: Path, name: str) -> Path:

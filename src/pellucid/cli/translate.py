@@ -1,4 +1,7 @@
-"""`pellucid translate`: a trained run, given texts, gives translations and nothing else on standard output."""
+"""`pellucid translate`: a trained run, given texts, gives translations and nothing else on standard output.
+
+A localization file is filled instead: see translate_file.py.
+"""
 
 import importlib.util
 import os
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pellucid.cli.console import err, find_run
+from pellucid.cli.translate_file import is_filled, translate_file
 from pellucid.cli.words import say
 from pellucid.errors import ConfigError, DataError
 
@@ -26,8 +30,24 @@ AT_A_TIME = 256  # lines read ahead, so that sentences of like length can be tra
 def translate(
     run: Annotated[str, typer.Argument(help="A run folder, or its name in runs/.", show_default=False)],
     text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, a prompt or a pipe.")] = None,
-    file: Annotated[Path | None, typer.Option(help="Translate this text file line by line.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Translate this text file line by line, or fill this localization file.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of printing.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--as", help="What the file is: text, po, xliff, json, android or table.")
+    ] = None,
+    glossary: Annotated[
+        Path | None, typer.Option(help="Filling: a table of terms and their translations to keep to.")
+    ] = None,
+    review: Annotated[
+        list[Path] | None,
+        typer.Option(help="Filling: list all proposals, worst first: .html or .csv; may be repeated."),
+    ] = None,
+    memory: Annotated[bool, typer.Option(help="Filling: use the run's own training pairs first.")] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Filling: write over what is there.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Filling: forget what was done before a stop.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Filling: exit with 1 if entries were left empty.")] = False,
     method: Annotated[str | None, typer.Option(help="greedy, beam or sample.")] = None,
     beam: Annotated[int | None, typer.Option(help="Hypotheses kept side by side.")] = None,
     n_best: Annotated[int, typer.Option(min=1, help="Translations given of each text.")] = 1,
@@ -39,14 +59,21 @@ def translate(
     engine: Annotated[
         str, typer.Option(help="torch, ctranslate2 or onnx (after `pellucid export`), or auto.")
     ] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="A JSON object per text, with scores.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="A JSON object per text, with scores; filling, one of what came of it.")
+    ] = False,
     history: Annotated[
         bool, typer.Option(help="At the prompt: remember what was typed for the next time, for you alone.")
     ] = True,
 ) -> None:
     """Translate texts given as arguments, a file line by line, or what comes through a pipe; without any, at a prompt.
 
+    A localization file (PO, XLIFF, i18n JSON, Android strings, TSV or CSV) is filled: its untranslated entries, each
+    marked as needing review.
+
     Example: pellucid translate runs/en-zh "Save changes before closing?"
+
+    Example: pellucid translate runs/en-zh --file app.po -o app.zh.po --review review.html
     """
     from pellucid.run import Run
 
@@ -66,9 +93,34 @@ def translate(
     settings = opened.decoding.changed(**given)  # a wrong value is told before anything is read or loaded
     if engine not in ENGINES:
         raise ConfigError(f"--engine is {engine!r}: no such engine", mend=f"Use {', '.join(ENGINES)}.")
+    opened.expect("translate")
+    if file is not None and is_filled(file, kind):
+        if n_best > 1:
+            raise ConfigError(f"--n-best is {n_best}, and an entry holds one translation", mend="Leave it out.")
+        translate_file(
+            opened,
+            file,
+            output,
+            kind=kind,
+            glossary=glossary,
+            reviews=review or [],
+            memory=memory,
+            overwrite=overwrite,
+            restart=restart,
+            strict=strict,
+            json=json,
+            engine=engine,
+            decoding=given,
+        )
+        return
+    filling = {"--glossary": glossary, "--review": review, "--overwrite": overwrite, "--restart": restart}
+    for option in [name for name, value in {**filling, "--strict": strict, "--no-memory": not memory}.items() if value]:
+        raise ConfigError(
+            f"{option} is for filling a localization file",
+            mend="Give --file with one, and --as if its name is unclear.",
+        )
     asked = bool(text or file or output or json or engine not in ("auto", "torch"))
     if not asked and can_converse() and opened.has_model:
-        opened.expect("translate")
         _converse(opened, settings, history)
         return
     opened.engine(engine, settings)  # so is a missing or damaged model

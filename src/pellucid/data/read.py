@@ -99,6 +99,14 @@ def fetch_corpora(files: Sequence[str | Path], target: str | None = None) -> Non
             _paths(name, _code(target))
 
 
+def missing_corpora(files: Sequence[str | Path], target: str) -> list[str]:
+    """The default corpora among `files` that would have to be fetched first."""
+    from pellucid.data.corpus.interface_strings import is_collected
+
+    names = [str(name) for name in files if str(name) == CORPUS or str(name).startswith(CORPUS + ":")]
+    return [name for name in names if not is_collected(target, _size(name))]
+
+
 Entry = tuple[Path] | tuple[Path, Path]  # one file, or two aligned ones
 
 
@@ -207,11 +215,15 @@ def _sided(path: Path) -> bool:
     return suffixes[-1].lower() not in KINDS or suffixes[-1] == ".txt"
 
 
+def _size(corpus: str) -> str:
+    return corpus.removeprefix(CORPUS).removeprefix(":") or "default"
+
+
 def _paths(name: str, target: str | None) -> list[Path]:
     if name == CORPUS or name.startswith(CORPUS + ":"):
         from pellucid.data.corpus.interface_strings import collect
 
-        return [collect(target or "zh", name.removeprefix(CORPUS).removeprefix(":") or "default")]
+        return [collect(target or "zh", _size(name))]
     if name.startswith("corpus:"):
         raise DataError(f"{name}: no such corpus", mend=f"There is {CORPUS}, also with :small or :large.")
     return named_files(name, _readable, "no file in this folder has a known format", f"Known: {', '.join(KINDS)}.")

@@ -72,6 +72,12 @@ class Tokenizer:
     def size(self) -> int:
         return int(self.engine.get_vocab_size())
 
+    @property
+    def slot_ids(self) -> dict[str, int]:
+        """The token of each slot, by its character."""
+        vocabulary = self.engine.get_vocab()
+        return {slot: vocabulary[slot] for slot in CHARACTERS}
+
     def names(self) -> list[str]:
         """The name of every token by its id, as tokenizer.json has it; each stands once."""
         vocabulary = self.engine.get_vocab()

@@ -7,8 +7,10 @@ breach is left empty. So a placeholder may be refused, and is never broken.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pellucid.data.integrity.breach import Breach
@@ -16,7 +18,7 @@ from pellucid.data.integrity.check import breaches
 from pellucid.data.integrity.glossary import Term, terms_in
 from pellucid.data.integrity.repair import repaired
 from pellucid.data.slots import CHARACTERS, take_out, take_out_same
-from pellucid.data.tokenizer import Tokenizer
+from pellucid.data.tokenizer import EOS, Tokenizer
 from pellucid.generate.config import DecodingConfig
 from pellucid.generate.engine import ConstrainedEngine, Constraint, Engine, Hypothesis, longest
 from pellucid.generate.pieces import NUMBER, Fitting, Part, Piece, RefusedError, parts_of
@@ -78,6 +80,9 @@ class Attempt:
         return self.grave + sum(breach.kind in WORTH_ANOTHER for breach in self.breaches)
 
 
+SIGNS = "{}%<>$&"  # what opens or closes a placeholder, a tag or an entity
+TAG_NAME = re.compile(r"</?([A-Za-z][\w:-]*)(?![^>]*/>)")
+REPEATED = re.compile(r"(\w{1,12}?)\1{3,}|(\w\W{0,2})\2{4,}")  # such as 默认默认默认默认, which nobody writes
 AS_IT_IS = Hypothesis((), 0.0, 0.0)
 
 
@@ -117,7 +122,7 @@ def _pieces(plan: "list[Part] | Breach") -> Iterator[Piece]:
         yield from (part for part in plan if isinstance(part, Piece))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Search:
     """Everything that the search for one attempt a piece needs."""
 
@@ -170,15 +175,35 @@ class _Search:
         return self.again() if self.again else None
 
     def _constraint(self, piece: Piece, prepared: Prepared) -> Constraint:
-        encode = self.fitting.tokenizer.encode
-        limited = frozenset(encode(CHARACTERS))
-        counts: dict[int, int] = {}
-        for token in prepared.ids:
-            if token in limited:
-                counts[token] = counts.get(token, 0) + 1
+        """Every slot as often as in the source, tags nested as there, every term; no half of a placeholder."""
+        slots = self._slots
+        number_of = {slots[CHARACTERS[number]]: number for number in range(len(prepared.strings))}
+        counts = {token: prepared.ids.count(token) for token in number_of if token in prepared.ids}
+        tags = {token: prepared.strings[number_of[token]] for token in counts}
+        elements = {token: TAG_NAME.match(tag) for token, tag in tags.items()}
+        opening = {found[1]: token for token, found in elements.items() if found and not tags[token].startswith("</")}
+        closes = {
+            token: opening[found[1]]
+            for token, found in elements.items()
+            if found and tags[token].startswith("</") and found[1] in opening
+            if counts[token] == counts[opening[found[1]]]
+        }
         words = {targets[0]: None for _, targets in terms_in(piece.source, self.terms)}
+        encode = self.fitting.tokenizer.encode
         phrases = tuple(tuple(encode(take_out_same(word, prepared.strings))) for word in words)
-        return Constraint(counts, phrases, limited)
+        unused = [sign for sign in SIGNS if sign not in take_out(piece.source, self.fitting.is_word).text]
+        never = frozenset(token for sign in unused for token in self._with_sign[sign]) - {t for p in phrases for t in p}
+        return Constraint(counts, phrases, frozenset(slots.values()) | never, closes)
+
+    @cached_property
+    def _slots(self) -> dict[str, int]:
+        return self.fitting.tokenizer.slot_ids
+
+    @cached_property
+    def _with_sign(self) -> dict[str, list[int]]:
+        """The tokens in which a sign of placeholders stands."""
+        names = self.fitting.tokenizer.names()
+        return {sign: [token for token, name in enumerate(names) if sign in name and token > EOS] for sign in SIGNS}
 
     def _judged(self, piece: Piece, prepared: Prepared, hypotheses: Sequence[Hypothesis], way: Way) -> list[Attempt]:
         limit = longest(len(prepared.ids), self.config, self.fitting.max_length)
@@ -189,6 +214,9 @@ class _Search:
             broken = breaches(piece.source, text, *self.languages, self.terms)
             if len(hypothesis.tokens) >= limit:
                 broken = (Breach("cut", "", text, grave=True), *broken)
+            repeated = REPEATED.search(text)
+            if repeated and not REPEATED.search(piece.source):
+                broken = (*broken, Breach("repeated", "", repeated.group(), grave=False))
             attempts.append(Attempt(text, hypothesis, broken, way, rank))
         return attempts
 
@@ -211,7 +239,7 @@ def _proposal(
     whole = "".join(part if isinstance(part, str) else _text_of_piece(part, found[part]) for part in plan)
     whole = repaired(text, whole, source_language, target_language)
     broken = breaches(text, whole, source_language, target_language, terms)
-    broken += tuple(breach for attempt in attempts for breach in attempt.breaches if breach.kind == "cut")
+    broken += tuple(breach for attempt in attempts for breach in attempt.breaches if breach.kind in ("cut", "repeated"))
     lengths = [len(attempt.hypothesis.tokens) + 1 for attempt in attempts]
     total = sum(lengths) or 1
     mean = sum(attempt.hypothesis.log_probability for attempt in attempts) / total

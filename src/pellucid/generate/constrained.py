@@ -24,16 +24,21 @@ NOT_IN_A_PHRASE = (-1, 0)
 
 
 class Said(NamedTuple):
-    """What a hypothesis still has to say: how often each slot, which phrases, and the phrase it is in the midst of."""
+    """What a hypothesis still has to say: how often each slot, which phrases, and the phrase it is in the midst of.
+
+    `opened` are the slots (tags) that wait to be closed, the last of them first to be.
+    """
 
     slots: tuple[tuple[int, int], ...]  # token, how often
     phrases: tuple[tuple[int, ...], ...]
+    closes: tuple[tuple[int, int], ...]  # the token that closes, and the one that opens
     within: tuple[int, int] = NOT_IN_A_PHRASE  # number of the phrase, tokens of it that are written
+    opened: tuple[int, ...] = ()
 
     @classmethod
     def nothing(cls, constraint: Constraint) -> "Said":
         phrases = sorted(dict.fromkeys(constraint.phrases), key=len, reverse=True)
-        return cls(tuple(sorted(constraint.counts.items())), tuple(phrases))
+        return cls(tuple(sorted(constraint.counts.items())), tuple(phrases), tuple(constraint.closes.items()))
 
     def missing(self, limited: frozenset[int]) -> int:
         """The fewest tokens that say the rest; a slot within a phrase counts once."""
@@ -51,17 +56,29 @@ class Said(NamedTuple):
         tokens += [phrase[0] for phrase in self.phrases]
         return list(dict.fromkeys(tokens + [token for token, count in self.slots if count]))
 
+    def allowed(self) -> set[int]:
+        """The slots that may come next: not used up, and closing only what was opened last."""
+        closes = dict(self.closes)
+        last = self.opened[-1] if self.opened else None
+        return {slot for slot, count in self.slots if count and (slot not in closes or closes[slot] == last)}
+
     def after(self, token: int) -> "Said":
         slots = tuple((slot, count - (slot == token)) for slot, count in self.slots)
+        opened = self.opened
+        for closing, opening in self.closes:
+            if token == opening:
+                opened = (*self.opened, token)
+            elif token == closing:
+                opened = self.opened[:-1]
         number, written = self.within
         if number < 0 or self.phrases[number][written] != token:
             # A phrase that was broken off begins anew.
             number, written = next((n for n, phrase in enumerate(self.phrases) if phrase[0] == token), -1), 0
         if number < 0:
-            return Said(slots, self.phrases)
+            return Said(slots, self.phrases, self.closes, opened=opened)
         if written + 1 == len(self.phrases[number]):
-            return Said(slots, self.phrases[:number] + self.phrases[number + 1 :])
-        return Said(slots, self.phrases, (number, written + 1))
+            return Said(slots, self.phrases[:number] + self.phrases[number + 1 :], self.closes, opened=opened)
+        return Said(slots, self.phrases, self.closes, (number, written + 1), opened)
 
 
 class Row(NamedTuple):
@@ -117,6 +134,7 @@ def _search(
     beams = [[Row((), 0.0, Said.nothing(constraint))] for constraint in constraints]
     wanted = [beam[0].said.missing(c.limited) for beam, c in zip(beams, constraints, strict=True)]
     widths = [max(config.beam, min(need + 1, WIDEST)) for need in wanted]
+    cuts = [torch.tensor(sorted(constraint.limited), device=source.device) for constraint in constraints]
     finished: list[list[Hypothesis]] = [[] for _ in constraints]
     tokens = torch.full((len(beams),), BEGIN, device=source.device)
     while True:
@@ -126,12 +144,13 @@ def _search(
             if not beam:
                 continue
             room = limits[i] - cache.length  # tokens after this one
-            ways = _ways(scores[first : first + len(beam)], beam, constraints[i], room, widths[i], wanted[i])
+            rows = scores[first : first + len(beam)]
+            ways = _ways(rows, beam, constraints[i], cuts[i], room, widths[i], wanted[i])
             for way in _shared(ways, widths[i], wanted[i]):
                 if way.token == END:
                     finished[i].append(_hypothesis(beam[way.row].tokens, way.total, config.length_penalty))
             going = _shared([w for w in ways if w.token != END], widths[i], wanted[i])
-            if len(finished[i]) >= widths[i] or not room:
+            if len(finished[i]) >= config.beam or not room:
                 going = []
             beams[i] = [Row((*beam[w.row].tokens, w.token), w.total, beam[w.row].said.after(w.token)) for w in going]
             kept += [first + way.row for way in going]
@@ -143,14 +162,19 @@ def _search(
         tokens = torch.tensor(last, device=source.device)
 
 
-def _ways(scores: Tensor, beam: Sequence[Row], constraint: Constraint, room: int, width: int, wanted: int) -> list[Way]:
-    """The best ways to go on, best first: over all rows, of each row alone, and those that say what is missing."""
-    scores = scores.clone()
+def _ways(
+    scores: Tensor, beam: Sequence[Row], constraint: Constraint, cut: Tensor, room: int, width: int, wanted: int
+) -> list[Way]:
+    """The best ways to go on, best first: over all rows, of each row alone, and those that say what is missing.
+
+    `cut` are the limited tokens, which only what a row has still to say allows again.
+    """
+    whole, scores = scores, scores.index_fill(1, cut, -torch.inf)
     needed = [row.said.next_tokens() for row in beam]
     missing = [row.said.missing(constraint.limited) for row in beam]
     for j, row in enumerate(beam):
-        used_up = constraint.limited - {token for token, count in row.said.slots if count}
-        scores[j, sorted(used_up)] = -torch.inf
+        again = sorted(row.said.allowed())
+        scores[j, again] = whole[j, again]
         if missing[j]:
             scores[j, END] = -torch.inf
         if room <= missing[j]:  # no room left for anything but what is missing, and then the end

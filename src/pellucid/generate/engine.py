@@ -4,7 +4,7 @@ Nothing here or in the CTranslate2 engine imports torch, which takes a second to
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from pellucid.generate.config import DecodingConfig
@@ -45,11 +45,13 @@ class Constraint:
     """What a translation must say: tokens and how often exactly, and phrases (rows of tokens), each at least once.
 
     `limited` are the tokens that may be written as often as `counts` says and no more: 0 times if it does not say.
+    `closes` gives for a token that closes something the one that opens it: what was opened last is closed first.
     """
 
     counts: Mapping[int, int]
     phrases: tuple[tuple[int, ...], ...]
     limited: frozenset[int]
+    closes: Mapping[int, int] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -76,8 +76,7 @@ def collect(
         raise DataError(f"the default corpus has no translations into {target!r}", mend=f"It has {', '.join(TARGETS)}.")
     chosen = packages(size)
     folder = (cache or cache_folder()) / "interface-strings"
-    fingerprint = hashlib.sha256(" ".join(package.sha256 for package in chosen).encode()).hexdigest()[:12]
-    table = folder / f"{size}-{fingerprint}" / f"en-{target}.tsv"
+    table = _table(folder, size, target)
     if table.exists():
         return table
     pairs: dict[tuple[str, str], Pair] = {}
@@ -94,6 +93,16 @@ def collect(
             f"{folder}: cannot be written ({error.strerror})", mend="Set PELLUCID_CACHE to a folder with room."
         ) from None
     return table
+
+
+def is_collected(target: str, size: str = "default", *, cache: Path | None = None) -> bool:
+    """Whether `collect` finds the table in the cache and need not fetch anything."""
+    return _table((cache or cache_folder()) / "interface-strings", size, target).exists()
+
+
+def _table(folder: Path, size: str, target: str) -> Path:
+    fingerprint = hashlib.sha256(" ".join(package.sha256 for package in packages(size)).encode()).hexdigest()[:12]
+    return folder / f"{size}-{fingerprint}" / f"en-{target}.tsv"
 
 
 def _pairs_of(package: Package, target: str, folder: Path, fetch: Fetch) -> list[Pair]:

@@ -52,10 +52,14 @@ def framed(
     step: int,
     last: int,
     own: Mapping[str, Mapping[str, str]] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    style: str = "",
+    script: str = "",
 ) -> str:
     """A page in the report's look, its words those of `said` and, by language, its `own`.
 
-    Plots over steps go to `last`, and `step` is chosen.
+    Plots over steps go to `last`, and `step` is chosen. A page may have a `style` and a `script` besides, which finds
+    `facts` in what the page knows.
     """
     both = both_of(said, own)
     there = [section for section in sections if section.body]
@@ -75,6 +79,7 @@ def framed(
         "step": step,
         "last": last,
         "words": {language: {**words(said, language), **(own or {}).get(language, {})} for language in LANGUAGES},
+        **(facts or {}),
     }
     return f"""<!doctype html>
 <html lang="en">
@@ -83,7 +88,7 @@ def framed(
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>{escape(name)} · Pellucid</title>
 <link rel="icon" href="data:,">
-<style>{look()}{_file("page.css")}</style>
+<style>{look()}{_file("page.css")}{style}</style>
 <body class="report">
 <header><h1>Pellucid<span class="unseen">: {both("title")}</span></h1><span class="where">{escape(where)}</span>
 <span class="right"><button id="language" type="button">{LANGUAGE_BUTTON}</button></span></header>
@@ -93,8 +98,9 @@ def framed(
 <main>{body}</main>
 </div>
 <script type="application/json" id="facts">{embedded(_finite(facts_shown))}</script>
-<script>{_plotly()}</script>
+<script>{_plotly() if plots else ""}</script>
 <script>{_file("page.js")}</script>
+<script>{script}</script>
 </body>
 </html>
 """
