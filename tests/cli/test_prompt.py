@@ -216,6 +216,18 @@ def test_what_is_wrong_with_a_translation_stands_under_it(run: Run) -> None:
 
     (seen,) = drive(run, [("Save" + ENTER, done)], check)
     assert "✗ Save is not" in seen
+    assert "has no such fault" not in seen
+
+
+def test_the_first_alternative_without_a_fault_is_named(run: Run) -> None:
+    first, second, *_ = found(run, "Save the file")
+    assert first != second
+
+    def check(source: str, translation: str) -> Sequence[str]:
+        return ["a fault"] if translation == first else []
+
+    (seen,) = drive(run, [("Save the file" + ENTER, done)], check)
+    assert "Alternative 2 has no such fault (Tab)." in seen
 
 
 def test_the_keys_are_told_on_a_question_mark_and_in_both_languages(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

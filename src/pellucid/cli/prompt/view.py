@@ -209,11 +209,15 @@ def faults(entry: Entry) -> list[str]:
 
 
 def notes(entry: Entry) -> list[str]:
-    """What was kept letter for letter, and whether the text was cut."""
+    """Which alternative has no fault, what must be copied letter for letter, and whether the text was cut."""
     if entry.found is None:
         return []
-    kept = [say("prompt.kept", strings=say("prompt.between").join(entry.found.kept))] if entry.found.kept else []
-    return kept + ([say("prompt.cut")] if entry.found.cut else [])
+    found = []
+    if faults(entry) and (sound := [number for number, said in enumerate(entry.faults, 1) if not said]):
+        found.append(say("prompt.sound", number=sound[0]))
+    if entry.found.kept:
+        found.append(say("prompt.kept", strings=say("prompt.between").join(entry.found.kept)))
+    return found + ([say("prompt.cut")] if entry.found.cut else [])
 
 
 def keys(width: int) -> list[Line]:
