@@ -17,14 +17,14 @@ STYLE = {
     "source": "",
     "kept": "underline",
     "chosen": "reverse bold",
-    "quiet": "ansigray",
+    "quiet": "dim",
     "fault": "ansired bold",
     "mark": "bold",
     "share.1": "bg:#deebf7 #000000",
     "share.2": "bg:#9ecae1 #000000",
     "share.3": "bg:#2171b5 #ffffff",
     "share.4": "bg:#08306b #ffffff bold",
-    "bottom-toolbar": "noreverse ansigray",
+    "bottom-toolbar": "noreverse dim",
 }
 STEPS = (0.05, 0.15, 0.35, 0.6)  # of a share, from which on its shade is the next darker one
 BARS = "▁▂▃▄▅▆▇█"
