@@ -193,6 +193,19 @@ def test_training_in_evaluation_mode_is_found(tmp_path: Path, norm: str) -> None
     assert "trained_in_evaluation_mode" not in diagnosed(trained(healthy, tmp_path / "healthy"))
 
 
+@pytest.mark.slow
+def test_a_training_that_ends_with_no_loss_at_all_has_no_mode_mistaken(tmp_path: Path) -> None:
+    run = trained(classify("sample:wine", training={"steps": 12_000}), tmp_path / "run")
+    assert not {"trained_in_evaluation_mode", "evaluated_in_training_mode"} & diagnosed(run).keys()
+
+
+@pytest.mark.slow
+def test_a_crawl_of_many_steps_is_a_rate_that_is_too_low_before_it_is_underfitting(tmp_path: Path) -> None:
+    rate = {"steps": 18_000, "learning_rate": 1e-6, "schedule": "cosine"}
+    found = list(diagnosed(trained(classify("sample:wine", training=rate), tmp_path / "run")))
+    assert found[:2] == ["learning_rate_too_low", "underfitting"]
+
+
 def test_evaluation_in_training_mode_is_found(tmp_path: Path) -> None:
     path = written_rows(tmp_path / "digits.csv", *(part[:800] for part in known("digits")))
     sick = rows_task(path, EvaluatedInTrainingMode, model={"mlp": {"dropout": 0.3}})

@@ -19,7 +19,7 @@ export async function decoding(app) {
     app.note(addressOf(state, source.dials));
     const row = state.node === null ? source.words[state.at].row : source.nodeRow(state.node);
     body.replaceChildren(words(source, state, draw), how(source), attended(source, state, row, draw), candidates(app, source, state, row, draw), ...(source.tree ? [tree(source, state, draw, app.roomFor(4000))] : []));
-    body.querySelector(`[data-focus="${focus}"]`)?.focus({ preventScroll: true });
+    body.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
   };
   app.stepWord = move => { Object.assign(state, { at: state.at + move, node: null }); draw(`word-${between(state.at, 0, source.words.length - 1)}`); };
   draw();

@@ -14,7 +14,7 @@ export async function map(app) {
   if (app.refold) {
     const again = app.refold;
     app.refold = null;
-    requestAnimationFrame(() => (picture.querySelector(`[data-fold="${again}"]`) ?? picture.querySelector("[data-fold]"))?.focus({ preventScroll: true }));
+    requestAnimationFrame(() => (picture.querySelector(`[data-fold="${CSS.escape(again)}"]`) ?? picture.querySelector("[data-fold]"))?.focus({ preventScroll: true }));
   }
   return el("div", { class: "map-and-legend" }, el("div", { class: "map", tabindex: 0, role: "region", "aria-label": t("map.title") }, picture),
     el("div", { class: "legend" }, legend(edges), facts(app)));

@@ -47,8 +47,9 @@ class Series:
 class Finding:
     """`number` against `threshold` at `place` (a layer; "" for the whole) and `step`; `sure` from 0 to 1.
 
-    `values` fill the sentence `evidence.ILLNESS` besides these; `lines` are the data concerned, as a person finds them
-    (file and line); `plot` is drawn over `axis` (the word `axis.AXIS`), with `threshold` as a line if `drawn`.
+    `values` fill the sentence `evidence.ILLNESS`, or the one called `evidence` where there are several, besides these;
+    `lines` are the data concerned, as a person finds them (file and line); `plot` is drawn over `axis` (the word
+    `axis.AXIS`), with `threshold` as a line if `drawn`.
     """
 
     illness: str
@@ -64,6 +65,7 @@ class Finding:
     axis: str = "step"
     drawn: bool = False
     logarithmic: bool = False
+    evidence: str = ""
 
     def json(self, run: str) -> dict[str, Any]:
         """As plain data, with its sentences in both languages. `run` is how commands name the run."""
@@ -99,7 +101,7 @@ class Finding:
         }
         return {
             "title": sentence(f"illness.{self.illness}", language),
-            "evidence": sentence(f"evidence.{self.illness}", language, **filled),
+            "evidence": sentence(self.evidence or f"evidence.{self.illness}", language, **filled),
             "why": sentence(f"why.{self.illness}", language),
         }
 

@@ -75,6 +75,7 @@ UNRELATED_RARE = 10  # of them not of the most frequent class: naming that is ri
 # training mode and evaluation mode
 MODE_NEARER = 0.4  # of the way from one mode's loss to the other's: the right one is at 0 or 1 within 0.25
 MODE_OFF = 0.02  # of the held-out loss that was noted: measured again in evaluation mode it is the same to 5 digits
+MODE_FLOOR = 1e-3  # of the loss of guessing, below which losses of either mode are rounding: 1e-7 after long trainings
 MODE_ERRORS = 4.0  # standard errors that the two modes must differ, so that one can be told from the other
 
 # padding
@@ -128,6 +129,7 @@ FIRST_UPDATE = (
 ABOVE_START = 1.5  # times the first loss, smoothed: healthy losses are below the first one
 ABOVE_STEPS = 0.05  # of the steps
 LOW_UPDATE = 8e-4  # mean over the looks, of the layer that moves most: healthy 1.8e-3 and more, ill (rate / 1000) 1e-5
+CRAWLING_UPDATE = 4e-5  # however far the loss has fallen: 5e-6 at a millionth's rate over 18,000 steps
 LOW_DISTANCE = 0.2  # all updates together; healthy 0.27 and more, ill 1e-3; a quarter of it where the loss has fallen
 UNMOVED = 0.01  # of the first loss: a fall that is less is none
 FASTER, FASTER_UNMOVED, FASTEST = (

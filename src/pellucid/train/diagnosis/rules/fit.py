@@ -52,9 +52,9 @@ def overfitting(chart: Chart) -> Sequence[Finding]:
         and now - held_out[best] >= OVERFIT_SCALE * losses[0]
         and training < chart.loss_around(steps[best])
     )
-    nothing = False
+    nothing, guess, measured = False, 0.0, now
     if last is not None:
-        training, apart, guess = last[0].mean, last[1].mean - last[0].mean, last[1].guess
+        training, apart, guess, measured = last[0].mean, last[1].mean - last[0].mean, last[1].guess, last[1].mean
         turned = turned and apart >= max(OVERFIT_GAP * last[1].mean, OVERFIT_GUESS * guess)
         nothing = training < OVERFIT_NOTHING * last[1].mean and last[1].mean > OVERFIT_MUCH * guess > 0
     if not turned and not nothing:
@@ -74,9 +74,12 @@ def overfitting(chart: Chart) -> Sequence[Finding]:
                 "last": f"{steps[-1]:,}",
                 "percent": f"{100 * rise:.0f}",
                 "slope": per_thousand,
+                "measured": measured,
+                "guess": guess,
             },
             cures=regularizing(chart, steps[best] if turned else None),
             plot=(Series("held_out", steps, held_out), Series("training", trained, losses)),
+            evidence="" if turned else "apart.overfitting",
         )
     ]
 

@@ -4,10 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pellucid.train.diagnosis.chart import Chart
-from pellucid.train.diagnosis.examination import Modes
+from pellucid.train.diagnosis.examination import Examination, Modes
 from pellucid.train.diagnosis.finding import Cure, Finding
 from pellucid.train.diagnosis.rules.activations import dead_relus
-from pellucid.train.diagnosis.thresholds import MODE_ERRORS, MODE_NEARER, MODE_OFF, PADDING_CHANGE, PADDING_LEARNED
+from pellucid.train.diagnosis.thresholds import (
+    MODE_ERRORS,
+    MODE_FLOOR,
+    MODE_NEARER,
+    MODE_OFF,
+    PADDING_CHANGE,
+    PADDING_LEARNED,
+)
 
 
 def trained_in_evaluation_mode(chart: Chart) -> Sequence[Finding]:
@@ -19,6 +26,8 @@ def trained_in_evaluation_mode(chart: Chart) -> Sequence[Finding]:
     if found is None or not (found.unfed or found.stepping):
         return []
     modes = found.stepping
+    if modes is not None and negligible(modes, found):
+        modes = None
     same = modes is not None and modes.training == modes.evaluation and drops(chart.config)
     same = same and not dead_relus(chart)  # of what is 0 all the same, dropping some changes nothing
     if not found.unfed and not same and (modes is None or not told_apart(modes) or abs(way(modes)) > MODE_NEARER):
@@ -44,7 +53,7 @@ def trained_in_evaluation_mode(chart: Chart) -> Sequence[Finding]:
 def evaluated_in_training_mode(chart: Chart) -> Sequence[Finding]:
     """The held-out loss that training noted is what training mode gives: dropout was on while it was measured."""
     modes = chart.examination.evaluating if chart.examination else None
-    if modes is None:
+    if chart.examination is None or modes is None or negligible(modes, chart.examination):
         return []
     off = abs(modes.recorded - modes.evaluation)
     if off < max(MODE_OFF * abs(modes.evaluation), MODE_ERRORS * modes.sampling):
@@ -62,6 +71,11 @@ def evaluated_in_training_mode(chart: Chart) -> Sequence[Finding]:
             cures=[Cure("call_eval", cost=3)],
         )
     ]
+
+
+def negligible(modes: Modes, found: Examination) -> bool:
+    """Whether the losses are so small that nothing but rounding tells them apart."""
+    return max(abs(modes.recorded), abs(modes.training), abs(modes.evaluation)) < MODE_FLOOR * found.held_out.guess
 
 
 def told_apart(modes: Modes) -> bool:

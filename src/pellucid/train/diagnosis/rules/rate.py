@@ -8,11 +8,13 @@ from pellucid.train.diagnosis.finding import Cure, Finding, Series
 from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations, saturated_attention
 from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
 from pellucid.train.diagnosis.rules.cures import cure_activation, cure_initialization, cure_norm, cure_rate, slower
+from pellucid.train.diagnosis.rules.fit import underfitting
 from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
 from pellucid.train.diagnosis.rules.updates import update_shares
 from pellucid.train.diagnosis.thresholds import (
     ABOVE_START,
     ABOVE_STEPS,
+    CRAWLING_UPDATE,
     DROPPED_RATE,
     FASTER,
     FASTER_UNMOVED,
@@ -137,7 +139,10 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
     most = max(known.values())
     distance = most * chart.last
     end = median(losses[-max(len(losses) // WINDOW, 1) :])
-    limit = LOW_DISTANCE if end > (1 - LEARNED_LITTLE) * losses[0] else LOW_DISTANCE / 4
+    crawls = end > (1 - LEARNED_LITTLE) * losses[0] or most < CRAWLING_UPDATE
+    limit = LOW_DISTANCE if crawls else LOW_DISTANCE / 4
+    if crawls and underfitting(chart):
+        limit = math.inf  # so many steps come far in sum, and still have not arrived
     still = not median(number(line["gradient_norm"]) for line in chart.steps)
     if most >= LOW_UPDATE or distance >= limit or end < losses[0] / 2 or still:
         return []
