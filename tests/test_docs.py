@@ -34,6 +34,7 @@ PAGES_IN_BOTH = (
     "data-check",
     "several-processes",
     "compare",
+    "translate-files",
 )
 TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in PAGES_IN_BOTH]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -73,6 +74,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "examples", place / "examples")
     shutil.copy(ROOT / "examples" / "pairs.tsv", place)
     (place / "lines.txt").write_text("Open the file.\n", encoding="utf-8")
+    (place / "terms.tsv").write_text("file\t文件\n", encoding="utf-8")
     short = (place / "examples" / "en-zh.toml").read_text(encoding="utf-8")
     assert 'budget = "1m"' in short
     settled = 'steps = 20\nprecision = "float32"'  # not as fast as the machine of the moment makes it

@@ -30,7 +30,7 @@ from pellucid.generate.filling.fill import Progress, Watch, entries_of, proposal
 from pellucid.generate.filling.journal import journal_path, opened_journal
 from pellucid.generate.filling.place import place_of, write_bytes
 from pellucid.generate.filling.plan import body, plan, sources_of
-from pellucid.generate.filling.review import rows_of
+from pellucid.generate.filling.review import matches_of, rows_of
 from pellucid.generate.filling.summary import Summary, counted
 from pellucid.models.parameters import weight_matrices
 from pellucid.run import Run
@@ -400,9 +400,11 @@ def fill(
         if not is_whole:
             return summary
         if listed:
-            rows = rows_of(entries, remembered.nearest if memory else None, watch)
-            summary = replace(summary, seconds=time.monotonic() - began)
-            write_reviews(listed, summary.json(), rows, languages, str(opened.path))
+            matches = matches_of(entries, remembered.nearest, watch, should_stop) if memory else {}
+            summary = replace(summary, interrupted=matches is None, seconds=time.monotonic() - began)
+            if matches is None:
+                return summary
+            write_reviews(listed, summary.json(), rows_of(entries, matches), languages, str(opened.path))
         write_bytes(place.output, document.filled(proposals_of(entries)))
         journal.remove()
     return summary

@@ -257,6 +257,20 @@ def test_a_filling_that_was_stopped_goes_on_to_the_same_bytes(
     assert not list(Path().glob(".*pellucid*"))
 
 
+def test_a_filling_in_place_that_was_stopped_leaves_the_file_as_it_was_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(planning, "CHUNK", 4)
+    path = catalog(unknown(7))
+    before = path.read_bytes()
+    fill(RUN, path, "whole.po", **GREEDY)
+    looks = iter([False, True])
+    assert fill(RUN, path, path, should_stop=lambda: next(looks), **GREEDY).interrupted
+    assert path.read_bytes() == before
+    assert fill(RUN, path, path, **GREEDY).continued == 4
+    assert path.read_bytes() == Path("whole.po").read_bytes()
+
+
 def test_what_was_done_is_not_used_for_another_way_to_decode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "CHUNK", 4)
     path = catalog(unknown(7))

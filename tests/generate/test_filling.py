@@ -6,9 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from pellucid.data.localization import Unit
 
 from pellucid.data.integrity import Breach, breaches
+from pellucid.data.localization import Unit
 from pellucid.errors import DataError
 from pellucid.generate.careful import Proposal
 from pellucid.generate.filling import plan as planning
@@ -174,7 +174,8 @@ def test_one_process_at_a_time_fills_a_file(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_done(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be written"), opened_journal(tmp_path / "no" / "journal", ABOUT, []):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"), opened_journal(tmp_path / "file" / "journal", ABOUT, []):
         pass
 
 

@@ -42,7 +42,7 @@ def entries(count: int) -> list[Entry]:
 def page_of(some: list[Entry], file: str = "app.po") -> str:
     units = [one.unit for one in some]
     summary = Summary(file, f"zh/{file}", "po", **counted(units, some), memory_missing="gone")
-    return review_page(summary.json(), rows_of(some, None), ("en", "zh"), "runs/en-zh")
+    return review_page(summary.json(), rows_of(some), ("en", "zh"), "runs/en-zh")
 
 
 @pytest.fixture(scope="module")

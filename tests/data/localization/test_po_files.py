@@ -240,3 +240,22 @@ def test_a_broken_catalog_is_refused_with_its_line(tmp_path: Path, content: str 
     with pytest.raises(DataError, match=said) as refused:
         open_document(written(tmp_path, content), target="zh")
     assert refused.value.mend
+
+
+def test_plural_forms_that_the_rule_demands_are_added_and_those_with_a_text_stay(tmp_path: Path) -> None:
+    rule = '"Plural-Forms: nplurals=3; plural=(n==1 ? 0 : n%10>=2 && n%10<=4 ? 1 : 2);\\n"\n\n'
+    head = HEADER.replace("zh_CN", "pl") + rule
+    entry = 'msgid "A file"\nmsgid_plural "%d files"\n{}'
+    document = open_document(written(tmp_path, head + entry.format('msgstr[0] "Plik"\nmsgstr[1] ""\n')))
+    assert [(u.source, u.target, u.state, u.plural) for u in document.units] == [
+        ("A file", "Plik", "finished", "0"),
+        ("%d files", "", "untranslated", "1"),
+        ("%d files", "", "untranslated", "2"),
+    ]
+    assert document.filled({2: "%d plików"}).decode() == head + "#, fuzzy\n" + entry.format(
+        'msgstr[0] "Plik"\nmsgstr[1] ""\nmsgstr[2] "%d plików"\n'
+    )
+    document = open_document(written(tmp_path, head + entry.format('msgstr[0] ""\nmsgstr[3] "?"\n')))
+    assert document.filled({0: "a", 1: "%d b", 2: "%d c"}).decode() == head + "#, fuzzy\n" + entry.format(
+        'msgstr[0] "a"\nmsgstr[3] "?"\nmsgstr[1] "%d b"\nmsgstr[2] "%d c"\n'
+    )

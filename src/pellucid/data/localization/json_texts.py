@@ -243,12 +243,18 @@ class Texts(Document):
             return self._literal(self.target_language.replace("-", "_"))
         return self.written.text[member.value.start : member.value.end]
 
-    def _literal(self, text: str) -> str:
-        """A text as the file would write it: with its habits of escaping."""
+    @cached_property
+    def _habits(self) -> tuple[bool, bool]:
+        """Whether the file escapes all characters that are not ASCII, and slashes."""
         like = (self._translated or self.written).text
-        escapes = self.written.encoding == "ascii" or (like.isascii() and re.search(r"\\u[0-9a-fA-F]{4}", like))
-        literal = json.dumps(text, ensure_ascii=bool(escapes))
-        return literal.replace("/", "\\/") if "\\/" in like else literal
+        escapes = like.isascii() and re.search(r"\\u[0-9a-fA-F]{4}", like) is not None
+        return escapes or self.written.encoding == "ascii", "\\/" in like
+
+    def _literal(self, text: str) -> str:
+        """A text as the file would write it."""
+        escapes, slashes = self._habits
+        literal = json.dumps(text, ensure_ascii=escapes)
+        return literal.replace("/", "\\/") if slashes else literal
 
 
 def open_texts(path: Path, source: str | None, target: str | None, translated: Path | None = None) -> Texts:

@@ -114,11 +114,11 @@ def _agree(document: Document, source: str | None, target: str | None) -> None:
     """Raises DataError if the file names another language than asked for."""
     for flag, asked, there in (
         ("from", source, document.source_language),
-        ("to", target, document.target_language),
+        ("into", target, document.target_language),
     ):
         wanted, found = known_language(asked or ""), known_language(there or "")
         if wanted and found and wanted is not found:
             raise DataError(
-                f"{document.path}: is {'from' if flag == 'from' else 'into'} {found.english}, not {wanted.english}",
-                mend=f"Give --{flag} {found.code}, or another file.",
+                f"{document.path}: is {flag} {found.english}, not {wanted.english}",
+                mend=f"Take another file, or what translates {flag} {found.english}.",
             )

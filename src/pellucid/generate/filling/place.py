@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.data.languages import known_language
 from pellucid.errors import ConfigError, DataError
 from pellucid.files import replacing
 
@@ -44,7 +43,7 @@ def place_of(
 ) -> Place:
     """Open the file and see that everything can be written, before any work is done.
 
-    Raises DataError if the file cannot be read or says that it is in other languages than the run, or if the output
+    `languages` are the run's. Raises DataError if the file cannot be read or is in other languages, or if the output
     must not be overwritten or cannot be written; ConfigError for a review that is neither .html nor .csv.
     """
     from pellucid.data.localization import open_document
@@ -70,7 +69,6 @@ def place_of(
             raise DataError(f"{output}: is there already", mend="Choose another -o, or overwrite it with --overwrite.")
         translated = True
         document = open_document(file, *languages, kind=kind, translated=output)
-    _check_languages(document, languages)
     contents = [file.read_bytes(), output.read_bytes() if translated else b""]
     checksum = hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in contents)).hexdigest()
     # Where a link points to, so that the link stays.
@@ -104,14 +102,3 @@ def _check_writable(path: Path) -> None:
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise DataError(f"{path}: cannot be written (no right to write in {folder})", mend="Choose another place.")
-
-
-def _check_languages(document: "Document", languages: tuple[str, str]) -> None:
-    found = (document.source_language, document.target_language)
-    for named, of_run, option in zip(found, languages, ("from", "into"), strict=True):
-        known = known_language(named) if named else None
-        if known is not None and known.code != of_run:
-            raise DataError(
-                f"{document.path}: is to be translated {option} {named}, but this run translates {option} {of_run}",
-                mend=f"Use a run from {found[0] or languages[0]} to {found[1] or languages[1]}.",
-            )

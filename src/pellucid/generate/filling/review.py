@@ -35,21 +35,36 @@ class Row:
     pieces: tuple[tuple[str, bool], ...]
 
 
-def rows_of(entries: Sequence[Entry], nearest: Nearest | None, watch: Watch = lambda progress: None) -> list[Row]:
-    """All entries, worst first, each with the nearest match of the memory, which is looked for once a source."""
-    ordered = worst_first(entries)
-    wanted = list(dict.fromkeys(e.unit.source for e in ordered if is_searched(e)))[:MATCHED] if nearest else []
+def matches_of(
+    entries: Sequence[Entry],
+    nearest: Nearest,
+    watch: Watch = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Match] | None:
+    """The nearest match of each source that the memory does not hold itself, the worst first, as far as MATCHED.
+
+    None if `should_stop` said so before the end.
+    """
+    wanted = list(dict.fromkeys(entry.unit.source for entry in worst_first(entries) if is_searched(entry)))[:MATCHED]
     found: dict[str, Match] = {}
     began = time.monotonic()
     for number, source in enumerate(wanted, start=1):
-        near = nearest(source) if nearest else None
+        if should_stop():
+            return None
+        near = nearest(source)
         if near is not None:
             found[source] = Match(near[0].source, near[0].target, near[1])
         watch(Progress("matches", number, len(wanted), 0, number / len(wanted), time.monotonic() - began))
+    return found
+
+
+def rows_of(entries: Sequence[Entry], matches: Mapping[str, Match] | None = None) -> list[Row]:
+    """All entries, worst first, each with the nearest match of the memory."""
     rows = []
-    for entry in ordered:
+    for entry in worst_first(entries):
         source, text = entry.unit.source, entry.found.text
-        match = Match(source.strip(), text.strip(), 1.0) if entry.found.state == "memory" else found.get(source)
+        exact = Match(source.strip(), text.strip(), 1.0) if entry.found.state == "memory" else None
+        match = exact or (matches or {}).get(source)
         rows.append(Row(entry, match, differing(match.source, source) if match else ()))
     return rows
 

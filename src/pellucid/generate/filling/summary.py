@@ -47,7 +47,7 @@ class Summary:
     @property
     def is_marked(self) -> bool:
         """Whether the file itself says which of its entries need review: other formats may have no mark for it."""
-        return self.format in ("po", "xliff", "android")
+        return self.format in ("po", "xliff")
 
     @property
     def left(self) -> int:

@@ -63,7 +63,7 @@ def verdict(summary: Told, run: str) -> Body:
     wanted = summary["filled"] + summary["refused"]
     share = f"{100 * summary['filled'] / wanted:.0f}%" if wanted else "–"
     counts = {key: f"{summary[key]:,}" for key in ("entries", "finished", "filled", "refused")}
-    said = ["lead", *(["lead.finished"] if summary["finished"] else []), f"lead.{_marked(summary)}"]
+    said = ["lead", f"lead.{_marked(summary)}", *(["lead.finished"] if summary["finished"] else [])]
     said += ["lead.refused"] if summary["refused"] else []
     rows = [
         (both(f"count.{key}"), f"{summary[key]:,}", both(f"count.{key}.note"))
