@@ -1,13 +1,13 @@
 """Real catalogs that no training saw, filled: how much, how safely, how well, how fast.
 
-    python bench/translate_files.py [--budget 4m | --steps N] [--preset tiny] [--folder .bench/translate-files]
+    python bench/translate_files.py [--budget 4m | --steps N] [--preset tiny] [--folder runs/translate-files]
         [--wheels FOLDER] [--engine torch] [--write docs/translate-files.md docs/zh/translate-files.md]
 
 Twelve catalogs of the default corpus are left out whole: ten packages with gettext files, two components of Home
 Assistant with JSON files. A translator is trained on all other pairs; then each catalog is fetched as it was published,
 its translations are emptied (in gettext files all; a JSON file is its English side alone), and `pellucid.fill` fills
 it. The real translations are the reference: chrF is sacrebleu's over all entries that have one, an entry left empty
-counting as empty. Placeholders are compared by a list of their own, not by the checks that decided what is written.
+counting as empty. Placeholders, tags and entities are those that tasks/scores.py counts in every report.
 Each file, as published and as emptied, is also read and written again without a change, and compared byte by byte.
 A training or a wheel that is there already is used again.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import polib
-from tables import machine_line, replace_section
+from tables import Cores, machine_line, replace_section
 
 import pellucid
 from pellucid.data.corpus.fetch import check_content, download
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="instead of the budget")
     parser.add_argument("--preset", default="tiny")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--folder", type=Path, default=Path(".bench/translate-files"))
+    parser.add_argument("--folder", type=Path, default=Path("runs/translate-files"))
     parser.add_argument("--wheels", type=Path, help="where the packages' wheels are kept; else within --folder")
     parser.add_argument("--engine", default="torch")
     parser.add_argument("--write", type=Path, nargs="*", default=[])
@@ -95,14 +95,15 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     catalogs = list(published(arguments.wheels or arguments.folder / "wheels", arguments.folder / "published"))
     run = trained(arguments)
-    found = []
+    found, cores = [], Cores()
     for catalog in catalogs:
         found.append(measured(run, catalog, arguments.folder / "filled", arguments.engine))
         print(row(found[-1]), flush=True)
-    print(f"\n{table(found, run, arguments)}")
+    machine = machine_line(cores.obtained())
+    print(f"\n{table(found, run, arguments.preset, machine)}")
     for page in arguments.write:
         language = "zh" if "zh" in page.parts else "en"
-        replace_section(page, "bench/translate_files.py", table(found, run, arguments, language))
+        replace_section(page, "bench/translate_files.py", table(found, run, arguments.preset, machine, language))
 
 
 # --- the catalogs ----------------------------------------------------------------------------------------------------
@@ -302,14 +303,14 @@ def total(found: Sequence[Measured], name: str) -> Measured:
     )
 
 
-def table(found: Sequence[Measured], run: Run, arguments: argparse.Namespace, language: str = "en") -> str:
+def table(found: Sequence[Measured], run: Run, preset: str, machine: str, language: str = "en") -> str:
     """Each catalog and all together, under a line that says what translated them and on what machine."""
     lines = list(run.metrics())
     end = next(line for line in lines if line["kind"] == "end")
     data = next(line for line in lines if line["kind"] == "data")
     about = {
-        "en": f"A {arguments.preset} model, {end['step']:,} steps on {data['train']:,} pairs; {machine_line()}.",
-        "zh": f"{arguments.preset} 模型，在 {data['train']:,} 个句对上训练 {end['step']:,} 步；{machine_line()}。",
+        "en": f"A {preset} model, {end['step']:,} steps on {data['train']:,} pairs; {machine}.",
+        "zh": f"{preset} 模型，在 {data['train']:,} 个句对上训练 {end['step']:,} 步；{machine}。",
     }[language]
     heads = HEADS[language]
     aligned = "|".join([" --- ", *[" ---: "] * (heads.count("|") - 1), " --- "])

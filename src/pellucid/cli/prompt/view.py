@@ -43,22 +43,21 @@ def view(desk: Desk, languages: tuple[str, str], width: int, height: int) -> lis
         return []
     margin = max(map(len, languages)) + 2
     room = max(height - ROOM, 4)
-    blocks = [block(desk, number, languages, margin, width) for number in range(len(desk.entries))]
-    first = after = desk.current
-    lines = len(blocks[desk.current])
-    after += 1
-    grown = True
-    while grown:
-        grown = False
-        for number in (after, first - 1):
-            if 0 <= number < len(blocks) and lines + len(blocks[number]) + 2 <= room:
-                lines += len(blocks[number])
-                first, after, grown = min(first, number), max(after, number + 1), True
-    shown = [line for one in blocks[first:after] for line in one][:room]
+
+    def lines_of(number: int) -> list[Line]:
+        return block(desk, number, languages, margin, width)
+
+    # From the current one outwards, as thousands of lines may have been pasted and few are seen.
+    first, after, shown = desk.current, desk.current + 1, lines_of(desk.current)
+    while after < len(desk.entries) and len(shown) + len(below := lines_of(after)) + 2 <= room:
+        shown, after = shown + below, after + 1
+    while first and len(shown) + len(above := lines_of(first - 1)) + 2 <= room:
+        shown, first = above + shown, first - 1
+    shown = shown[:room]
     if first:
         shown.insert(0, [("class:quiet", say("prompt.above", count=first))])
-    if after < len(blocks):
-        shown.append([("class:quiet", say("prompt.below", count=len(blocks) - after))])
+    if after < len(desk.entries):
+        shown.append([("class:quiet", say("prompt.below", count=len(desk.entries) - after))])
     return shown
 
 
