@@ -23,7 +23,7 @@ FORMAT = re.compile(
   | %\d+\$[-+ 0\#]*\d*(?:\.\d+)?[a-zA-Z@]             # %1$s
   | %[-+0\#]*\d*(?:\.\d+)?(?:hh|h|ll|l|z)?[diouxXeEfFgGcsr@](?![a-zA-Z])  # %s, %02d, %.1f
   | %[-+0\#',]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|q|j|z|t|L)?[diouxXeEfFgGaAcsp@](?![a-zA-Z])  # %,d, %*d
-  | %[ds](?=(?:px|[KMGT]?i?B|ms|s|x|h|m|d)(?![a-zA-Z]))  # %dpx, %sMB
+  | %[ds](?=(?:px|[KMGT]?i?[Bo]|ms|s|x|h|m|d)(?![a-zA-Z]))  # %dpx, %sMB
   | %%                                                # a literal % in a format string
   | (?<![\d%])%(?:L?\d{1,2}|n)(?![\w$])              # %1, %n
   | (?<![\d}%])%\{[^{}\s]+\}                            # %{name}

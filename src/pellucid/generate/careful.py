@@ -73,7 +73,7 @@ class Attempt:
 
     @property
     def grave(self) -> int:
-        return sum(breach.grave for breach in self.breaches)
+        return sum(map(_is_refused, self.breaches))
 
     @property
     def regretted(self) -> int:
@@ -246,9 +246,14 @@ def _proposal(
     score = sum(a.hypothesis.score * length for a, length in zip(attempts, lengths, strict=True)) / total
     rank = max((attempt.rank for attempt in attempts), default=0)
     way: Way = "constrained" if any(attempt.way == "constrained" for attempt in attempts) else "beam"
-    if any(breach.grave for breach in broken):
+    if any(map(_is_refused, broken)):
         return Proposal("", score, math.exp(min(mean, 0.0)), broken, whole, "none", rank)
     return Proposal(whole, score, math.exp(min(mean, 0.0)), broken, "", way, rank)
+
+
+def _is_refused(breach: Breach) -> bool:
+    """A person may say a number in a word; a model that does so may as well have lost it."""
+    return breach.grave or breach.kind == "placeholder-missing"
 
 
 def _text_of_piece(piece: Piece, attempt: Attempt) -> str:

@@ -7,6 +7,7 @@ numbers of tokens said (banks), each bank keeping its best.
 Source: Post and Vilar, "Fast Lexically Constrained Decoding with Dynamic Beam Allocation", 2018, in a simple form.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from pellucid.models.translator import PADDING
 
 WIDEST = 32  # rows of a sentence, however much it has to say
 NOT_IN_A_PHRASE = (-1, 0)
+IMPOSSIBLE = 1 << 30  # tokens: no room is as large
 
 
 class Said(NamedTuple):
@@ -41,13 +43,18 @@ class Said(NamedTuple):
         return cls(tuple(sorted(constraint.counts.items())), tuple(phrases), tuple(constraint.closes.items()))
 
     def missing(self, limited: frozenset[int]) -> int:
-        """The fewest tokens that say the rest; a slot within a phrase counts once."""
+        """The fewest tokens that say the rest, where a slot within a phrase counts once; IMPOSSIBLE if none do."""
         tokens = sum(count for _, count in self.slots)
+        reserved: Counter[int] = Counter()
         number, written = self.within
         for place, phrase in enumerate(self.phrases):
-            rest = phrase[written:] if place == number else phrase
-            tokens += sum(token not in limited for token in rest)
-        return tokens
+            for token in phrase[written:] if place == number else phrase:
+                if token in limited:
+                    reserved[token] += 1
+                else:
+                    tokens += 1
+        left = dict(self.slots)
+        return IMPOSSIBLE if any(count > left.get(token, 0) for token, count in reserved.items()) else tokens
 
     def next_tokens(self) -> list[int]:
         """Tokens that say something that is missing; amid a phrase first its own next."""
@@ -70,15 +77,26 @@ class Said(NamedTuple):
                 opened = (*self.opened, token)
             elif token == closing:
                 opened = self.opened[:-1]
-        number, written = self.within
-        if number < 0 or self.phrases[number][written] != token:
-            # A phrase that was broken off begins anew.
-            number, written = next((n for n, phrase in enumerate(self.phrases) if phrase[0] == token), -1), 0
+        number, written = self._phrase_with(token)
         if number < 0:
             return Said(slots, self.phrases, self.closes, opened=opened)
-        if written + 1 == len(self.phrases[number]):
+        if written == len(self.phrases[number]):
             return Said(slots, self.phrases[:number] + self.phrases[number + 1 :], self.closes, opened=opened)
-        return Said(slots, self.phrases, self.closes, (number, written + 1), opened)
+        return Said(slots, self.phrases, self.closes, (number, written), opened)
+
+    def _phrase_with(self, token: int) -> tuple[int, int]:
+        """The phrase that `token` is part of, and how many tokens of it are then written.
+
+        Where it breaks a phrase off, its end may be the beginning of the same one again.
+        """
+        number, written = self.within
+        if number >= 0:
+            phrase = self.phrases[number]
+            said = (*phrase[:written], token)
+            for length in range(len(said), 0, -1):
+                if said[-length:] == phrase[:length]:
+                    return number, length
+        return next(((n, 1) for n, phrase in enumerate(self.phrases) if phrase[0] == token), NOT_IN_A_PHRASE)
 
 
 class Row(NamedTuple):

@@ -118,6 +118,51 @@ def test_plurals_become_those_of_the_target_language(tmp_path: Path) -> None:
     assert [u.source for u in german.units if u.plural] == ["A file", "%d files"]
 
 
+def test_arrays_and_plurals_keep_what_the_translation_so_far_has(tmp_path: Path) -> None:
+    so_far = """<resources>
+    <string-array name="days"><item>M</item><item/><item>X</item></string-array>
+    <plurals name="files"><item quantity="many">%d m</item><item quantity='other'>%d o</item></plurals>
+</resources>"""
+    path, there = written(tmp_path, SOURCE), written(tmp_path, so_far, "values-b+ru+RU")
+    document = open_document(path, translated=there)
+    assert [(u.key, u.target) for u in document.units][4:] == [
+        ("days[0]", "M"), ("days[1]", ""),
+        ("files (one)", ""), ("files (few)", ""), ("files (many)", "%d m"), ("files (other)", "%d o"),
+    ]  # fmt: skip
+    filled = document.filled({5: "T", 6: "%d 1"}).decode()
+    assert (
+        filled[filled.index("    <string-array") :]
+        == """    <string-array name="days">
+        <item>M</item>
+        <item>T</item>
+        <item>X</item>
+    </string-array>
+    <plurals name="files">
+        <item quantity="one">%d 1</item>
+        <item quantity="many">%d m</item>
+        <item quantity='other'>%d o</item>
+    </plurals>
+</resources>
+"""
+    )
+    other = document.filled({0: "О"}).decode()
+    for line in so_far.splitlines()[1:3]:
+        assert line in other
+
+
+def test_a_reference_in_an_array_and_a_text_in_quotes_stay_what_they_are(tmp_path: Path) -> None:
+    content = (
+        '<resources>\n  <string-array name="a">\n    <item>@string/b</item>\n    <item>"  two  \\u00e9"\\?</item>\n'
+        '  </string-array>\n  <plurals name="none"/>\n  <string name="empty"/>\n</resources>'
+    )
+    document = open_document(written(tmp_path, content), target="zh")
+    assert [(u.key, u.source) for u in document.units] == [("a[1]", "  two  é?")]
+    assert document.filled({0: "  二  ?"}).decode() == (
+        '<resources>\n  <string-array name="a">\n    <item>@string/b</item>\n'
+        "    <item>\\u0020\\u0020二 \\u0020?</item>\n  </string-array>\n</resources>"
+    )
+
+
 texts = st.text(st.sampled_from("ab &<>\"'\\é保]@?\n\t"), min_size=1, max_size=8).filter(
     lambda text: text.strip() and text[0] not in "@?"
 )

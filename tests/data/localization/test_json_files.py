@@ -55,6 +55,7 @@ def test_a_file_filled_whole_says_the_same_tree_in_the_other_language(
     document = open_document(path, target="zh")
     assert [unit.source for unit in document.units] == walked(tree)
     assert document.filled({}) == path.read_bytes()
+    assert json.loads(document.filled({unit.number: unit.source for unit in document.units})) == tree
     filled = document.filled({unit.number: f"译/{unit.source}" for unit in document.units})
     assert json.loads(filled) == translated(tree)
     assert list(json.loads(filled)) == list(tree)
@@ -108,6 +109,25 @@ def test_the_translation_is_laid_out_as_the_source_and_keeps_its_finished_texts(
     )
 
 
+def test_lists_and_objects_keep_what_only_the_translation_has(tmp_path: Path) -> None:
+    source = written(tmp_path, '{"a": ["x", {"b": "y"}, ["z"]], "c": {"d": "e"}, "n": [], "\\u0061_one": "f", "k": ""}')
+    so_far = written(tmp_path, '{"a": ["", {}, [], "多"], "n": ["新"]}', name="zh.json")
+    document = open_document(source, target="zh", translated=so_far)
+    assert [unit.key for unit in document.units] == ["a[0]", "a[1].b", "a[2][0]", "c.d", "a_one"]
+    assert json.loads(document.filled({2: "丙"})) == {"a": ["", {}, ["丙"], "多"], "n": ["新"], "k": ""}
+
+
+def test_of_a_key_that_stands_twice_the_last_one_counts(tmp_path: Path) -> None:
+    document = open_document(written(tmp_path, '{"a": "x", "a": "y"}'), target="zh")
+    assert [unit.source for unit in document.units] == ["y"]
+    assert document.filled({0: "乙"}) == '{ "a": "乙"}'.encode()
+
+
+def test_slashes_and_characters_are_escaped_as_the_file_escapes_them(tmp_path: Path) -> None:
+    document = open_document(written(tmp_path, '{"a": "x\\/y", "b": "\\u00e9"}'), target="zh")
+    assert document.filled({0: "保/存", 1: "é"}) == b'{"a": "\\u4fdd\\/\\u5b58", "b": "\\u00e9"}'
+
+
 def test_plural_keys_become_those_of_the_target_language(tmp_path: Path) -> None:
     content = '{\n  "one_more": "x",\n  "f_one": "A file",\n  "f_other": "{{count}} files"\n}'
     russian = open_document(written(tmp_path, content), target="ru")
@@ -124,6 +144,15 @@ def test_plural_keys_become_those_of_the_target_language(tmp_path: Path) -> None
     assert filled == (
         '{\n  "one_more": "y",\n  "f_one": "one",\n  "f_few": "few",\n  "f_many": "many",\n  "f_other": "other"\n}'
     )
+
+
+def test_an_object_of_plural_categories_is_a_plural(tmp_path: Path) -> None:
+    content = (
+        '{"files": {"one": "%{count} file", "other": "%{count} files"}, "pick": {"one": "1", "other": "2", "x": "3"}}'
+    )
+    document = open_document(written(tmp_path, content), target="zh")
+    assert [u.key for u in document.units] == ["files.other", "pick.one", "pick.other", "pick.x"]
+    assert json.loads(document.filled({0: "%{count} 个文件"})) == {"files": {"other": "%{count} 个文件"}}
 
 
 def test_descriptions_of_arb_and_of_chrome_are_no_texts(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def catalogs(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     return str(catalog).replace("\n", draw(st.sampled_from(["\n", "\r\n"]))), fills
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(made=catalogs())
 def test_a_catalog_is_read_as_polib_reads_it_and_changes_only_where_it_is_filled(
     made: tuple[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
@@ -140,6 +140,15 @@ def test_bytes_that_an_encoding_can_spell_in_two_ways_are_kept(tmp_path: Path) -
     assert document.units[1].target == "保存"
     assert document.filled({0: "開"}) == raw.replace(
         b'msgid "Open"\nmsgstr ""', '#, fuzzy\nmsgid "Open"\nmsgstr "開"'.encode("iso-2022-jp")
+    )
+
+
+def test_a_file_whose_lines_end_in_carriage_returns_alone_keeps_them(tmp_path: Path) -> None:
+    content = (HEADER + '\nmsgid "Open"\nmsgstr ""\n').replace("\n", "\r")
+    document = open_document(written(tmp_path, content))
+    assert [(unit.source, unit.line) for unit in document.units] == [("Open", 6)]
+    assert document.filled({0: "打开"}).decode() == content.replace(
+        'msgid "Open"\rmsgstr ""', '#, fuzzy\rmsgid "Open"\rmsgstr "打开"'
     )
 
 
@@ -217,6 +226,12 @@ def test_a_long_translation_is_broken_where_gettext_breaks_it(tmp_path: Path) ->
             assert written_lines[start:] == [f'msgstr "{lines[0]}"', ""]
         else:
             assert written_lines[start:] == ['msgstr ""', *(f'"{line}"' for line in lines), ""]
+
+
+def test_a_catalog_whose_long_lines_are_not_broken_stays_so(tmp_path: Path) -> None:
+    long = " ".join(["word"] * 40)
+    document = open_document(written(tmp_path, HEADER + f'\nmsgid "{long}"\nmsgstr ""\n'))
+    assert document.filled({0: f"译 {long}"}).decode().endswith(f'\nmsgstr "译 {long}"\n')
 
 
 @pytest.mark.parametrize(

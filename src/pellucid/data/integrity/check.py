@@ -22,6 +22,9 @@ def breaches(
     """
     if not target.strip() and source.strip():
         return (Breach("empty", source, "", grave=True),)
+    parts = f"/{source_language}/", f"/{target_language}/"
+    if "://" in target and parts[1] in target and parts[1] not in source:
+        target = target.replace(parts[1], parts[0])  # a page of the same site in the other language is the same page
     found = _all(source, target, source_language, target_language, terms)
     return tuple(sorted(dict.fromkeys(found), key=lambda breach: not breach.grave))
 
@@ -32,10 +35,10 @@ def _all(
     if is_icu(source) or is_icu(target):
         yield from icu_breaches(source, target, target_language)
         for one, other in plain_pairs(source, target):
-            yield from _plain(one, other)
+            yield from _plain(one, other, target_language)
         yield from end_breaches(source, target, source_language, target_language)
     else:
-        yield from _plain(source, target)
+        yield from _plain(source, target, target_language)
         yield from number_breaches(source, target)
         yield from accelerator_breaches(source, target)
         yield from end_breaches(source, target, source_language, target_language)
@@ -43,7 +46,7 @@ def _all(
         yield from term_breaches(source, target, terms)
 
 
-def _plain(source: str, target: str) -> Iterator[Breach]:
-    yield from placeholder_breaches(source, target)
+def _plain(source: str, target: str, target_language: str) -> Iterator[Breach]:
+    yield from placeholder_breaches(source, target, target_language)
     yield from markup_breaches(source, target)
     yield from copied_breaches(source, target)

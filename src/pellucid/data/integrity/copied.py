@@ -14,6 +14,8 @@ from pellucid.data.integrity.markup import TAG
 from pellucid.data.slots import ADDRESS, FORMAT, WORD
 
 _MAYBE = re.compile(r"://|@|`|/\w|--?[a-z]|_|[a-z][A-Z]|\w\.\w|[A-Za-z]-?\d")
+_HOST = re.compile("://|@")
+_SIGNS = re.compile("[%{$@\\[]")
 _LETTER = re.compile(r"[A-Za-z]")
 _FOREIGN = re.compile(r"[^\x21-\x7e]")
 
@@ -21,11 +23,12 @@ _FOREIGN = re.compile(r"[^\x21-\x7e]")
 def copied_breaches(source: str, target: str) -> Iterator[Breach]:
     if not (_MAYBE.search(source) or _MAYBE.search(target)):
         return
-    bare, other = (FORMAT.sub(" ", TAG.sub(" ", text)) for text in (source, target))
-    wanted, found = _addresses(bare), _addresses(other)
-    changed = bool(Counter(found) - Counter(wanted))
-    yield from differences("address", wanted, found, grave=changed)
-    bare, other = ADDRESS.sub(" ", bare), ADDRESS.sub(" ", other)
+    bare, other = _without_placeholders(source), _without_placeholders(target)
+    if _HOST.search(bare) or _HOST.search(other):
+        wanted, found = _addresses(bare), _addresses(other)
+        changed = bool(Counter(found) - Counter(wanted))
+        yield from differences("address", wanted, found, grave=changed)
+        bare, other = ADDRESS.sub(" ", bare), ADDRESS.sub(" ", other)
     for word in {quoted.strip("`") for quoted in WORD.findall(bare)}:
         if not _LETTER.search(word) or " " in word:
             continue  # quoted words of people rather than of a program
@@ -35,6 +38,11 @@ def copied_breaches(source: str, target: str) -> Iterator[Breach]:
             yield Breach("code-missing", word, "", grave=False)
         elif there > count:
             yield Breach("code-extra", "", word, grave=False)
+
+
+def _without_placeholders(text: str) -> str:
+    text = TAG.sub(" ", text) if "<" in text else text
+    return FORMAT.sub(" ", text) if _SIGNS.search(text) else text
 
 
 def _addresses(text: str) -> list[str]:

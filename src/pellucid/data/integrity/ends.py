@@ -17,6 +17,7 @@ CLASSES = {
     ":": "colon", "：": "colon", ";": "semicolon", "；": "semicolon", "؛": "semicolon",
     ",": "comma", "，": "comma", "、": "comma",
 }  # fmt: skip
+MARKS = frozenset(CLASSES) | {"…"}
 ABBREVIATIONS = re.compile(
     r"(?:\b(?:etc|e\.g|i\.e|inc|ltd|corp|co|vs|no|approx|max|min|sec|a\.m|p\.m|st|mr|ms|dr|ph\.d|u\.s)|\b[A-Z]|\.\w)\.$",
     re.IGNORECASE,
@@ -48,18 +49,22 @@ def end_breaches(source: str, target: str, source_language: str, target_language
 
 
 def _space_breaches(source: str, target: str) -> Iterator[Breach]:
-    (before, after), (start, end) = edges(source), edges(target)
-    for kind, wanted, found in (("start", before, start), ("end", after, end)):
-        if ("\n" in wanted) != ("\n" in found):
-            yield Breach(f"newline-{kind}", wanted, found, grave=True)
-        elif wanted != found:
-            yield Breach(f"space-{kind}", wanted, found, grave=False)
-    inner, lines = source.strip().count("\n"), target.strip().count("\n")
-    if inner != lines:
-        yield Breach("line-breaks", str(inner), str(lines), grave=False)
-    for escape in ("\\n", "\\t"):
-        if source.count(escape) != target.count(escape):
-            yield Breach("escape", escape, "", grave=False)
+    ends = (source[:1], source[-1:], target[:1], target[-1:])
+    if any(map(str.isspace, ends)):
+        (before, after), (start, end) = edges(source), edges(target)
+        for kind, wanted, found in (("start", before, start), ("end", after, end)):
+            if ("\n" in wanted) != ("\n" in found):
+                yield Breach(f"newline-{kind}", wanted, found, grave=True)
+            elif wanted != found:
+                yield Breach(f"space-{kind}", wanted, found, grave=False)
+    if "\n" in source or "\n" in target:
+        inner, lines = source.strip().count("\n"), target.strip().count("\n")
+        if inner != lines:
+            yield Breach("line-breaks", str(inner), str(lines), grave=False)
+    if "\\" in source or "\\" in target:
+        for escape in ("\\n", "\\t"):
+            if source.count(escape) != target.count(escape):
+                yield Breach("escape", escape, "", grave=False)
 
 
 def edges(text: str) -> tuple[str, str]:
@@ -72,10 +77,10 @@ def edges(text: str) -> tuple[str, str]:
 def closing(text: str, language: str) -> tuple[str, str]:
     """The class of the mark that closes the text, and the mark; both empty where there is none."""
     text = text.rstrip()
-    match = _CLOSING.search(text)
-    if match is None:
+    if text[-1:] not in MARKS or not text:
         return "", ""
-    mark = match.group()
+    match = _CLOSING.search(text)
+    mark = match.group() if match else text[-1]
     if len(mark) > 1 or mark == "…":
         return "ellipsis", mark
     if (mark == "." and ABBREVIATIONS.search(text)) or (mark == ";" and ENTITY.search(text, max(len(text) - 12, 0))):

@@ -13,6 +13,7 @@ from pellucid.data.integrity.markup import ENTITY, TAG
 from pellucid.data.slots import ADDRESS, FORMAT
 
 _DIGIT = re.compile(r"\d")
+_SIGNS = re.compile("[&%{$@<\\[]|://")  # of what digits are no number in
 _GROUPS = re.compile(r"(?<=\d)[,.'’ \u00a0\u202f，](?=\d{3}(?!\d))")
 _RUN = re.compile(r"\d+")
 _MANY = re.compile("[万萬亿億千百]|million|billion|thousand|hundred|dozen")
@@ -50,8 +51,9 @@ def number_breaches(source: str, target: str) -> Iterator[Breach]:
 
 
 def _numbers(text: str) -> Counter[str]:
-    for pattern in (ENTITY, FORMAT, TAG, ADDRESS):
-        text = pattern.sub(" ", text)
+    if _SIGNS.search(text):
+        for pattern in (ENTITY, FORMAT, TAG, ADDRESS):
+            text = pattern.sub(" ", text)
     return Counter(str(int(digits)) for digits in _RUN.findall(_GROUPS.sub("", text)) if len(digits) < 40)
 
 

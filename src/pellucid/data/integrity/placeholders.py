@@ -8,6 +8,7 @@ braces. What a placeholder is, data/slots.py says, so that what is checked here 
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pellucid.data.integrity.breach import Breach
 from pellucid.data.integrity.counts import differences
@@ -17,22 +18,41 @@ _SIGNS = re.compile(r"[%{}$@]|\[%")
 _PERCENT = re.compile(r"%(?:(\d+)\$)?([-+ 0#',]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|q|j|z|t|L)?[a-zA-Z@])")
 _BRACES = re.compile(r"\{(\d*)\}")
 _QUOTE = re.compile("[\"'“”‘’「『]")
+_NUMBER = re.compile(r"%(?:\(\w+\)|\d+\$)?l?[du]|%\d|%n|\{(?:\d|n|num|number|count)\}")
+_ONE = {
+    "ca": "una?", "da": "en|et", "de": "eine?[nmrs]?", "es": "un[ao]?", "fr": "une?", "it": "un[ao]?", "nl": "een|één",
+    "no": "en|ett?", "nb": "en|ett?", "pt": "uma?", "sv": "en|ett",
+}  # fmt: skip
+_WIKI = re.compile(r"\{\{\{.*?\}\}\}", re.DOTALL)
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
-def placeholder_breaches(source: str, target: str) -> Iterator[Breach]:
-    """All grave: the program fails on them, or shows the wrong value."""
+def placeholder_breaches(source: str, target: str, target_language: str = "") -> Iterator[Breach]:
+    """Grave: the program fails on them, or shows the wrong value.
+
+    But for a number that the target says as a word, as in `une heure` for `%d hour`: the form of a plural that is
+    shown for 1 alone may do so, and whether it is one a text does not say.
+    """
     if not (_SIGNS.search(source) or _SIGNS.search(target)):
         return
     wanted, found = placeholders_in(source), placeholders_in(target)
     if wanted or found:
-        yield from _compared(wanted, found)
+        broken = list(_compared(wanted, found))
+        if [breach.kind for breach in broken] == ["placeholder-missing"] and _NUMBER.fullmatch(broken[0].wanted):
+            one = _ONE.get(target_language)
+            broken = [replace(broken[0], grave=not (one and re.search(rf"\b(?:{one})\b", target, re.IGNORECASE)))]
+        yield from broken
     if wanted:
         yield from _remains(source, target, wanted)
 
 
 def placeholders_in(text: str) -> list[str]:
-    """Those of a text, in its order. Braces round quotes are an example of data, or a brace that is written about."""
+    """Those of a text, in its order.
+
+    Braces round quotes are an example of data, or braces that are written about; three in a row begin code of a wiki.
+    """
+    if "{{{" in text:
+        text = _WIKI.sub(" ", text)
     return [string for string in FORMAT.findall(text) if not (string[0] == "{" and _QUOTE.match(string, 1))]
 
 
@@ -40,7 +60,7 @@ def _compared(wanted: Sequence[str], found: Sequence[str]) -> Iterator[Breach]:
     one, other = [_normal(string) for string in wanted], [_normal(string) for string in found]
     for pattern in (_PERCENT, _BRACES):
         arguments, taken = _by_argument(one, pattern), _by_argument(other, pattern)
-        if arguments and arguments == taken and _is_numbered(one, pattern) != _is_numbered(other, pattern):
+        if arguments and arguments == taken and not _is_numbered(one, pattern) and _is_numbered(other, pattern):
             one, other = _without(one, pattern), _without(other, pattern)
     if one == other:
         return

@@ -11,7 +11,7 @@ from pellucid.data.integrity.ends import CLASSES, FULL_WIDTH, OWN, WITHOUT_PERIO
 
 _BEHIND = frozenset({"zh", "ja", "ko"})  # languages whose menus have the letter behind the text
 _TAIL = re.compile(r"(?:\s*(?:\.{2,}|…+|[:：]))?\s*$")
-_NOT_CLOSED = ("semicolon", "comma", "period", "colon")  # marks that a model adds of its own accord
+_NOT_CLOSED = frozenset({"semicolon", "comma", "period", "colon"})  # marks that a model adds of its own accord
 _WIDE = re.compile("[⺀-鿿가-힣！-｠」』）】》”’\ue000-\ue00f]")
 
 
@@ -33,13 +33,22 @@ def _closed(source: str, target: str, source_language: str, target_language: str
             return f"{target[:-1]}{FULL_WIDTH_OF[own]}"
         return target
     if not kind:
-        return target.removesuffix(own).rstrip() if found in _NOT_CLOSED and len(target) > len(own) else target
-    bare = target.removesuffix(own).rstrip() if own else target
+        return _bare(target, target_language, _NOT_CLOSED) or target
+    bare = _bare(target, target_language, frozenset(CLASSES.values()) | {"ellipsis"})
     if kind == "period" and target_language in WITHOUT_PERIOD:
         return bare
     if not bare or (not found and bare[-1] in "\"'”’」』)）]】»*_`>"):
         return target  # the mark may stand within
     return bare + _mark(kind, mark, target_language)
+
+
+def _bare(text: str, language: str, kinds: frozenset[str]) -> str:
+    """Without the marks of these kinds that close it."""
+    kind, mark = closing(text, language)
+    while kind in kinds:
+        text = text.removesuffix(mark).rstrip()
+        kind, mark = closing(text, language)
+    return text
 
 
 FULL_WIDTH_OF = {mark: FULL_WIDTH[kind] for mark, kind in CLASSES.items() if mark.isascii() and kind in FULL_WIDTH}

@@ -7,9 +7,9 @@ for what needs review: the review file alone tells which texts were filled.
 A text that is neither translated nor filled is left out, so that the program shows its fallback; in a list it is
 left empty, because the others must keep their places. What only the translation so far has stays, behind the rest.
 
-Plural forms are keys that end in a CLDR category (i18next: key_one, key_other); those that the target language lacks
-are left out, and those that it needs beside are made. In ARB, keys that begin with @ describe and are copied; of
-Chrome's messages only "message" is a text.
+Plural forms are keys that end in a CLDR category (i18next: key_one, key_other), or objects whose keys are categories;
+those that the target language lacks are left out, and those that it needs beside are made. In ARB, keys that begin
+with @ describe and are copied; of Chrome's messages only "message" is a text.
 """
 
 import json
@@ -29,7 +29,7 @@ from pellucid.errors import DataError
 SPACE = re.compile(r"[ \t\n\r]*")
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 SCALAR = re.compile(r"[^\s,\]}]+")
-PLURAL_KEY = re.compile(r"(.+)_(zero|one|two|few|many|other)")
+PLURAL_KEY = re.compile(r"(.+_|)(zero|one|two|few|many|other)")
 SLOT = re.compile(r"\{+[^{}]*\}+|%[^\s\w]*\w")
 DEEPEST = 200  # objects within objects; a file of texts has a handful
 
@@ -153,7 +153,7 @@ class Texts(Document):
         """
         found = PLURAL_KEY.fullmatch(member.key)
         group = _plural_group(value, found[1]) if found else {}
-        if not found or member not in group.values() or found[1].endswith("_ordinal"):
+        if not found or member not in group.values() or found[1].endswith("_ordinal_"):
             yield member.key, member.value, ""
             return
         if member is not next(iter(group.values())):
@@ -163,7 +163,7 @@ class Texts(Document):
             form = group[category].value if category in group else other
             if category == "one" and self._target in ONE_IS_MORE_THAN_ONE and not _says_as_much(form, other):
                 form = other
-            yield f"{found[1]}_{category}", form, category
+            yield f"{found[1]}{category}", form, category
 
     def rewritten(self, texts: Mapping[int, str]) -> bytes:
         new = {path: texts[number] for path, number in self._numbers.items() if number in texts}
@@ -285,13 +285,17 @@ def _is_message(value: Value) -> bool:
     return found is not None and found.value.text is not None
 
 
-def _plural_group(value: Value, stem: str) -> dict[str, Member]:
-    """The forms of a plural by category; empty if the keys are no plural: there must be `other` and one more."""
-    found = {category: value.by_key.get(f"{stem}_{category}") for category in CATEGORIES}
+def _plural_group(value: Value, before: str) -> dict[str, Member]:
+    """The forms of a plural by category, from keys of what stands `before` one; empty if the keys are no plural.
+
+    There must be `other` and one more; and where the keys are bare categories, nothing else beside them.
+    """
+    found = {category: value.by_key.get(before + category) for category in CATEGORIES}
     group = {category: member for category, member in found.items() if member and member.value.text is not None}
-    group = dict(sorted(group.items(), key=lambda entry: entry[1].place))
     counted = "other" in group and (len(group) > 1 or "{{count}}" in (group["other"].value.text or ""))
-    return group if counted else {}
+    if not counted or (not before and len(value.by_key) > len(group)):
+        return {}
+    return dict(sorted(group.items(), key=lambda entry: entry[1].place))
 
 
 def _walked(value: Value, path: Place) -> Iterator[tuple[Place, Value]]:

@@ -4,6 +4,7 @@ Where GNU gettext has a rule of its own for a language it is that one; for the o
 Sources: Unicode CLDR, "Language Plural Rules"; GNU gettext manual, "Additional functions for plural forms".
 """
 
+from pellucid.data.languages import known_language
 from pellucid.data.localization.plural_forms import PluralForms
 
 CATEGORIES = ("zero", "one", "two", "few", "many", "other")  # in the order of CLDR and of Android's lint
@@ -47,9 +48,12 @@ CATEGORIES_OF = {code: tuple(names.split()) for names, codes in CLDR.items() for
 ONE_IS_MORE_THAN_ONE = frozenset(["bn", "fa", "fr", "hi", "hr", "is", "lt", "lv", "mk", "pt", "ru", "sl", "sr", "uk"])
 
 
-def gettext_plurals(language: str | None) -> PluralForms | None:
+def gettext_plurals(locale: str | None) -> PluralForms | None:
     """The Plural-Forms that catalogs of a language have; None if it is not known."""
-    return OF_LANGUAGE.get(language or "")
+    if locale == "pt_BR":
+        return PluralForms(2, ABOVE_ONE)
+    known = known_language(locale or "")
+    return OF_LANGUAGE.get(known.code) if known else None
 
 
 def categories(language: str | None) -> tuple[str, ...]:

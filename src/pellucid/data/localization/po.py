@@ -86,12 +86,11 @@ class Catalog(Document):
                 f"{self.path}, line {line}: its Plural-Forms cannot be used ({error})",
                 mend="The gettext manual lists the rule of each language.",
             ) from None
-        known = known_language(self.target_language or "")
-        self.plurals = own or gettext_plurals(known.code if known else None)
+        self.plurals = own or gettext_plurals(self.locale)
         self._header, self._plurals_open = header, own is None
         self._places: list[tuple[Entry, int]] = []
         self.units = self._read([entry for entry in entries if not entry.is_header])
-        self._wrap = not any(len(line) > WIDTH and " " in line[:WIDTH] for line in _string_lines(written.text))
+        self._wrap = not any(map(_unbroken, written.text.split("\n")))
 
     def _read(self, entries: Sequence[Entry]) -> list[Unit]:
         units: list[Unit] = []
@@ -240,8 +239,9 @@ def header_fields(header: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _string_lines(text: str) -> Iterator[str]:
-    return (line for line in text.split("\n") if line.startswith('"'))
+def _unbroken(line: str) -> bool:
+    """Whether gettext would have broken a line of a catalog, at a space within its text."""
+    return len(line) > WIDTH and not line.startswith("#") and " " in line.partition('"')[2][: WIDTH // 2]
 
 
 def scanned(written: Written) -> Iterator[Entry]:
