@@ -7,7 +7,9 @@ Twelve catalogs of the default corpus are left out whole: ten packages with gett
 Assistant with JSON files. A translator is trained on all other pairs; then each catalog is fetched as it was published,
 its translations are emptied (in gettext files all; a JSON file is its English side alone), and `pellucid.fill` fills
 it. The real translations are the reference: chrF is sacrebleu's over all entries that have one, an entry left empty
-counting as empty. Placeholders, tags and entities are those that tasks/scores.py counts in every report.
+counting as empty. Placeholders, tags and entities are those that tasks/scores.py counts in every report, and words
+in angle brackets with them, which are no tags; an entry with a grave fault is one that the program would trip over,
+looked for in the file as it was written.
 Each file, as published and as emptied, is also read and written again without a change, and compared byte by byte.
 A training or a wheel that is there already is used again.
 """
@@ -26,6 +28,7 @@ from tables import Cores, machine_line, replace_section
 import pellucid
 from pellucid.data.corpus.fetch import check_content, download
 from pellucid.data.corpus.interface_strings import collect, packages
+from pellucid.data.integrity import breaches
 from pellucid.data.localization import open_document
 from pellucid.data.slots import placeholders
 from pellucid.generate.filling.plan import body
@@ -73,7 +76,7 @@ class Measured:
     refused: int
     with_placeholders: int
     safe: int
-    broken: int
+    grave: int
     outputs: list[str]
     references: list[str]
     new: list[bool]
@@ -212,6 +215,7 @@ def measured(run: Run, catalog: Catalog, folder: Path, engine: str) -> Measured:
     holding = [key for key in wanted if placeholders(sources[key])]
     kept = [key for key in holding if placeholders(sources[key]) == placeholders(written.get(key, ""))]
     known = Remembered(run.config).translations({body(source) for source in sources.values()})
+    checked = [breaches(sources[key], text, SOURCE, TARGET) for key, text in written.items() if text and key in wanted]
     scored = [key for key in sources if references.get(key)]
     return Measured(
         name=catalog.name,
@@ -222,7 +226,7 @@ def measured(run: Run, catalog: Catalog, folder: Path, engine: str) -> Measured:
         refused=summary.refused,
         with_placeholders=len(holding),
         safe=len(kept),
-        broken=sum(bool(written.get(key)) for key in holding if key not in kept),
+        grave=sum(any(breach.grave for breach in found) for found in checked),
         outputs=[written.get(key, "") for key in scored],
         references=[references[key] for key in scored],
         new=[body(sources[key]) not in known for key in scored],
@@ -244,10 +248,10 @@ def texts_of(path: Path, translated: Path | None) -> dict[str, str]:
 HEADS = {
     "en": (
         "catalog | entries | from memory | copied | by the model | left empty | with placeholders | of them kept | "
-        "broken ones written | chrF | chrF, not in memory | seconds | unchanged, rewritten"
+        "written with a grave fault | chrF | chrF, not in memory | seconds | unchanged, rewritten"
     ),
     "zh": (
-        "语言文件 | 条目 | 取自记忆 | 照抄 | 模型翻译 | 留空 | 含占位符 | 其中保留 | 写入的损坏条目 | chrF | "
+        "语言文件 | 条目 | 取自记忆 | 照抄 | 模型翻译 | 留空 | 含占位符 | 其中保留 | 写入的严重损坏 | chrF | "
         "chrF（记忆中没有的） | 秒 | 原样读写"
     ),
 }
@@ -267,7 +271,7 @@ def row(one: Measured, language: str = "en") -> str:
         f"{one.refused:,}",
         f"{held:,}",
         f"{100 * one.safe / held:.1f}%" if held else "",
-        f"{one.broken:,}",
+        f"{one.grave:,}",
         chrf(one.outputs, one.references),
         chrf(*zip(*new, strict=True)) if (new := pairs_not_in_memory(one)) else "",
         f"{one.seconds:.1f}",
@@ -296,7 +300,7 @@ def total(found: Sequence[Measured], name: str) -> Measured:
     return Measured(
         name,
         *(added(field) for field in ("entries", "memory", "copied", "model", "refused")),
-        *(added(field) for field in ("with_placeholders", "safe", "broken")),
+        *(added(field) for field in ("with_placeholders", "safe", "grave")),
         *(joined(field) for field in ("outputs", "references", "new")),
         sum(one.seconds for one in found),
         all(one.identical for one in found),
