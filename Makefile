@@ -47,6 +47,7 @@ bench: setup  ## speed, quality and cost beside our peers, written into docs/ben
 	$(BIN)/python bench/costs.py --write docs/benchmarks.md
 	$(BIN)/python bench/cores.py --write docs/benchmarks.md
 	$(BIN)/python bench/translate.py --write docs/benchmarks.md
+	$(BIN)/python bench/translate_checks.py --run runs/bench/en-zh-small --write docs/benchmarks.md
 	$(BIN)/python bench/quality_per_minute.py --joeynmt $(JOEYNMT) --write docs/benchmarks.md
 	$(BIN)/python bench/number_format.py --write docs/benchmarks.md
 	$(BIN)/python bench/optimizers.py --write docs/benchmarks.md
@@ -55,6 +56,8 @@ bench: setup  ## speed, quality and cost beside our peers, written into docs/ben
 	$(BIN)/python bench/see.py --write docs/benchmarks.md
 	$(BIN)/python bench/page.py --write docs/benchmarks.md
 	$(BIN)/python bench/doctor.py --write docs/benchmarks.md
+	$(BIN)/python bench/data_check.py --write docs/benchmarks.md
+	PYTHONPATH=. $(BIN)/python bench/doctor_hits.py --write
 
 docs: setup  ## build the documentation into site/
 	$(BIN)/python tools/make_config_reference.py

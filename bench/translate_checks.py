@@ -4,18 +4,18 @@
 
 Held-out texts of a run: those with placeholders, those with tags or entities, and the first of all. For each the
 share whose best hypothesis breaks no grave check (data/integrity) as it comes, and what `Run.careful` makes of them:
-taken from the beam after mechanical repairs, as first or later hypothesis; from the constrained pass; refused. Last,
-what was written is counted by a pattern of this script's own, and anything broken fails the script.
+taken from the beam after mechanical repairs, as first or later hypothesis; from the constrained pass; refused; and the
+processor time of `Run.translations` and of `Run.careful`. Last, what was written is counted by a pattern of this
+script's own, and anything broken fails the script.
 """
 
 import argparse
 import re
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
-from tables import Cores, machine_line, replace_section
+from tables import cpu_seconds, machine_line, replace_section
 
 import pellucid
 from pellucid.data.integrity import breaches
@@ -30,11 +30,11 @@ WITNESS = re.compile(r"%\(\w+\)[sdif]|%\d+\$[sd]|%[sd](?![a-zA-Z])|%\d|\{\w*\}|\
 def row(name: str, texts: list[str], run: Run) -> tuple[str, list[tuple[str, Proposal]]]:
     """One line of the table, and the proposals."""
     config = run.config.data
-    began = time.perf_counter()
+    began = cpu_seconds()
     plain = [found[0].text for found in run.translations(texts, engine="torch")]
-    middle = time.perf_counter()
+    middle = cpu_seconds()
     proposals = run.careful(texts, engine="torch")
-    ended = time.perf_counter()
+    ended = cpu_seconds()
     kept = sum(
         not any(breach.grave for breach in breaches(text, one, config.source, config.target))
         for text, one in zip(texts, plain, strict=True)
@@ -67,7 +67,7 @@ def main() -> None:
     texts = list(dict.fromkeys(example.source for example in (*splits.test, *splits.dev)))
     placeholders = [text for text in texts if FORMAT.search(text)]
     tags = [text for text in texts if MARKUP.search(text)]
-    cores, lines, written = Cores(), [], []
+    lines, written = [], []
     for name, some in (("placeholders", placeholders), ("tags or entities", tags), ("anything", texts[: args.most])):
         line, proposals = row(name, some, run)
         lines.append(line)
@@ -77,10 +77,10 @@ def main() -> None:
         [
             f"{config.data.source}-{config.data.target}, d {config.model.d_model}, {config.model.encoder_layers}+"
             f"{config.model.decoder_layers} layers, trained for {config.training.budget or config.training.steps}, "
-            f"beam {decoding.beam}. {machine_line(cores.obtained())}.",
+            f"beam {decoding.beam}. {machine_line()}.",
             "",
             "| texts with | number | as it comes | beam, first | beam, later | constrained | pass | refused "
-            "| plain | careful |",
+            "| plain, processor time | careful |",
             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
             *lines,
             "",

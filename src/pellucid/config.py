@@ -86,6 +86,9 @@ class TrainingConfig(Config):
     )
     schedule: Schedule = Field("cosine", description="after the warm-up")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises from 0")
+    cycle_momentum: bool = Field(
+        True, description="one-cycle: momentum (or beta1) falls from 0.95 to 0.85 while the rate rises, and comes back"
+    )
     step_every: float = Field(0.3, gt=0, le=1, description="step: share of the steps between two cuts of the rate")
     step_factor: float = Field(0.1, gt=0, lt=1, description="step: what a cut multiplies the rate by")
     plateau_patience: int = Field(2, ge=1, description="plateau: evaluations without a new best before the rate is cut")

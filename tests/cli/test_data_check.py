@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from pellucid.run import Run
+from pellucid.tasks.translate import TranslateConfig, prepare
 from tests.cli.conftest import PAIRS, Command, lines
 
 TABLE = "age,city,price\n30,Rom,\n31;Wien;7\n32,Wien,8\n33,Köln,9,1\n40,KÃ¶ln,inf\n41,Bonn,12\n41,Bonn,12\n"
@@ -108,3 +110,71 @@ def test_what_tables_images_and_texts_hold_is_json_too(pellucid: Command) -> Non
     text = json.loads(pellucid("data", "show", "t.txt", "--json").out)
     assert text["characters"] == 3200
     assert text["works"][0]["words"] == 800
+
+
+PLANTED = (
+    "en\tzh\nSave the cafÃ©\t保存咖啡馆\nClose 25 lids\t关上 52 个盖子\nOpen the box\t\n关闭窗口\tClose the window\n"
+)
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_pairs_are_mended_and_what_was_done_is_told_within_the_width(
+    columns: str, language: str, pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PELLUCID_LANG", language)
+    monkeypatch.setenv("COLUMNS", columns)
+    Path("p.tsv").write_text(PLANTED, encoding="utf-8")
+    result = pellucid("data", "check", "p.tsv", "--fix", "-o", "clean.tsv")
+    assert result.code == 1  # a number that differs stays
+    said = result.out.split("\n")
+    assert all(cell_len(line) <= int(columns) for line in said if "clean.tsv" not in line)
+    assert Path("clean.tsv").read_text(encoding="utf-8").split("\n")[1:-1] == [
+        "Save the café\t保存咖啡馆",
+        "Close 25 lids\t关上 52 个盖子",
+        "Close the window\t关闭窗口",
+    ]
+    assert Path("clean.tsv.report.csv").read_text(encoding="utf-8").count("\n") == 5
+    assert pellucid("data", "check", "clean.tsv", "--ignore", "number-differs").code == 0
+
+
+def test_the_json_of_mending_counts_what_was_done(pellucid: Command) -> None:
+    Path("p.tsv").write_text(PLANTED, encoding="utf-8")
+    told = json.loads(pellucid("data", "check", "p.tsv", "--fix", "-o", "clean.jsonl", "--json").out)
+    assert told["fixed"] == {
+        "file": "clean.jsonl",
+        "pairs": 3,
+        "mended": {"mojibake": 1, "swapped-sides": 1},
+        "dropped": {"empty-side": 1},
+        "stays": {"number-differs": 1},
+    }
+
+
+def test_mending_says_what_it_needs(pellucid: Command) -> None:
+    Path("p.tsv").write_text(PLANTED, encoding="utf-8")
+    for arguments, said in (
+        (("p.tsv", "--fix"), "belong together"),
+        (("p.tsv", "-o", "clean.tsv"), "belong together"),
+        (("p.tsv", "--fix", "-o", "clean.xlsx"), "not written as .xlsx"),
+        (("houses.csv", "--fix", "-o", "clean.tsv"), "only sentence pairs"),
+        (("houses.csv", "--held-out", "p.tsv"), "only sentence pairs"),
+        (("p.tsv", "--held-out", "nowhere.tsv"), "no such file"),
+    ):
+        result = pellucid("data", "check", *arguments)
+        assert result.code == 2
+        assert said in " ".join(result.err.split())
+        assert not Path("clean.tsv").exists()
+
+
+def test_held_out_pairs_are_those_of_a_file_or_of_a_run(pellucid: Command) -> None:
+    Path("p.tsv").write_text("en\tzh\nClose the window\t关闭窗口\nMove a box\t移动箱子\n", encoding="utf-8")
+    Path("test.tsv").write_text("en\tzh\nClose the window\t关上窗户\n", encoding="utf-8")
+    told = json.loads(pellucid("data", "check", "p.tsv", "--held-out", "test.tsv", "--json").out)["checked"][0]
+    assert [(fault["kind"], fault["line"]) for fault in told["faults"]] == [("held-out-leak", 2)]
+    config = TranslateConfig.parse({"data": {"files": [str(PAIRS)], "source": "en", "target": "zh", "held_out": 10}})
+    Run(Path("run")).save_config(config)
+    held = prepare(config.data).splits.test[0]
+    Path("p.tsv").write_text(f"en\tzh\nMove a box\t移动箱子\n{held.source}\t{held.references[0]}\n", encoding="utf-8")
+    told = json.loads(pellucid("data", "check", "p.tsv", "--held-out", "run", "--json").out)["checked"][0]
+    assert [(fault["kind"], fault["line"]) for fault in told["faults"]] == [("held-out-leak", 3)]
+    assert "run, test" in told["faults"][0]["said"]

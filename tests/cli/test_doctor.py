@@ -3,12 +3,16 @@
 import json
 import os
 import re
+import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
+from pellucid.cli.doctor import CurveLive
 from pellucid.cli.sparks import spark
 from tests.cli.conftest import Command, lines
 
@@ -53,6 +57,35 @@ def test_a_sick_training_is_named_with_its_evidence_and_a_cure_and_exits_with_1(
     page = (Path("runs") / "sick" / "report.html").read_text(encoding="utf-8")
     assert 'id="finding-1"' in page
     assert "pellucid cure runs/sick --with model.mlp.dropout=0.2" in page
+
+
+@pytest.mark.usefixtures("here")
+def test_a_learning_curve_shows_its_points(pellucid: Command) -> None:
+    result = pellucid("doctor", "well", "--learning-curve")
+    assert result.code in (0, 1)
+    assert re.findall(r"(\d+) examples: training [\d.e-]+, held out [\d.e-]+", result.out) == ["31", "62", "124"]
+    assert "On 25% of the examples" in result.out
+
+
+@pytest.mark.usefixtures("here")
+def test_ctrl_c_ends_a_learning_curve_with_what_was_found_without_it(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show = CurveLive.show
+
+    def press(live: CurveLive, event: Mapping[str, Any]) -> None:
+        show(live, event)
+        if event["kind"] == "step" and event["step"] == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(CurveLive, "show", press)
+    before = {path: path.read_bytes() for path in Path("runs/well").rglob("*") if path.is_file()}
+    result = pellucid("doctor", "well", "--learning-curve")
+    assert result.code == 130
+    assert "healthy" in result.out
+    assert "The learning curve was stopped" in result.out
+    changed = {path.name for path, held in before.items() if path.read_bytes() != held}
+    assert changed <= {"diagnosis.json", "report.html"}
 
 
 @pytest.mark.usefixtures("here")

@@ -41,6 +41,11 @@ def test_texts_full_of_marks_come_back(text: str) -> None:
         ("3 of 3", ["3"]),
         ("2-step 1st 3-phase", []),
         ("5GHz 4K", ["5GHz", "4K"]),
+        ("%1 of %2, %1$ld%%", ["%1", "%2", "%1$ld", "%%"]),
+        ("%{user} has %sGiB", ["%{user}", "%s"]),
+        ("{total, number} at { $place } for @:common.user.", ["{total, number}", "{ $place }", "@:common.user"]),
+        ("{$ a.b || c $}, {% url %}", ["{$ a.b || c $}", "{% url %}"]),
+        ("{rate}% {name}", ["{rate}", "{name}"]),
     ],
 )
 def test_what_must_be_copied_is_taken_out_and_nothing_else(text: str, strings: list[str]) -> None:
@@ -82,3 +87,10 @@ def test_more_strings_than_slots_leave_the_rest_in_the_text() -> None:
 
 def test_placeholders_are_compared_in_any_order() -> None:
     assert placeholders("<b>%s</b> {x}") == placeholders("{x} <b>%s</b>") != placeholders("<b>%s {x}")
+
+
+def test_a_text_says_whether_all_that_must_be_copied_was_taken_out() -> None:
+    names = [f"{{x{number}}}" for number in range(len(CHARACTERS))]
+    assert take_out(" ".join(names)).complete
+    assert take_out(" ".join([*names, names[0]])).complete
+    assert not take_out(" ".join([*names, "{y}"])).complete

@@ -168,3 +168,10 @@ def test_the_confidence_is_the_mean_chance_of_a_token() -> None:
 def test_a_number_that_a_model_says_in_a_word_is_refused_though_a_person_may_do_so() -> None:
     (proposal,) = careful(["%d server"], Reciting("eine Datei"), to="de")
     assert (proposal.text, proposal.attempt) == ("", "eine Datei")
+
+
+def test_a_hypothesis_that_says_the_same_again_and_again_is_passed_over_or_told() -> None:
+    (better,) = careful(["Save {x}"], Reciting("保存保存保存 \ue000", "保存 \ue000"))
+    assert (better.text, better.rank) == ("保存 {x}", 1)
+    (told,) = careful(["Save"], Reciting("保存保存保存"))
+    assert [breach.kind for breach in told.breaches] == ["repeated"]

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from pellucid.config import TrainingConfig
-from pellucid.train.optimizer import make_optimizer
-from pellucid.train.schedule import learning_rate
+from pellucid.train.optimizer import make_optimizer, set_momentum
+from pellucid.train.schedule import cycled_momentum, learning_rate
 
 RATE, DECAY, MOMENTUM, B1, B2 = 0.03, 0.1, 0.8, 0.85, 0.9
 Update = Callable[[np.ndarray, np.ndarray, int, dict[str, np.ndarray]], np.ndarray]
@@ -127,6 +127,47 @@ def test_one_cycle_has_the_rates_of_pytorchs(warmup: float) -> None:
         50,
     )
     assert rates("one-cycle", 50, warmup=warmup) == pytest.approx(list(expected), rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["momentum", "nesterov", "adam", "adamw", "muon", "sgd", "rmsprop"])
+def test_ten_steps_of_one_cycle_with_its_momentum_are_pytorchs(kind: str) -> None:
+    torch.manual_seed(4)
+    ours, theirs = nn.Linear(5, 3), nn.Linear(5, 3)
+    theirs.load_state_dict(ours.state_dict())
+    config = TrainingConfig.parse({"optimizer": kind, "schedule": "one-cycle", "warmup": 0.3, "learning_rate": 0.02})
+    mine, other = make_optimizer(ours, config), make_optimizer(theirs, config)
+    for group in other.param_groups:
+        group["lr"] = 0.02
+    has_memory = kind not in ("sgd", "rmsprop", "muon")
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        other, 0.02, total_steps=10, pct_start=0.3, cycle_momentum=has_memory, base_momentum=0.85, max_momentum=0.95
+    )
+    moments = [0.95, 0.9, 0.85, *(0.95 - 0.1 * (1 + math.cos(math.pi * step / 7)) / 2 for step in range(1, 8))]
+    for step in range(1, 11):
+        for group in mine.param_groups:
+            group["lr"] = learning_rate(step, 10, config)
+        set_momentum(mine, cycled_momentum(step, 10, config))
+        if kind == "muon":  # which PyTorch's schedule does not know: the same by hand
+            for group in other.param_groups:
+                named = {"momentum": moments[step - 1]} if "momentum" in group else {}
+                group.update(named or {"betas": (moments[step - 1], group["betas"][1])})
+        x = torch.randn(8, 5)
+        for model, optimizer in ((ours, mine), (theirs, other)):
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            optimizer.step()
+        cycle.step() if step < 10 else None
+    for own, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-6, atol=1e-7)
+    assert not any(group.get("momentum") for group in mine.param_groups) or has_memory or kind == "muon"
+
+
+def test_momentum_stays_as_it_is_without_a_cycle() -> None:
+    for settings in ({"schedule": "cosine"}, {"schedule": "one-cycle", "cycle_momentum": False}):
+        assert cycled_momentum(3, 10, TrainingConfig.parse(settings)) is None
+    optimizer = make_optimizer(nn.Linear(2, 2), TrainingConfig.parse({"optimizer": "momentum", "momentum": 0.7}))
+    set_momentum(optimizer, None)
+    assert optimizer.param_groups[0]["momentum"] == 0.7
 
 
 def test_step_has_the_rates_of_pytorchs_after_the_warm_up() -> None:

@@ -72,6 +72,9 @@ def test_what_it_takes_is_said_before_and_measured_after(make_run: MakeRun) -> N
     measured = sum(path.stat().st_size for path in (run.path / "recorded").iterdir())
     assert sum(line["bytes"] for line in lines) == measured
     assert plan.recorded.snapshots == 5
+    times = [line["seconds"] for line in run.metrics() if "seconds" in line]
+    assert times == sorted(times), "seconds are those of the training, in every line"
+    assert all(0 <= line["writing"] < 60 for line in lines)
     assert plan.recorded.bytes == pytest.approx(measured, rel=0.1)  # beside the numbers there are names
 
 

@@ -13,9 +13,9 @@ from pellucid.cli.live import stopped_by_ctrl_c
 from pellucid.cli.options import JsonEvents
 from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
+from pellucid.train.cured import OVER
 
 Event = Mapping[str, Any]
-OVER = ("original", "done", "failed")  # of train/cure.py: states of a training that is not made again
 
 
 def cure(

@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from pellucid.cli.console import find_run, one_line, out, print_json
+from pellucid.cli.live import stopped_by_ctrl_c
 from pellucid.cli.sparks import spark
 from pellucid.cli.words import say
 from pellucid.words import spoken
@@ -29,6 +31,8 @@ def doctor(
 ) -> None:
     """Say what is wrong with a training, with the evidence, and name the cures. Exit code 1 if something was found.
 
+    Ctrl-C ends the trainings of a learning curve; what was found without it is said, and the exit code is 130.
+
     Example: pellucid doctor runs/en-zh
     """
     from pellucid.run import Run
@@ -36,17 +40,58 @@ def doctor(
     from pellucid.train.diagnosis import diagnose_fully
 
     opened = Run.open(find_run(run))
-    if learning_curve and not json:
-        out.print(say("doctor.learning_curve"), markup=False)
-    found = diagnose_fully(opened, learning_curve)
+    if learning_curve:
+        live = CurveLive(json)
+        with stopped_by_ctrl_c(live, "doctor.stopping") as should_stop:
+            found = diagnose_fully(opened, learning_curve, live.show, should_stop)
+    else:
+        found = diagnose_fully(opened)
     path = write_report(opened.path)
     if json:
         print_json(found)
     else:
         show(found)
         out.print(say("report.written", path=path), markup=False, soft_wrap=True)
+    if found.get("learning_curve", {}).get("stopped"):
+        raise typer.Exit(130)
     if found["findings"]:
         raise typer.Exit(1)
+
+
+class CurveLive:
+    """Shows the trainings of a learning curve, one bar each; nothing where a program reads."""
+
+    def __init__(self, json: bool) -> None:
+        self.json = json
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        if not json:
+            out.print(say("doctor.learning_curve"), markup=False)
+
+    def show(self, event: Mapping[str, Any]) -> None:
+        if self.json:
+            return
+        if event["kind"] == "share":
+            self._begin(event["share"], event["steps"])
+        elif event["kind"] == "step" and self._bar is not None:
+            self._bar.update(self._task, completed=event["step"])
+
+    def _begin(self, share: float, steps: int) -> None:
+        words = say("doctor.share", percent=f"{100 * share:.0f}")
+        if not out.is_terminal:
+            out.print(words, markup=False)
+            return
+        if self._bar is None:
+            count = TextColumn("{task.completed:.0f}/{task.total:.0f}")
+            name = TextColumn("{task.description}", markup=False)
+            self._bar = Progress(name, BarColumn(bar_width=None), count, console=out, expand=True)
+            self._bar.start()
+        self._task = self._bar.add_task(words, total=steps)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
 
 def show(found: Mapping[str, Any]) -> None:
@@ -57,6 +102,21 @@ def show(found: Mapping[str, Any]) -> None:
         out.print(say("doctor.healthy", step=f"{found['step']:,}"), markup=False)
     for number, finding in enumerate(found["findings"], 1):
         show_finding(number, finding)
+    if "learning_curve" in found:
+        show_curve(found["learning_curve"])
+
+
+def show_curve(curve: Mapping[str, Any]) -> None:
+    """The points of a learning curve, and which it lacks."""
+    if curve["stopped"]:
+        out.print(say("doctor.curve_stopped"), markup=False)
+        return
+    out.print(say("doctor.curve"), markup=False)
+    for point in curve["points"]:
+        losses = {name: f"{point[name]:.3g}" for name in ("training", "held_out")}
+        indented(say("doctor.curve_point", examples=f"{point['examples']:,}", **losses))
+    for lost in curve["broken"]:
+        indented(say("doctor.curve_broken", examples=f"{lost['examples']:,}", why=lost["why"]))
 
 
 def show_finding(number: int, finding: Mapping[str, Any]) -> None:

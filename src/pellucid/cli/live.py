@@ -123,7 +123,7 @@ class Live:
     def _recorded(self, event: Event) -> None:
         self._kept += len(event["steps"])
         self._kept_bytes += event["bytes"]
-        self._kept_seconds += event["seconds"]
+        self._kept_seconds += event["writing"]
 
     def _finding(self, event: Event) -> None:
         """What the doctor sees while it trains, once."""
@@ -174,8 +174,8 @@ class Closing(Protocol):
 
 
 @contextmanager
-def stopped_by_ctrl_c(live: Closing) -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed: once lets the step finish and saves, twice stops at once."""
+def stopped_by_ctrl_c(live: Closing, said: str = "train.stopping") -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: once lets the step finish and saves (which `said` says), twice stops at once."""
     pressed = False
 
     def press(number: int, frame: FrameType | None) -> None:
@@ -183,7 +183,7 @@ def stopped_by_ctrl_c(live: Closing) -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
-        err.print(say("train.stopping"), markup=False)
+        err.print(say(said), markup=False)
 
     before = signal.signal(signal.SIGINT, press)
     try:

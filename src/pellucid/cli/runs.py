@@ -15,9 +15,9 @@ from pellucid.cli.console import RUNS, duration, millions, out, print_json
 from pellucid.cli.outcome import outcome_of
 from pellucid.cli.words import say
 from pellucid.errors import PellucidError
+from pellucid.train.cured import FOLDER
 
 COLUMNS = ("name", "task", "size", "data", "scores", "time", "status")
-CURES = ".cures"  # ends the name of the folder beside a run that holds its cures (train/cure.py)
 NAME = 16  # columns in which a run is named before its name folds
 WIDE, MIDDLE_COLUMNS = 104, ("name", "task", "scores", "time", "status")  # what a less wide terminal shows
 NARROW, NARROW_COLUMNS = 66, ("name", "scores", "status")  # of a terminal, and what it then shows
@@ -58,13 +58,13 @@ def runs(
             said = "; ".join(
                 say("runs.cure", what=one["what"], verdict=say(f"verdict.{one['verdict']}")) for one in run["cures"]
             )
-            out.print(say("runs.cures", folder=f"{run['path']}{CURES}", cures=said), style="dim", markup=False)
+            out.print(say("runs.cures", folder=f"{run['path']}{FOLDER}", cures=said), style="dim", markup=False)
 
 
 def cures_of(path: Path) -> list[dict[str, str]]:
     """What cures of a run found, as `pellucid cure` wrote it beside the run: the change, the verdict, the page."""
     found = []
-    for file in sorted(path.with_name(path.name + CURES).glob("*.json")):
+    for file in sorted(path.with_name(path.name + FOLDER).glob("*.json")):
         try:
             told = json_.loads(file.read_text(encoding="utf-8"))
             one = {"what": told["cured"]["what"], "verdict": told["verdict"], "page": str(file.with_suffix(".html"))}

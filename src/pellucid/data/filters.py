@@ -5,6 +5,7 @@ Stands between the readers and the split.
 
 import re
 import unicodedata
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from pydantic import Field
 from pellucid.config import Config
 from pellucid.data.languages import Language, language, script_share
 from pellucid.data.pairs import Pair
+from pellucid.data.seen import Seen
+from pellucid.data.store import ChosenPairs
 
 SAMPLES = 5  # shown of each reason
 CUSHION = 10  # letters added to both lengths, because among short texts a ratio says little
@@ -35,7 +38,7 @@ class Limits(Config):
 class Cleaned:
     """The pairs left, how many each filter took away (in the order in which they ran), and some of those."""
 
-    pairs: list[Pair]
+    pairs: Sequence[Pair]
     removed: dict[str, int]
     samples: dict[str, list[Pair]]
 
@@ -48,19 +51,27 @@ def clean(pairs: Sequence[Pair], source: str, target: str, limits: Limits) -> Cl
     filters = filters_of((language(source), language(target)), limits)
     removed = dict.fromkeys([*filters, "duplicate"], 0)
     samples: dict[str, list[Pair]] = {name: [] for name in removed}
-    kept: dict[tuple[str, str], Pair] = {}
-    for raw in pairs:
+    kept = array("I")
+    seen = Seen()
+    alike: set[tuple[str, str]] = set()  # pairs that have the hash of another
+    for number, raw in enumerate(pairs):
         pair = normalized(raw)
         reason = next((name for name, fails in filters.items() if fails(pair)), None)
-        if reason is None and (pair.source, pair.target) in kept:
-            reason = "duplicate"
+        if reason is None and (first := seen.first(hash((pair.source, pair.target)), number)):
+            before = normalized(pairs[first[0]])
+            if (before.source, before.target) == (pair.source, pair.target) or (pair.source, pair.target) in alike:
+                reason = "duplicate"
+            else:
+                alike.add((pair.source, pair.target))
         if reason is None:
-            kept[pair.source, pair.target] = pair
+            kept.append(number)
             continue
         removed[reason] += 1
         if len(samples[reason]) < SAMPLES:
             samples[reason].append(pair)
-    return Cleaned(list(kept.values()), removed, {name: found for name, found in samples.items() if found})
+    return Cleaned(
+        ChosenPairs(pairs, kept, normalized), removed, {name: found for name, found in samples.items() if found}
+    )
 
 
 def filters_of(languages: tuple[Language, Language], limits: Limits) -> dict[str, Callable[[Pair], bool]]:

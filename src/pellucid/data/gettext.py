@@ -6,6 +6,7 @@ the first form, its plural with the last; languages with one form give the plura
 
 import struct
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from pellucid.data.languages import known_language
 from pellucid.data.pairs import Pair
 from pellucid.data.textfile import open_bytes, read_text
 from pellucid.errors import DataError
+
+LARGEST = 256 << 20  # bytes of a compiled catalog when unpacked
 
 
 @dataclass
@@ -31,14 +34,8 @@ class Catalog:
 
 def read_catalog(path: Path) -> Catalog:
     """Raises DataError, with the line where there is one, for a catalog that cannot be parsed."""
-    try:
-        parsed = _parse(path)
-    except (OSError, ValueError, IndexError, AttributeError, struct.error) as error:
-        raise DataError(
-            f"{path}: not a gettext catalog ({' '.join(str(error).split())[:120]})",
-            mend="`msgfmt --check` finds the place.",
-        ) from None
-    catalog = Catalog(_language(parsed.metadata.get("Language", "")))
+    parsed = parsed_catalog(path)
+    catalog = Catalog(language_of_head(parsed.metadata.get("Language", "")))
     for entry in parsed:
         if entry.obsolete:
             catalog.obsolete += 1
@@ -64,11 +61,25 @@ def _pairs(entry: polib.POEntry | polib.MOEntry, path: Path) -> Iterator[Pair]:
             yield Pair(entry.msgid_plural, forms[-1], origin)
 
 
-def _parse(path: Path) -> polib.POFile | polib.MOFile:
+def parsed_catalog(path: Path) -> polib.POFile | polib.MOFile:
+    """The catalog as polib reads it. Raises DataError for one that cannot be parsed."""
+    try:
+        return _parsed(path)
+    except (OSError, EOFError, zlib.error, ValueError, IndexError, AttributeError, struct.error) as error:
+        raise DataError(
+            f"{path}: not a gettext catalog ({' '.join(str(error).split())[:120]})",
+            mend="`msgfmt --check` finds the place.",
+        ) from None
+
+
+def _parsed(path: Path) -> polib.POFile | polib.MOFile:
     if ".mo" in path.suffixes:
         # polib reads compiled catalogs from a file only.
         with tempfile.NamedTemporaryFile(suffix=".mo") as copy, open_bytes(path) as file:
-            copy.write(file.read())
+            content = file.read(LARGEST + 1)
+            if len(content) > LARGEST:
+                raise ValueError(f"it unpacks to more than {LARGEST >> 20} MB")
+            copy.write(content)
             copy.flush()
             return polib.mofile(copy.name)
     text = read_text(path)
@@ -79,6 +90,7 @@ def _parse(path: Path) -> polib.POFile | polib.MOFile:
     return polib.pofile(text + "\n")
 
 
-def _language(code: str) -> str | None:
+def language_of_head(code: str) -> str | None:
+    """The code of the language that a catalog's header names."""
     found = known_language(code) if code else None
     return found.code if found else None

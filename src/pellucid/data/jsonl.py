@@ -22,7 +22,7 @@ def read_jsonl(
     first = next(objects, None)
     if first is None:
         return (None, None), iter(())
-    keys = _keys(first[1], wanted, f"{path}, line {first[0]}")
+    keys = languages_of_keys(first[1], wanted, f"{path}, line {first[0]}")
 
     def pairs() -> Iterator[Pair]:
         yield _pair(first[1], keys, path, first[0])
@@ -34,7 +34,8 @@ def read_jsonl(
     return tuple(known.code if (known := known_language(key)) else None for key in keys), pairs()  # type: ignore[return-value]
 
 
-def _keys(entry: dict[str, Any], wanted: tuple[str | None, str | None], where: str) -> tuple[str, str]:
+def languages_of_keys(entry: dict[str, Any], wanted: tuple[str | None, str | None], where: str) -> tuple[str, str]:
+    """The keys of source and target. Raises DataError if an object does not have them."""
     if "source" in entry and "target" in entry:
         return "source", "target"
     codes = {known.code: key for key in entry if (known := known_language(key))}

@@ -114,6 +114,7 @@ def language(code: str) -> Language:
     return found
 
 
+@lru_cache(maxsize=4096)  # a translation memory asks at every unit
 def known_language(code: str) -> Language | None:
     """The same, or None for what is no language code or name."""
     text = code.strip()

@@ -14,6 +14,7 @@ from pellucid.data.jsonl import read_jsonl
 from pellucid.data.languages import language, languages_in_name
 from pellucid.data.named import named_files
 from pellucid.data.pairs import Pair
+from pellucid.data.store import PairStore
 from pellucid.data.table import read_table
 from pellucid.data.tmx import read_tmx, tmx_languages
 from pellucid.errors import DataError
@@ -48,7 +49,7 @@ class FileCount:
 class Reading:
     """All pairs, as they stand in the files, and the two languages."""
 
-    pairs: list[Pair]
+    pairs: Sequence[Pair]
     files: list[FileCount]
     source: str
     target: str
@@ -75,12 +76,10 @@ def read_pairs(
     """
     if not files:
         raise DataError("no file was given", mend="Name a file of sentence pairs, such as pairs.tsv.")
-    wanted = _code(source), _code(target)
-    if wanted[0] and wanted[0] == wanted[1]:
-        raise DataError(f"source and target are both {wanted[0]}", mend="Give two different languages.")
-    pairs: list[Pair] = []
+    wanted = wanted_languages(source, target)
+    pairs = PairStore()
     counts: list[FileCount] = []
-    for entry in _entries(files, wanted[1]):
+    for entry in entries_of(files, wanted[1]):
         found = _read(entry, wanted, delimiter)
         wanted = _settle(wanted, found.languages, str(entry[0]))
         before = len(pairs)
@@ -90,6 +89,14 @@ def read_pairs(
         missing = "--from and --to" if not any(wanted) else "--from" if not wanted[0] else "--to"
         raise DataError(f"{counts[0].path}: does not say which languages it holds", mend=f"Give {missing}.")
     return Reading(pairs, counts, wanted[0], wanted[1])
+
+
+def wanted_languages(source: str | None, target: str | None) -> tuple[str | None, str | None]:
+    """Their codes. Raises DataError for what is no language, and for one that is to be translated to itself."""
+    wanted = _code(source), _code(target)
+    if wanted[0] and wanted[0] == wanted[1]:
+        raise DataError(f"source and target are both {wanted[0]}", mend="Give two different languages.")
+    return wanted
 
 
 def fetch_corpora(files: Sequence[str | Path], target: str | None = None) -> None:
@@ -114,7 +121,7 @@ def _read(entry: Entry, wanted: tuple[str | None, str | None], delimiter: str | 
     if len(entry) == 2:
         return _read_sides(entry[0], entry[1], wanted)
     path = entry[0]
-    kind = _kind(path)
+    kind = kind_of_pairs(path)
     if kind == "JSONL":
         return _Found(kind, *read_jsonl(path, wanted), {})
     if kind in ("PO", "MO"):
@@ -132,10 +139,11 @@ def _read(entry: Entry, wanted: tuple[str | None, str | None], delimiter: str | 
         source, target = _two(wanted, tmx_languages(path), path)
         return _Found(kind, (source, target), read_tmx(path, source, target), {})
     languages, pairs = read_table(path, delimiter, wanted)
-    return _Found(kind, languages if any(languages) else _from_name(path), pairs, {})
+    return _Found(kind, languages if any(languages) else languages_from_name(path), pairs, {})
 
 
-def _from_name(path: Path) -> tuple[str | None, str | None]:
+def languages_from_name(path: Path) -> tuple[str | None, str | None]:
+    """Both languages, if its name has two."""
     named = languages_in_name(path)
     return (named[0], named[1]) if len(named) == 2 else (None, None)
 
@@ -178,7 +186,8 @@ def _settle(
     return wanted[0] or found[0], wanted[1] or found[1]
 
 
-def _kind(path: Path) -> str:
+def kind_of_pairs(path: Path) -> str:
+    """The format that a file's name gives it. Raises DataError if it gives none."""
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
     kind = KINDS.get(suffixes[-1].lower()) if suffixes else None
     if kind is None:
@@ -189,7 +198,7 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _entries(files: Sequence[str | Path], target: str | None) -> list[Entry]:
+def entries_of(files: Sequence[str | Path], target: str | None) -> list[Entry]:
     """All files, in the order given, aligned ones put together."""
     singles: list[Entry] = []
     sides: dict[Path, list[Path]] = {}

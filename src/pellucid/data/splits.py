@@ -7,13 +7,18 @@ Stands between the cleaned pairs and the tokens.
 """
 
 import hashlib
+import heapq
 import math
 import re
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pellucid.data.pairs import Example, Pair
+from pellucid.data.seen import Seen
+from pellucid.data.store import ChosenPairs
 
 WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7a3\u3040-\u30ff]|[^\W\d_]+|\d+")
 MOST_HELD_OUT = 0.1  # of the sources, for each of the two held-out sides
@@ -24,7 +29,7 @@ LARGEST_HELD_OUT = 4  # a cluster larger than held_out / 4 would fill a side; it
 class Splits:
     """The three sides. In training every translation is a pair; held out, a source stands with all its translations."""
 
-    train: list[Pair]
+    train: Sequence[Pair]
     dev: list[Example]
     test: list[Example]
     clusters: int
@@ -33,70 +38,176 @@ class Splits:
 
 def split(pairs: Sequence[Pair], held_out: int, overlap: float = 0.6) -> Splits:
     """At most `held_out` sources for dev and for test, none of which has a twin (`overlap` or more) on another side."""
-    translations: dict[str, list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        translations[pair.source].append(pair)
-    sources = sorted(translations)
-    clusters: dict[int, list[str]] = defaultdict(list)
-    for source, number in zip(sources, cluster(sources, overlap), strict=True):
-        clusters[number].append(source)
+    sources, of_pair = _distinct_sources(pairs)
+    clusters = cluster(sources, overlap)
+    sizes = Counter(clusters)
     wanted = min(held_out, int(len(sources) * MOST_HELD_OUT))
+    most = max(wanted // LARGEST_HELD_OUT, 1)
     # Clusters in the order of their hashes: dev is filled from the low end, test from the high end.
-    order = sorted(clusters.values(), key=lambda members: _hash(members[0]))
-    small = [members for members in order if len(members) <= max(wanted // LARGEST_HELD_OUT, 1)]
-    dev = _filled(small, wanted)
-    test = _filled(small[len(dev) :][::-1], wanted)
-    held = {source for members in (*dev, *test) for source in members}
+    small = _Small(sources, clusters, sizes, most)
+    dev = _filled(heapq.nsmallest(wanted + 1, small), wanted)
+    taken = {order for order, _ in dev}
+    test = _filled([one for one in heapq.nlargest(wanted + 1, small) if one[0] not in taken], wanted)
+    members = {number for _, numbers in (*dev, *test) for number in numbers}
+    train = array("I", (number for number, source in enumerate(of_pair) if source not in members))
+    held: dict[int, list[Pair]] = {number: [] for number in members}
+    for number, source in enumerate(of_pair):
+        if source in members:
+            held[source].append(pairs[number])
     return Splits(
-        train=[pair for pair in pairs if pair.source not in held],
-        dev=_examples(dev, translations),
-        test=_examples(test, translations),
-        clusters=len(clusters),
-        largest_cluster=max(map(len, clusters.values()), default=0),
+        train=ChosenPairs(pairs, train),
+        dev=_examples(dev, held),
+        test=_examples(test, held),
+        clusters=len(sizes),
+        largest_cluster=max(sizes.values(), default=0),
     )
 
 
-def cluster(sources: Sequence[str], overlap: float = 0.6) -> list[int]:
+Cluster = tuple[tuple[bytes, str], list[int]]  # its place in the order, and its members, sorted by their texts
+
+
+class _Sources(Sequence[str]):
+    """Different sources of pairs, each by the number of the first pair that has it."""
+
+    def __init__(self, pairs: Sequence[Pair], numbers: "array[int]") -> None:
+        self._pairs, self._numbers = pairs, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._pairs[self._numbers[number]].source
+
+
+def _distinct_sources(pairs: Sequence[Pair]) -> tuple[Sequence[str], "array[int]"]:
+    """The sources, each once, and which of them each pair has."""
+    firsts, of_pair = array("I"), array("I")
+    seen = Seen()
+    alike: dict[str, int] = {}  # sources that have the hash of another
+    for number, pair in enumerate(pairs):
+        new = len(firsts)
+        known = seen.first(hash(pair.source), new)
+        if known is None:
+            firsts.append(number)
+            of_pair.append(new)
+        elif pairs[firsts[known[0]]].source == pair.source:
+            of_pair.append(known[0])
+        else:
+            if pair.source not in alike:
+                alike[pair.source] = new
+                firsts.append(number)
+            of_pair.append(alike[pair.source])
+    return _Sources(pairs, firsts), of_pair
+
+
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """The clusters of at most `most` sources, one after another."""
+
+    sources: Sequence[str]
+    clusters: "array[int]"
+    sizes: Counter[int]
+    most: int
+
+    def __iter__(self) -> Iterator[Cluster]:
+        several: dict[int, list[int]] = defaultdict(list)
+        for number, root in enumerate(self.clusters):
+            size = self.sizes[root]
+            if size == 1:
+                text = self.sources[number]
+                yield (_hash(text), text), [number]
+            elif size <= self.most:
+                several[root].append(number)
+        for members in several.values():
+            members.sort(key=self.sources.__getitem__)
+            text = self.sources[members[0]]
+            yield (_hash(text), text), members
+
+
+def cluster(sources: Sequence[str], overlap: float = 0.6) -> "array[int]":
     """The number of each source's cluster: two sources are in one if they, or a chain between them, share words.
 
         overlap(a, b) = |words(a) and words(b)| / |words(a) or words(b)|    (Jaccard, 1912)
 
     Exact. Only sources that share one of their rarest words are compared: of two sets that overlap by t or more, the
     first n - ceil(t n) + 1 of either's words, rarest first, hold a common one (Bayardo et al., 2007, prefix filter).
+    Words are numbers, packed end to end, since sets of strings would take a kilobyte a source.
     """
-    words = [_words(source) for source in sources]
-    # Identical sets need one comparison, not one a member.
-    groups: dict[frozenset[str], int] = {}
-    parent = list(range(len(sources)))
-    for number, found in enumerate(words):
-        parent[number] = groups.setdefault(found, number)
-    distinct = sorted(groups.values(), key=lambda number: len(words[number]))
-    frequency = Counter(word for number in distinct for word in words[number])
-    holders: dict[str, list[int]] = defaultdict(list)
-    for number in distinct:
-        own = words[number]
-        size = len(own)
-        rarest = sorted(own, key=lambda word: (frequency[word], word))[: size - math.ceil(overlap * size) + 1]
-        candidates = {other for word in rarest for other in holders[word]}
-        for other in candidates:
-            length = len(words[other])
-            if length < overlap * size or _root(parent, other) == _root(parent, number):
+    sets, parent = _word_sets(sources)
+    frequency = Counter(sets.words)
+    by_size: dict[int, array[int]] = defaultdict(lambda: array("I"))
+    for place in range(len(sets)):
+        by_size[sets.size(place)].append(place)
+    holders: dict[int, array[int]] = defaultdict(lambda: array("I"))
+    for size in sorted(by_size):
+        prefix = size - math.ceil(overlap * size) + 1
+        for place in by_size[size]:
+            number, own = sets.numbers[place], sets[place]
+            rarest = sorted(own, key=lambda word: (frequency[word], word))[:prefix]
+            words = set(own)
+            for other in {other for word in rarest for other in holders.get(word, ())}:
+                length = sets.size(other)
+                if length < overlap * size or _root(parent, sets.numbers[other]) == _root(parent, number):
+                    continue
+                shared = len(words.intersection(sets[other]))
+                if shared >= overlap * (size + length - shared):
+                    parent[_root(parent, number)] = _root(parent, sets.numbers[other])
+            for word in rarest:
+                holders[word].append(place)
+    return array("I", (_root(parent, number) for number in range(len(sources))))
+
+
+class _WordSets:
+    """Different sets of words: each word a number, each set a stretch of one array."""
+
+    def __init__(self) -> None:
+        self.words, self.starts = array("I"), array("Q", [0])
+        self.numbers = array("I")  # of the source that each set was first seen in
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> "array[int]":
+        return self.words[self.starts[place] : self.starts[place + 1]]
+
+    def size(self, place: int) -> int:
+        return self.starts[place + 1] - self.starts[place]
+
+    def add(self, number: int, words: "array[int]") -> None:
+        self.numbers.append(number)
+        self.words.extend(words)
+        self.starts.append(len(self.words))
+
+
+def _word_sets(sources: Sequence[str]) -> tuple[_WordSets, "array[int]"]:
+    """The sets, each once, and for each source the first one with the same: these need no comparison."""
+    sets, parent = _WordSets(), array("I")
+    vocabulary: dict[str, int] = {}
+    seen = Seen()
+    alike: dict[bytes, int] = {}  # sets that have the hash of another
+    for number, source in enumerate(sources):
+        words = array("I", sorted(vocabulary.setdefault(word, len(vocabulary)) for word in words_of(source)))
+        known = seen.first(hash(words.tobytes()), len(sets))
+        if known is not None and sets[known[0]] == words:
+            parent.append(sets.numbers[known[0]])
+            continue
+        if known is not None:
+            first = alike.setdefault(words.tobytes(), number)
+            if first != number:
+                parent.append(first)
                 continue
-            shared = len(own & words[other])
-            if shared >= overlap * (size + length - shared):
-                parent[_root(parent, number)] = _root(parent, other)
-        for word in rarest:
-            holders[word].append(number)
-    return [_root(parent, number) for number in range(len(sources))]
+        parent.append(number)
+        sets.add(number, words)
+    return sets, parent
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
     """Its words in lower case, all numbers alike; of a text without words, the text itself."""
     found = ("0" if word[0].isdigit() else word for word in WORD.findall(text.lower()))
     return frozenset(found) or frozenset((text,))
 
 
-def _root(parent: list[int], number: int) -> int:
+def _root(parent: "array[int]", number: int) -> int:
     """The representative of a cluster; the way to it is shortened as it is walked."""
     while parent[number] != number:
         parent[number] = parent[parent[number]]
@@ -104,22 +215,22 @@ def _root(parent: list[int], number: int) -> int:
     return number
 
 
-def _filled(clusters: Sequence[list[str]], wanted: int) -> list[list[str]]:
+def _filled(clusters: Iterable[Cluster], wanted: int) -> list[Cluster]:
     """The first clusters that together hold at most `wanted` sources."""
-    chosen: list[list[str]] = []
-    for members in clusters:
-        wanted -= len(members)
+    chosen: list[Cluster] = []
+    for one in clusters:
+        wanted -= len(one[1])
         if wanted < 0:
             break
-        chosen.append(members)
+        chosen.append(one)
     return chosen
 
 
-def _examples(clusters: Sequence[list[str]], translations: dict[str, list[Pair]]) -> list[Example]:
+def _examples(clusters: Sequence[Cluster], held: dict[int, list[Pair]]) -> list[Example]:
     return [
-        Example(source, tuple(pair.target for pair in translations[source]), translations[source][0].origin)
-        for members in clusters
-        for source in members
+        Example(held[number][0].source, tuple(pair.target for pair in held[number]), held[number][0].origin)
+        for _, members in clusters
+        for number in members
     ]
 
 

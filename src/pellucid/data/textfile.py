@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 from pellucid.errors import DataError
 
@@ -14,14 +13,14 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 UTF8_MARK = b"\xef\xbb\xbf"
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> io.BufferedIOBase:
     """Open a file for reading, unpacked if its name ends in .gz. Raises DataError if it is not there."""
     try:
         if path.is_dir():
             raise DataError(
                 f"{path}: this is a folder", mend="Name the files in it, or a pattern such as 'folder/*.po'."
             )
-        return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+        return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file", mend="Check the name; a pattern must be quoted.") from None
     except PermissionError:

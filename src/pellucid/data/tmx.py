@@ -27,7 +27,7 @@ def tmx_languages(path: Path) -> list[str]:
             found = known_language(element.get("srclang", ""))
             source = found.code if found else None
         elif kind == "tu":
-            codes = list(_texts(element))
+            codes = list(texts_of_unit(element))
             if len(codes) > 1:
                 return sorted(codes, key=lambda code: code != source)
     return []
@@ -39,12 +39,12 @@ def read_tmx(path: Path, source: str, target: str) -> Iterator[Pair]:
     for kind, element in _elements(path):
         if kind == "tu":
             number += 1
-            texts = _texts(element)
+            texts = texts_of_unit(element)
             if source in texts and target in texts:
                 yield Pair(texts[source], texts[target], f"{path.name}#{number}")
 
 
-def _texts(unit: Element) -> dict[str, str]:
+def texts_of_unit(unit: Element) -> dict[str, str]:
     """The text of each language; of two variants of one language the first."""
     texts: dict[str, str] = {}
     for variant in unit.iter("tuv"):

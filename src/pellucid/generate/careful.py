@@ -26,7 +26,7 @@ from pellucid.generate.text import Prepared, prepare, text_of
 
 Way = Literal["beam", "constrained", "none"]
 WORTH_ANOTHER = frozenset(
-    {
+    [
         "number-missing",
         "number-extra",
         "address-missing",
@@ -35,7 +35,8 @@ WORTH_ANOTHER = frozenset(
         "term",
         "entity-missing",
         "tag-empty",
-    }
+        "repeated",
+    ]
 )
 """Kinds of breach for which, though not grave, another hypothesis is preferred."""
 
@@ -82,7 +83,7 @@ class Attempt:
 
 SIGNS = "{}%<>$&"  # what opens or closes a placeholder, a tag or an entity
 TAG_NAME = re.compile(r"</?([A-Za-z][\w:-]*)(?![^>]*/>)")
-REPEATED = re.compile(r"(\w{1,12}?)\1{3,}|(\w\W{0,2})\2{4,}")  # such as 默认默认默认默认, which nobody writes
+REPEATED = re.compile(r"(\w{2,12}?)\1{2,}|(\w)\2{3,}|(\w\W{1,2})\3{4,}")  # such as 默认默认默认, which nobody writes
 AS_IT_IS = Hypothesis((), 0.0, 0.0)
 
 
@@ -239,7 +240,8 @@ def _proposal(
     whole = "".join(part if isinstance(part, str) else _text_of_piece(part, found[part]) for part in plan)
     whole = repaired(text, whole, source_language, target_language)
     broken = breaches(text, whole, source_language, target_language, terms)
-    broken += tuple(breach for attempt in attempts for breach in attempt.breaches if breach.kind in ("cut", "repeated"))
+    ill = (breach for attempt in attempts for breach in attempt.breaches if breach.kind in ("cut", "repeated"))
+    broken += tuple(dict.fromkeys(ill))
     lengths = [len(attempt.hypothesis.tokens) + 1 for attempt in attempts]
     total = sum(lengths) or 1
     mean = sum(attempt.hypothesis.log_probability for attempt in attempts) / total

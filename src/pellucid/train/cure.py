@@ -24,8 +24,8 @@ from pellucid.config import Config, RunConfig
 from pellucid.errors import ConfigError, RunError
 from pellucid.run import Run
 from pellucid.train.comparison import ASIDE, READING, SEED, Cured, Group, settings_of, training_of
+from pellucid.train.cured import FOLDER, OVER
 
-FOLDER = ".cures"  # ends the name of the folder beside a run in which its cures stand
 UNTREATED = "untreated"
 LONGEST = 80  # characters of a cure in the name of a folder; a longer one ends in a checksum
 SEEDS_AT_MOST = 100
@@ -46,7 +46,6 @@ REFUSED = {
 HELD_OUT = "decides which examples there are or are held out; scores on others cannot be compared"
 
 State = Literal["original", "done", "failed", "begun", "new"]
-OVER = ("original", "done", "failed")  # is not trained again
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from pellucid.errors import TrainingError
 from pellucid.files import UNFINISHED
 from pellucid.run import Run
-from pellucid.train.cure import OVER, Cure, Wanted
+from pellucid.train.cure import Cure, Wanted
+from pellucid.train.cured import OVER
 from pellucid.train.loop import Event, Watcher
 
 

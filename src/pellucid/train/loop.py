@@ -18,11 +18,11 @@ from pellucid.run import Run
 from pellucid.tasks.task import Task
 from pellucid.train.learner import Learner, batches_from
 from pellucid.train.memory import give_freed_memory_back
-from pellucid.train.optimizer import make_optimizer
+from pellucid.train.optimizer import make_optimizer, set_momentum
 from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.plan import prepare_device
 from pellucid.train.recording import Recording
-from pellucid.train.schedule import learning_rate
+from pellucid.train.schedule import cycled_momentum, learning_rate
 from pellucid.train.state import Counters, MovingAverage, carried_of, carried_state, pack, random_state, unpack
 from pellucid.train.watching import Watching, places_of
 
@@ -81,6 +81,7 @@ class Trainer:
             rate = learning_rate(step, steps, config, counters.cuts)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
+            set_momentum(self.optimizer, cycled_momentum(step, steps, config))
             watched = self.watching.due(step)
             loss = tokens = padding = loading = 0.0
             for more in reversed(range(config.accumulate)):
@@ -220,7 +221,8 @@ class Trainer:
         began = self.clock()
         written = self.recording.write()
         if written:
-            self._note(kind="recorded", **written, seconds=round(self.clock() - began, 3))
+            took = round(self.clock() - began, 3)
+            self._note(kind="recorded", **written, seconds=round(self.counters.seconds, 3), writing=took)
 
     def _resume(self) -> None:
         workers = self.workers

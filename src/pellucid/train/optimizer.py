@@ -144,6 +144,17 @@ def orthogonal(x: Tensor, steps: int = ITERATIONS, coefficients: Coefficients = 
     return x
 
 
+def set_momentum(optimizer: torch.optim.Optimizer, momentum: float | None) -> None:
+    """The memory of the gradients before, of optimizers that have one: momentum, or the first beta. None: as it is."""
+    if momentum is None:
+        return
+    for group in optimizer.param_groups:
+        if group.get("momentum"):
+            group["momentum"] = momentum
+        if "betas" in group:
+            group["betas"] = (momentum, group["betas"][1])
+
+
 def make_optimizer(model: nn.Module, training: TrainingConfig, precision: str = "float32") -> torch.optim.Optimizer:
     """The optimizer that the config names, its rate to be set before each step by train/schedule.py."""
     betas = (training.beta1, training.beta2)

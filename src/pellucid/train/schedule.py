@@ -5,6 +5,7 @@ import math
 from pellucid.config import TrainingConfig
 
 TINY_WIDTH, TINY_RATE = 128, 3e-3  # the best of the rates tried at this width: docs/quality.md
+HIGH_MOMENTUM, LOW_MOMENTUM = 0.95, 0.85  # of a cycle: PyTorch's
 CYCLE_START, CYCLE_END = 25.0, 1e4  # how much lower a cycle begins than its top, and ends than it began: PyTorch's
 
 
@@ -25,7 +26,7 @@ def learning_rate(step: int, steps: int, config: TrainingConfig, cuts: int = 0) 
         one-cycle:           the warm-up from r / 25 along a cosine, then a cosine down to r / 250,000
 
     Sources: Vaswani et al., 2017, section 5.3; Loshchilov & Hutter, "SGDR", 2016; Smith & Topin, "Super-Convergence",
-    2017 (one-cycle; with PyTorch's numbers, momentum stays as it is).
+    2017 (one-cycle; with PyTorch's numbers).
     """
     highest = config.learning_rate
     assert highest is not None, "make_plan settles the rate"
@@ -50,6 +51,20 @@ def learning_rate(step: int, steps: int, config: TrainingConfig, cuts: int = 0) 
     return highest
 
 
+def cycled_momentum(step: int, steps: int, config: TrainingConfig) -> float | None:
+    """What momentum is at step 1..steps of a cycle: against the rate, between 0.95 and 0.85; None where none is made.
+
+    While the rate is high, the gradients before are of places far behind; while it is low, they steady the way.
+    Source: Smith, "A disciplined approach to neural network hyper-parameters", 2018; PyTorch's numbers.
+    """
+    if config.schedule != "one-cycle" or not config.cycle_momentum:
+        return None
+    warmup = max(round(config.warmup * steps), 1)
+    if step <= warmup:
+        return _between(HIGH_MOMENTUM, LOW_MOMENTUM, (step - 1) / (warmup - 1) if warmup > 1 else 1.0)
+    return _between(LOW_MOMENTUM, HIGH_MOMENTUM, (step - warmup) / max(steps - warmup, 1))
+
+
 def _between(start: float, end: float, share: float) -> float:
-    """From one rate to another along half a wave."""
+    """From one number to another along half a wave."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

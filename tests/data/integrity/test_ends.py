@@ -34,8 +34,8 @@ def test_a_line_break_at_an_end_is_grave_and_other_space_told(source: str, targe
     ("source", "target", "found"),
     [
         ("Done.", "完成。", []),
-        ("Done.", "完成", ["punctuation"]),
-        ("Done", "完成。", ["punctuation"]),
+        ("Done.", "完成", ["punctuation-missing"]),
+        ("Done", "完成。", ["punctuation-extra"]),
         ("Sure?", "确定？", []),
         ("Wait...", "请稍候…", []),
         ("Wait…", "请稍候……", []),
@@ -68,6 +68,7 @@ def test_the_closing_mark_is_the_same_in_the_languages_own_way(source: str, targ
         ("&File", "Datei", "de", "&Datei"),
         ("&Tools", "Extras", "de", "Ex&tras"),
         ("E&xit", "Beenden", "de", "&Beenden"),
+        ("&Name {name}", "{name} benennen", "de", "{name} be&nennen"),
         ("See {x}", "见 {x}", "zh", "见 {x}"),
     ],
 )
@@ -146,3 +147,9 @@ def test_the_mark_that_closes_a_text() -> None:
     assert closing("Wait. . .", "en") == ("period", ".")
     assert closing("e.g.", "en") == ("", "")
     assert closing("Τι;", "el") == ("question", ";")
+
+
+def test_a_control_character_that_the_source_does_not_hold_is_grave() -> None:
+    (found,) = breaches("Save", "保\x07存", "en", "zh")
+    assert (found.kind, found.grave, found.said("en")) == ("control", True, "holds the control character \\u0007")
+    assert kinds("a\x07b", "一\x07二") == []

@@ -150,10 +150,15 @@ def test_arrays_and_plurals_keep_what_the_translation_so_far_has(tmp_path: Path)
         assert line in other
 
 
+def test_a_character_in_two_escapes_is_one(tmp_path: Path) -> None:
+    content = '<resources><string name="a">\\uD83D\\uDE42 \\ud83d</string></resources>'
+    assert [u.source for u in open_document(written(tmp_path, content), target="zh").units] == ["🙂 \ufffd"]
+
+
 def test_a_reference_in_an_array_and_a_text_in_quotes_stay_what_they_are(tmp_path: Path) -> None:
     content = (
         '<resources>\n  <string-array name="a">\n    <item>@string/b</item>\n    <item>"  two  \\u00e9"\\?</item>\n'
-        '  </string-array>\n  <plurals name="none"/>\n  <string name="empty"/>\n</resources>'
+        '  </string-array>\n  <plurals name="none"><item>x</item></plurals>\n  <string name="empty"/>\n</resources>'
     )
     document = open_document(written(tmp_path, content), target="zh")
     assert [(u.key, u.source) for u in document.units] == [("a[1]", "  two  é?")]

@@ -175,6 +175,7 @@ def test_descriptions_of_arb_and_of_chrome_are_no_texts(tmp_path: Path) -> None:
         ("[" * 300 + "]" * 300, "nested more than 200 deep"),
         ("[" * 100000, "not JSON that can be used|line 1"),
         ("", "line 1, column 1: not JSON"),
+        ('{"a":\n"x\\ud83dy"}', "line 2: half of a character"),
     ],
 )
 def test_what_is_no_json_is_refused(tmp_path: Path, content: str, said: str) -> None:

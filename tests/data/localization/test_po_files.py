@@ -246,6 +246,7 @@ def test_a_catalog_whose_long_lines_are_not_broken_stays_so(tmp_path: Path) -> N
         ('msgid "a"\nmsgid_plural "b"\nmsgstr ""\n', "line 3: msgstr in an entry with msgid_plural"),
         ('msgid "a"\nmsgstr[0] ""\n', r"line 2: msgstr\[0\] in an entry without msgid_plural"),
         ('msgid "a"\nmsgstr\n', "line 1: msgstr without a text"),
+        ('msgid "a"\nmsgid_plural "b"\nmsgstr[99999999999] ""\n', "line 3: a plural with a form 99999999999"),
         ('msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=n/0;\\n"\n', "line 1: its Plural-Forms cannot be used"),
         ('msgid ""\nmsgstr "Content-Type: text/plain; charset=klingon\\n"\n', "encoding is klingon"),
         (b'msgid "a"\nmsgstr "\xff"\n', r"line 2: byte 19 of the file \(0xff\) is not utf-8"),

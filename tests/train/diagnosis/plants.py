@@ -192,6 +192,11 @@ PLANTS: dict[str, Plant] = {
     "two sigmoid layers that stand still": Plant(
         lambda folder: table(folder, model={"mlp": {"depth": 2, **SIGMOIDS}}), "plateau", within=60
     ),
+    "two sigmoid layers that stand still midway": Plant(
+        lambda folder: table(folder, model={"mlp": {"depth": 2, **SIGMOIDS}}, training={"steps": 800}),
+        "plateau_midway",
+        within=200,
+    ),
     "an outlier among the rows": Plant(
         lambda folder: curve(folder, data={"files": [str(trainings.with_outlier(waves(folder)))]}),
         "loss_spikes",

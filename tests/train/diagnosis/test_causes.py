@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pellucid.run import Run
-from pellucid.train.diagnosis.labels import suspicious
+from pellucid.train.diagnosis.labels import error_floor, suspicious
 from pellucid.train.diagnosis.rules.steps import spikes
 from tests.train.diagnosis.examined_plants import blobs, diagnosed, rows_task, written_rows
 from tests.train.diagnosis.trainings import curve, language, table, trained, waves, with_outlier, with_set, words
@@ -16,9 +16,9 @@ DEEP = {"mlp": {"depth": 12, "width": 16, "activation": "sigmoid"}}
 
 
 def test_vanishing_gradients_stand_before_the_underfitting_that_they_bring_about(tmp_path: Path) -> None:
-    found = list(diagnosed(trained(table(tmp_path, model=DEEP), tmp_path / "run")))
-    assert found[0] == "vanishing_gradients"
-    assert "underfitting" in found
+    found = diagnosed(trained(table(tmp_path, model=DEEP), tmp_path / "run"))
+    assert next(iter(found)) == "vanishing_gradients"
+    assert [cure["name"] for cure in found["underfitting"]["cures"]] == ["cause_first"]
     assert "unused" not in found, "nothing is wrong on the way into the network"
 
 
@@ -46,7 +46,7 @@ def test_a_batch_of_a_few_examples_may_stray_further_than_a_whole_one() -> None:
     assert spikes(losses, reach) == [30]
 
 
-@pytest.mark.parametrize("apart", [2.0, 2.5])
+@pytest.mark.parametrize("apart", [1.0, 1.5, 2.0, 2.5])
 def test_classes_that_overlap_are_no_wrong_labels_and_flipped_ones_are(apart: float) -> None:
     torch.manual_seed(1)
     labels = torch.arange(600) % 2
@@ -61,8 +61,29 @@ def test_classes_that_overlap_are_no_wrong_labels_and_flipped_ones_are(apart: fl
 def test_neighbours_that_know_nothing_accuse_no_label() -> None:
     torch.manual_seed(2)
     labels = torch.arange(84) % 3
-    x = torch.randn(84, 60) + 0.2 * torch.randn(3, 60)[labels]
-    assert suspicious(x, labels, ["a", "b", "c"], str) == []
+    for far in (0.1, 0.2, 0.3, 0.5):
+        x = torch.randn(84, 60) + far * torch.randn(3, 60)[labels]
+        assert suspicious(x, labels, ["a", "b", "c"], str) == []
+
+
+@pytest.mark.parametrize("shared", [0.1, 0.2, 0.4])
+def test_a_strip_that_two_classes_share_is_no_label_noise(shared: float) -> None:
+    torch.manual_seed(3)
+    labels = torch.arange(400) % 2
+    x = torch.rand(400, 2) + labels[:, None] * torch.tensor([1 - shared, 0.0])
+    assert suspicious(x, labels, ["a", "b"], str) == []
+
+
+def test_the_floor_of_errors_is_the_share_of_flipped_labels_and_none_of_an_overlap() -> None:
+    torch.manual_seed(4)
+    distance = torch.rand(3000) * 4
+    overlapping = torch.rand(3000) < torch.sigmoid(-1.5 * distance)
+    floor, likelier = error_floor(distance, overlapping, 2)
+    assert floor <= 0.02
+    assert likelier < 4
+    floor, likelier = error_floor(distance, overlapping ^ (torch.rand(3000) < 0.2), 2)
+    assert abs(floor - 0.2) < 0.03
+    assert likelier > 20
 
 
 def test_a_rare_class_that_is_hard_to_tell_does_not_make_inputs_and_targets_unrelated(tmp_path: Path) -> None:
@@ -88,7 +109,11 @@ def test_one_number_that_outweighs_all_others_is_an_outlier_and_not_unrelated(tm
 
 @pytest.mark.parametrize(
     ("sections", "field"),
-    [({"training": {"l2": 5.0}}, "training.l2"), ({"model": {"dropout": 0.9}}, "model.dropout")],
+    [
+        ({"training": {"l2": 5.0}}, "training.l2"),
+        ({"model": {"dropout": 0.9}}, "model.dropout"),
+        ({"model": {"dropout": 0.95}}, "model.dropout"),
+    ],
 )
 def test_what_holds_a_network_back_is_the_first_cure_of_its_underfitting(
     tmp_path: Path, sections: dict[str, dict[str, float]], field: str

@@ -11,6 +11,7 @@ from pellucid.run import Run
 from pellucid.tasks.task import Task
 from pellucid.train.diagnosis import diagnose, diagnose_fully
 from pellucid.train.diagnosis.examination import Examination, examine
+from tests.train.diagnosis.examined_plants import InEvaluationMode
 from tests.train.diagnosis.trainings import TASKS, trained
 
 
@@ -131,3 +132,18 @@ def test_a_run_that_left_no_model_is_not_examined(tmp_path: Path) -> None:
     found = diagnose_fully(Run.open(run.path))
     assert found["examined"] is False
     assert "no model" in found["unexamined"]
+
+
+@pytest.mark.parametrize("accumulate", [1, 3, 11])
+def test_the_last_batches_are_those_of_the_last_steps_however_many_make_a_step(tmp_path: Path, accumulate: int) -> None:
+    # At next to no learning rate and in evaluation mode, each step noted what its batches still give.
+    training = {"steps": 9, "accumulate": accumulate, "batch": 8, "learning_rate": 1e-9}
+    task = InEvaluationMode(TASKS["table"](tmp_path, training=training).config)  # type: ignore[arg-type]
+    run = trained(task, tmp_path / "run")
+    found = examine(run, task)
+    assert found is not None
+    assert found.stepping is not None
+    assert found.stepping.evaluation == pytest.approx(found.stepping.recorded, abs=2e-5)
+    losses = [line["loss"] for line in run.metrics() if line["kind"] == "step"]
+    steps = max(8 // accumulate, 1)
+    assert found.stepping.recorded == pytest.approx(sum(losses[-steps:]) / steps)

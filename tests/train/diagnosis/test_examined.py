@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pellucid.run import Run
@@ -25,7 +26,7 @@ from tests.train.diagnosis.examined_plants import (
     rows_task,
     written_rows,
 )
-from tests.train.diagnosis.trainings import curve, language, merged, settled, trained, translator, waves
+from tests.train.diagnosis.trainings import curve, language, merged, settled, trained, translator, waves, with_set
 
 
 def regress(files: str, **sections: Any) -> RegressTask:
@@ -151,6 +152,21 @@ def test_shuffled_targets_are_found_in_rows_and_in_sentences(tmp_path: Path) -> 
     values = merged(healthy.config.model_dump(), {"data": {"files": [str(shuffled)], "fingerprint": None}})
     run = trained(TranslateTask(TranslateConfig.parse(values)), tmp_path / "sentences")
     assert "unrelated" in diagnosed(run)
+
+
+@pytest.mark.parametrize("brighter", [0, 80])
+def test_test_images_of_another_kind_are_a_shift(tmp_path: Path, brighter: int) -> None:
+    generator, arrays = np.random.default_rng(3), {}
+    for side, count, more in (("train", 150, 0), ("test", 60, brighter)):
+        labels = np.arange(count) % 3
+        rows = np.arange(8)[None, :, None] + generator.integers(0, 8, (count, 1, 1))
+        pixels = 100 * (rows % (labels[:, None, None] + 2) == 0) + generator.integers(0, 60, (count, 8, 8)) + more
+        arrays |= {f"x_{side}": pixels.astype(np.uint8), f"y_{side}": labels}
+    np.savez(tmp_path / "stripes.npz", **arrays)
+    network = {"cnn": {"channels": [4], "convolutions": 1, "dropout": 0.1}}
+    task = classify(str(tmp_path / "stripes.npz"), model=network, training={"steps": 60, "batch": 16})
+    found = list(diagnosed(trained(task, tmp_path / "run")))
+    assert found[:1] == (["shift"] if brighter else [])
 
 
 @pytest.mark.slow
@@ -311,3 +327,23 @@ def test_without_its_data_a_run_is_diagnosed_by_its_metrics(tmp_path: Path) -> N
     found = diagnose_fully(Run.open(run.path))
     assert found["examined"] is False
     assert "iris.csv" in found["unexamined"]
+
+
+@pytest.mark.slow
+def test_a_large_language_model_on_little_text_overfits_and_its_first_cure_helps(tmp_path: Path) -> None:
+    healthy = language(tmp_path)
+    little = tmp_path / "little.txt"
+    little.write_text((tmp_path / "book.txt").read_text()[:2500])
+    sections = {
+        "data": {"files": [str(little)], "held_out": 0.2, "fingerprint": None},
+        "model": {"width": 64, "dropout": 0.0},
+        "training": {"steps": 300, "evaluate_every": 25, "weight_decay": 0.0},
+    }
+    task = type(healthy)(type(healthy.config).parse(merged(healthy.config.model_dump(), sections)))
+    run = trained(task, tmp_path / "run")
+    found = diagnosed(run)["overfitting"]
+    again = trained(with_set(task, found["cures"][0]["set"]), tmp_path / "again")
+    before, after = (
+        [line["loss"] for line in one.metrics() if line["kind"] == "evaluation"][-1] for one in (run, again)
+    )
+    assert after < 0.9 * before

@@ -11,6 +11,7 @@ from pellucid.tasks.language import LanguageConfig, LanguageTask
 from pellucid.tasks.regress import RegressConfig, RegressTask
 from pellucid.tasks.task import Task
 from pellucid.train.diagnosis import diagnose
+from pellucid.train.diagnosis.examination import examine
 from tests.train.diagnosis import trainings
 from tests.train.diagnosis.trainings import curve, images, language, merged, settled, table, trained, translator, words
 
@@ -90,7 +91,7 @@ SLOW: dict[str, Callable[[Path], Task]] = {
 
 
 def check(task: Task, folder: Path) -> None:
-    """Nothing is found at any evaluation on the way, and nothing at the end."""
+    """Nothing is found at any evaluation on the way, and nothing at the end, when it is also examined."""
     told: list[object] = []
 
     def hear(event: Mapping[str, Any]) -> None:
@@ -99,7 +100,7 @@ def check(task: Task, folder: Path) -> None:
 
     run = trained(task, folder, hear)
     assert told == []
-    assert [finding["said"]["en"] for finding in diagnose(run)["findings"]] == []
+    assert [finding["said"]["en"] for finding in diagnose(run, examine(run))["findings"]] == []
 
 
 @pytest.mark.parametrize("name", HEALTHY)

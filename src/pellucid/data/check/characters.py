@@ -6,6 +6,7 @@ A network learns them as it learns letters, and then writes them.
 import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 from pellucid.data.check.fault import Findings
 
@@ -28,38 +29,50 @@ MOJIBAKE = re.compile(
     f"Ã{HIGH}|(?<!«)Â[\u0080-\u00bf]|â€{HIGH}|(?:[Ä-ßÐÑ]{HIGH}){{2}}|(?:[à-ï]{HIGH}{{2}}){{2}}|ð\u0178{HIGH}{{2}}|锟斤拷"
 )
 
+# Whether there is anything to look at more closely: one look instead of eight at nearly every line.
+ODD = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e"
+    f"\u2060-\u2064\u2066-\u2069\u3164\ud800-\udfff\ufeff\uffa0\ufffd]|[Â-ð]{HIGH}|锟斤拷"
+)
+LONE = re.compile("[\ud800-\udfff]")
 
-def check_characters(findings: Findings, file: Path | str, number: int, line: str) -> None:
-    """Note what one line holds, each kind once a line."""
+
+def check_characters(findings: Findings, file: Path | str, number: int, line: str, numbered: str = "line") -> None:
+    """Note what one line holds, each kind once a line; `numbered` says whether its number is of a line or a row."""
     if line.isascii():
-        if line.isprintable():
+        if line.isprintable() or not ODD.search(line):
             return
-        _note(findings, "nul", re.search("\0", line), file, number, line)
-        _note(findings, "control-character", CONTROL.search(line), file, number, line)
+        where: dict[str, Any] = {"file": file, numbered: number}
+        _note(findings, "nul", re.search("\0", line), where, line)
+        _note(findings, "control-character", CONTROL.search(line), where, line)
         return
-    _note(findings, "nul", re.search("\0", line), file, number, line)
-    _note(findings, "byte-order-mark-inside", re.search("\ufeff", line), file, number, line)
-    _note(findings, "damaged-character", re.search("\ufffd", line), file, number, line)
+    normal = unicodedata.is_normalized("NFC", line)
+    if normal and not ODD.search(line):
+        return
+    where = {"file": file, numbered: number}
+    _note(findings, "nul", re.search("\0", line), where, line)
+    _note(findings, "damaged-character", LONE.search(line), where, line)
+    _note(findings, "byte-order-mark-inside", re.search("\ufeff", line), where, line)
+    _note(findings, "damaged-character", re.search("\ufffd", line), where, line)
     mojibake = MOJIBAKE.search(line)
-    _note(findings, "mojibake", mojibake, file, number, line)
+    _note(findings, "mojibake", mojibake, where, line)
     if mojibake is None:  # whose bytes may be read as control characters
-        _note(findings, "control-character", CONTROL.search(line), file, number, line)
-        _note(findings, "invisible-character", INVISIBLE.search(line), file, number, line)
+        _note(findings, "control-character", CONTROL.search(line), where, line)
+        _note(findings, "invisible-character", INVISIBLE.search(line), where, line)
     turned = TURNED.search(line) or (MARKS.search(line) if not FROM_THE_RIGHT.search(line) else None)
-    _note(findings, "direction-mark", turned, file, number, line)
-    if not unicodedata.is_normalized("NFC", line):
+    _note(findings, "direction-mark", turned, where, line)
+    if not normal:
         odd = next((m for m in re.finditer(r"\S+", line) if not unicodedata.is_normalized("NFC", m.group())), None)
-        _note(findings, "not-nfc", odd, file, number, line)
+        _note(findings, "not-nfc", odd, where, line)
 
 
-def _note(findings: Findings, kind: str, found: re.Match[str] | None, file: Path | str, number: int, line: str) -> None:
+def _note(findings: Findings, kind: str, found: re.Match[str] | None, where: dict[str, Any], line: str) -> None:
     if found is None:
         return
     sign = found.group()[0]
     findings.add(
         kind,
-        file=file,
-        line=number,
+        **where,
         text=line[max(found.start() - AROUND, 0) : found.end() + AROUND],
         code=f"U+{ord(sign):04X}",
         name=unicodedata.name(sign, "control character").lower(),

@@ -5,6 +5,7 @@ every line is wrong takes no more memory than one with a single slip.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +60,7 @@ class Findings:
         self.name, self.ignored, self.kept = name, ignored, kept
         self.faults: list[Fault] = []
         self.counts: Counter[str] = Counter()
+        self.tell: Callable[[Fault], None] | None = None  # is told every fault, beyond the kept ones
 
     def add(
         self,
@@ -75,11 +77,15 @@ class Findings:
         if kind in self.ignored:
             return
         self.counts[kind] += 1
-        if self.counts[kind] > self.kept:
+        if self.counts[kind] > self.kept and self.tell is None:
             return
         told = {name: f"{fact:,}" if isinstance(fact, int) else str(fact) for name, fact in facts.items()}
         where = self.name if file is None else str(file)
-        self.faults.append(Fault(kind, where, line, row, column, shortened(text), told))
+        fault = Fault(kind, where, line, row, column, shortened(text), told)
+        if self.tell is not None:
+            self.tell(fault)
+        if self.counts[kind] <= self.kept:
+            self.faults.append(fault)
 
     def by_kind(self) -> dict[str, list[Fault]]:
         """The kept faults, the kinds in the order in which they were found."""

@@ -3,21 +3,22 @@
 Where reading for training stops at the first fault, here it goes on, so that all are found in one pass.
 """
 
+import codecs
 import gzip
-import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from pellucid.data.check.characters import check_characters
 from pellucid.data.check.fault import Findings, shortened
 from pellucid.data.textfile import UTF8_MARK, UTF16_MARKS, open_bytes
 
 BEGINNING = 400  # bytes from which UTF-16 without a mark is told
+BLOCK = 1 << 20  # bytes read at a time
+ENDLESS = 1 << 22  # bytes of one line; the rest of it is passed over
 MANY_ZEROS = 0.3  # share of zero bytes at odd or at even places that makes it UTF-16
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
@@ -31,32 +32,45 @@ class Bytes:
     others: int = 0  # further such lines
     ends: Counter[str] = field(default_factory=Counter)
     first_end: dict[str, int] = field(default_factory=dict)
+    line_feeds: int = 0  # ends that are nothing but one
 
-    def note_end(self, line: bytes, number: int) -> bytes:
-        """The line without its end, which is counted."""
-        end = b"\r\n" if line.endswith(b"\r\n") else b"\n" if line.endswith(b"\n") else b""
-        if end:
-            name = {b"\r\n": "CRLF", b"\n": "LF"}[end]
-            self.ends[name] += 1
-            self.first_end.setdefault(name, number)
-        text = line.removesuffix(end)
-        if b"\r" in text:
-            self.ends["CR"] += text.count(b"\r")
-            self.first_end.setdefault("CR", number)
-        return text
+    def note_ends(self, line: bytes, number: int, ended: bool) -> bytes:
+        """A line that a line feed ended, or the end of the file: without a return before it. Its ends are counted."""
+        if b"\r" in line:
+            if ended and line.endswith(b"\r"):
+                self._note_end("CRLF", number)
+                line, ended = line[:-1], False
+            if b"\r" in line:
+                self._note_end("CR", number, line.count(b"\r"))
+        if ended:
+            self.line_feeds += 1
+            if self.line_feeds == 1:
+                self.first_end["LF"] = number
+        return line
+
+    def _note_end(self, name: str, number: int, count: int = 1) -> None:
+        self.ends[name] += count
+        self.first_end.setdefault(name, number)
 
 
-def checked_lines(path: Path, findings: Findings, ends: bool = False) -> Iterator[tuple[int, str]]:
-    """Line numbers from 1 and lines without their ends; their bytes and characters checked, with `ends` those as well.
+def checked_lines(
+    path: Path, findings: Findings, ends: bool = False, characters: bool = True
+) -> Iterator[tuple[int, str]]:
+    """Line numbers from 1 and lines without their ends; their bytes, and unless told otherwise characters, checked.
+
+    With `ends` their ends are as well.
 
     Raises DataError if the file is not there.
     """
     seen = Bytes()
-    for number, line in enumerate(_raw(path, findings), start=1):
-        text = _decoded(seen.note_end(line, number), number, seen, findings.kept)
-        check_characters(findings, path, number, text)
+    for number, (line, ended) in enumerate(_raw(path, findings), start=1):
+        text = _decoded(seen.note_ends(line, number, ended), number, seen, findings.kept)
+        if characters:
+            check_characters(findings, path, number, text)
         yield number, text
     _tell_encodings(path, seen, findings)
+    if seen.line_feeds:
+        seen.ends["LF"] = seen.line_feeds
     if ends and len(seen.ends) > 1:
         usual = seen.ends.most_common(1)[0][0]
         odd = next(name for name in seen.first_end if name != usual)
@@ -109,25 +123,47 @@ def _tell_encodings(path: Path, seen: Bytes, findings: Findings) -> None:
         findings.counts["mixed-encodings"] += seen.others
 
 
-def _raw(path: Path, findings: Findings) -> Iterator[bytes]:
-    """Lines as bytes with their ends; UTF-16 as UTF-8. A damaged archive ends where it is damaged."""
+def _raw(path: Path, findings: Findings) -> Iterator[tuple[bytes, bool]]:
+    """Lines as bytes, and whether a line feed ended each; of an endless one only the beginning is taken."""
+    rest, number, cut = b"", 1, False
+    for block in raw_blocks(path, findings):
+        if block is None:  # what is left is part of a line
+            return
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            if not cut:
+                yield line, True
+            number, cut = number + 1, False
+        if len(rest) > ENDLESS:
+            if not cut:
+                findings.add("endless-line", file=path, line=number, characters=ENDLESS)
+                yield rest[:ENDLESS], False
+            rest, cut = b"", True
+    if rest and not cut:
+        yield rest, False
+
+
+def raw_blocks(path: Path, findings: Findings) -> Iterator[bytes | None]:
+    """The bytes of a file, unpacked, without a mark, UTF-16 as UTF-8; what is damaged is noted, and ends in None.
+
+    Read a block at a time, so that an archive that unpacks to more than fits into memory is read as any other.
+    """
     try:
         with open_bytes(path) as file:
-            yield from _lines_of(path, file, findings)
+            start = file.read1(BLOCK)  # rather than read: of a damaged archive it gives what comes before
+            while len(start) < BEGINNING and (more := file.read1(BLOCK)):
+                start += more
+            encoding = "utf-16" if start[:2] in UTF16_MARKS else utf16_without_mark(start[:BEGINNING])
+            if encoding and encoding != "utf-16":
+                findings.add("no-byte-order-mark", file=path, line=1, encoding=encoding.upper())
+            decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
+            block = start.removeprefix(UTF8_MARK)
+            while block:
+                yield decoder.decode(block).encode("utf-8", "replace") if decoder else block
+                block = file.read1(BLOCK)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         findings.add("damaged-file", file=path, reason=" ".join(str(error).split()))
-
-
-def _lines_of(path: Path, file: IO[bytes], findings: Findings) -> Iterable[bytes]:
-    start = file.read(BEGINNING)
-    encoding = "utf-16" if start[:2] in UTF16_MARKS else utf16_without_mark(start)
-    if encoding:
-        if encoding != "utf-16":
-            findings.add("no-byte-order-mark", file=path, line=1, encoding=encoding.upper())
-        text = (start + file.read()).decode(encoding, errors="replace")
-        return text.encode().splitlines(keepends=True) if "\n" in text else [text.encode()]
-    whole = io.BytesIO(start.removeprefix(UTF8_MARK) + file.readline())
-    return (line for part in (whole, file) for line in part)
+        yield None
 
 
 def utf16_without_mark(start: bytes) -> str | None:

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from pellucid.data.check.arrays import check_idx, check_npz
 from pellucid.data.check.fault import KEPT, Checked, Findings, kinds
+from pellucid.data.check.mend import Mender
 from pellucid.data.check.pairs import check_pairs
 from pellucid.data.check.pictures import check_folder
 from pellucid.data.check.pixels import check_read_images
@@ -20,16 +21,17 @@ from pellucid.data.diabetes import diabetes_table
 from pellucid.data.idx import is_idx
 from pellucid.data.images import IMAGE_SUFFIXES
 from pellucid.data.languages import languages_in_name
+from pellucid.data.pairs import Pair
 from pellucid.data.read import CORPUS
 from pellucid.data.read import KINDS as PAIR_SUFFIXES
 from pellucid.data.samples import IMAGES, TABLES, read_sample, read_sample_table
 from pellucid.data.table import header
 from pellucid.data.textfile import read_lines
 from pellucid.data.works import FOLDER_KINDS, SAMPLE, read_works
-from pellucid.errors import DataError
+from pellucid.errors import ConfigError, DataError
 
 Kind = Literal["table", "images", "text", "pairs"]
-ONLY_PAIRS = tuple(suffix for suffix in PAIR_SUFFIXES if suffix not in (".tsv", ".tab", ".txt", ".csv"))
+ONLY_PAIRS = (*(suffix for suffix in PAIR_SUFFIXES if suffix not in (".tsv", ".tab", ".txt", ".csv")), ".zip")
 AS = f"Say what it is: --as {', '.join(get_args(Kind))}."
 
 
@@ -42,11 +44,14 @@ def check_files(
     languages: tuple[str | None, str | None] = (None, None),
     ignored: Sequence[str] = (),
     kept: int = KEPT,
+    held_out: Sequence[Pair] = (),
+    mender: Mender | None = None,
 ) -> list[Checked]:
     """Check every input by itself; sentence pairs, whose files belong together, as one.
 
-    `target` is the column to be predicted, of tables; `languages` are those of pairs. Kinds in `ignored` are not noted,
-    and of each kind `kept` faults are. Raises DataError for what is not there or of no known format.
+    `target` is the column to be predicted, of tables; `languages` are those of pairs, which may not be among those
+    `held_out`, and of which a `mender` gets each. Kinds in `ignored` are not noted, and of each kind `kept` faults are.
+    Raises DataError for what is not there or of no known format, ConfigError for other data where pairs are asked for.
     """
     if not files:
         raise DataError("no file was given", mend="Name what is to be checked: a table, a folder of images, a text.")
@@ -55,6 +60,11 @@ def check_files(
         raise DataError(f"there is no kind of fault {unknown[0]!r}", mend=f"There are {', '.join(sorted(kinds()))}.")
     names = [str(file) for file in files]
     told = {name: kind or kind_of(name, any(languages)) for name in names}
+    other = next((name for name in names if told[name] != "pairs"), None)
+    if (mender or held_out) and other:
+        raise ConfigError(
+            f"{other}: is {told[other]}; only sentence pairs are mended or held out", mend="Leave it out."
+        )
     found = [
         _checked(name, told[name], Findings(name, frozenset(ignored), kept), target, delimiter)
         for name in dict.fromkeys(names)
@@ -63,7 +73,10 @@ def check_files(
     pairs = [name for name in names if told[name] == "pairs"]
     if pairs:
         findings = Findings(" ".join(pairs), frozenset(ignored), kept)
-        found.append(Checked(findings.name, "pairs", check_pairs(pairs, findings, *languages, delimiter), findings))
+        if mender:
+            findings.tell = mender.fault
+        size = check_pairs(pairs, findings, *languages, delimiter, held_out, mender)
+        found.append(Checked(findings.name, "pairs", size, findings))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from pellucid.data.filters import CONTROL
 from pellucid.data.integrity.accelerators import accelerator_breaches
 from pellucid.data.integrity.breach import Breach
 from pellucid.data.integrity.copied import copied_breaches
@@ -42,6 +43,9 @@ def _all(
         yield from number_breaches(source, target)
         yield from accelerator_breaches(source, target)
         yield from end_breaches(source, target, source_language, target_language)
+    for sign in dict.fromkeys(CONTROL.findall(target)):
+        if sign not in source:
+            yield Breach("control", "", sign, grave=True)  # no XML can hold it, and no person means it
     if terms:
         yield from term_breaches(source, target, terms)
 

@@ -45,7 +45,8 @@ def end_breaches(source: str, target: str, source_language: str, target_language
     yield from _space_breaches(source, target)
     wanted, found = closing(source, source_language), closing(target, target_language)
     if wanted[0] != found[0] and not (wanted[0] == "period" and target_language in WITHOUT_PERIOD):
-        yield Breach("punctuation", wanted[1], found[1], grave=False)
+        kind = "punctuation" if wanted[1] and found[1] else "punctuation-missing" if wanted[1] else "punctuation-extra"
+        yield Breach(kind, wanted[1], found[1], grave=False)
 
 
 def _space_breaches(source: str, target: str) -> Iterator[Breach]:

@@ -8,11 +8,13 @@ import re
 
 from pellucid.data.integrity.accelerators import accelerator
 from pellucid.data.integrity.ends import CLASSES, FULL_WIDTH, OWN, WITHOUT_PERIOD, closing, edges
+from pellucid.data.slots import PLACEHOLDER
 
 _BEHIND = frozenset({"zh", "ja", "ko"})  # languages whose menus have the letter behind the text
 _TAIL = re.compile(r"(?:\s*(?:\.{2,}|…+|[:：]))?\s*$")
 _NOT_CLOSED = frozenset({"semicolon", "comma", "period", "colon"})  # marks that a model adds of its own accord
-_WIDE = re.compile("[⺀-鿿가-힣！-｠」』）】》”’\ue000-\ue00f]")
+_WIDE = re.compile("[⺀-鿿가-힣！-｠」』）】》”’]")
+FULL_WIDTH_OF = {mark: FULL_WIDTH[kind] for mark, kind in CLASSES.items() if mark.isascii() and kind in FULL_WIDTH}
 
 
 def repaired(source: str, target: str, source_language: str, target_language: str) -> str:
@@ -51,9 +53,6 @@ def _bare(text: str, language: str, kinds: frozenset[str]) -> str:
     return text
 
 
-FULL_WIDTH_OF = {mark: FULL_WIDTH[kind] for mark, kind in CLASSES.items() if mark.isascii() and kind in FULL_WIDTH}
-
-
 def _mark(kind: str, mark: str, language: str) -> str:
     """How the target language writes the source's mark; one of a language that writes it its own way is made plain."""
     if kind == "ellipsis":
@@ -64,15 +63,17 @@ def _mark(kind: str, mark: str, language: str) -> str:
 
 def _accelerated(source: str, target: str, language: str) -> str:
     wanted = accelerator(source)
-    if wanted is None or accelerator(target) is not None or wanted[0] in target:
+    if wanted is None or accelerator(target) is not None or wanted[0] in target or not re.search(r"\w", target):
         return target
     sign, letter = wanted
     if language in _BEHIND:
         tail = _TAIL.search(target)
         at = tail.start() if tail else len(target)
         return f"{target[:at]}({sign}{letter.upper()}){target[at:]}"
+    copied = [found.span() for found in PLACEHOLDER.finditer(target)]
     for pattern in (rf"\b{letter}", letter, r"\w"):
-        match = re.search(pattern, target, re.IGNORECASE)
-        if match:
-            return f"{target[: match.start()]}{sign}{target[match.start() :]}"
+        for match in re.finditer(pattern, target, re.IGNORECASE):
+            at = match.start()
+            if not any(begin <= at < end for begin, end in copied):
+                return f"{target[:at]}{sign}{target[at:]}"
     return target

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pellucid.data.languages import known_language
 from pellucid.data.localization.document import Document, Unit
-from pellucid.data.localization.plurals import ONE_IS_MORE_THAN_ONE, categories
+from pellucid.data.localization.plurals import CATEGORIES, ONE_IS_MORE_THAN_ONE, categories
 from pellucid.data.localization.written import Written
 from pellucid.data.localization.xml_places import Element, Markup, Part, parts, read_xml, text_of
 from pellucid.errors import DataError
@@ -107,7 +107,8 @@ class Strings(Document):
 
     def _forms(self, written: Written, element: Element) -> Iterator[tuple[str, Element]]:
         """The categories of the target language, each with the item that it translates."""
-        group = {item.get("quantity"): item for item in _items(element) if _says_something(written, item)}
+        there = {item.get("quantity"): item for item in _items(element) if _says_something(written, item)}
+        group = {category: there[category] for category in CATEGORIES if category in there}
         if not group:
             return
         other = group.get("other") or list(group.values())[-1]
@@ -279,7 +280,8 @@ def shown(written: Written, element: Element) -> str:
             said += chr(int(code, 16))
         elif letter:
             said += LETTERS.get(letter, letter)
-    return said
+    # Escapes of four digits spell characters beyond the first 65,536 in two halves; half of one is no character.
+    return said.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if "\\u" in raw else said
 
 
 def _pieces(raw: str) -> Iterator[str | re.Match[str]]:

@@ -31,6 +31,9 @@ LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 SCALAR = re.compile(r"[^\s,\]}]+")
 PLURAL_KEY = re.compile(r"(.+_|)(zero|one|two|few|many|other)")
 SLOT = re.compile(r"\{+[^{}]*\}+|%[^\s\w]*\w")
+LONE_HALF = re.compile(
+    r"\\u[dD][89abAB][\da-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][\da-fA-F]{2})\\u[dD][c-fC-F]"
+)
 DEEPEST = 200  # objects within objects; a file of texts has a handful
 
 
@@ -326,6 +329,12 @@ def parsed(written: Written) -> Value:
 
 
 def _check(whole: Any, written: Written) -> None:
+    half = LONE_HALF.search(written.text)
+    if half and not written.writable(json.dumps(whole, ensure_ascii=False)):
+        raise DataError(
+            f"{written.path}, line {written.line(half.start())}: half of a character (a lone surrogate)",
+            mend="Write the character whole: two such escapes, or itself.",
+        )
     if not isinstance(whole, dict | list):
         raise DataError(f"{written.path}: holds no texts under keys", mend='Expected is {"key": "text", ...}.')
     level, depth = [whole], 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pellucid.data.languages import known_language
 from pellucid.data.localization.document import Document, State, Unit
-from pellucid.data.localization.plural_forms import plural_forms
+from pellucid.data.localization.plural_forms import MOST_FORMS, plural_forms
 from pellucid.data.localization.plurals import gettext_plurals
 from pellucid.data.localization.po_strings import WIDTH, escaped, quoted, unescaped
 from pellucid.data.localization.written import Edit, Written, read_written
@@ -335,6 +335,8 @@ def _put(entry: Entry, keyword: str | None, index: str | None, start: int, end: 
     elif keyword == "msgid_plural":
         twice, entry.plural = entry.plural is not None or entry.message is None or bool(entry.forms), text
     else:
+        if index and (len(index) > 2 or int(index) >= MOST_FORMS):
+            return f"a plural with a form {index[:20]}"
         form = int(index or 0)
         if entry.message is None:
             return f"{name} without a msgid before it"

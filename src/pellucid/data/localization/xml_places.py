@@ -5,7 +5,6 @@ So the file is first vetted by `defusedxml`, which refuses what is not well-form
 here; of a file known to be well-formed a few patterns find every tag.
 """
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,8 @@ PIECE = re.compile(
     re.DOTALL,
 )
 ATTRIBUTE = re.compile(r"""([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
-REFERENCE = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-fA-F]+);")
+REFERENCE = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#(\d+)|#x([0-9a-fA-F]+));")
+NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 NO_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # Source: XML 1.0, section 2.2
 DEEPEST = 200  # elements within elements
 
@@ -139,7 +139,7 @@ def _attributes(tag: re.Match[str]) -> Iterator[tuple[str, Attribute]]:
     begin = tag.start("attributes")
     for found in ATTRIBUTE.finditer(tag["attributes"]):
         group = 2 if found[2] is not None else 3
-        yield found[1], Attribute(begin + found.start(group), begin + found.end(group), html.unescape(found[group]))
+        yield found[1], Attribute(begin + found.start(group), begin + found.end(group), _resolved(found[group]))
 
 
 def parts(written: Written, element: Element) -> Iterator[Part]:
@@ -159,7 +159,16 @@ def parts(written: Written, element: Element) -> Iterator[Part]:
 
 def _said(raw: str) -> str:
     """Characters as a parser gives them."""
-    return REFERENCE.sub(lambda found: html.unescape(found[0]), raw.replace("\r\n", "\n"))
+    return _resolved(raw.replace("\r\n", "\n"))
+
+
+def _resolved(raw: str) -> str:
+    return REFERENCE.sub(_character, raw) if "&" in raw else raw
+
+
+def _character(reference: re.Match[str]) -> str:
+    name, number, hexadecimal = reference.groups()
+    return NAMED[name] if name else chr(int(number) if number else int(hexadecimal, 16))
 
 
 def text_of(written: Written, element: Element | None) -> str:

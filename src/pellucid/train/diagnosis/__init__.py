@@ -4,6 +4,7 @@ chart.py         what a run's metrics say, as series
 examination.py   what only the model and the data together can say
 learning_curve.py  what shares of the data lead to, on request
 references.py    what can be said of held-out examples without a network
+through_time.py  recurrent layers, looked at over time
 labels.py        examples whose target does not look like their own
 twins.py         examples that stand on two sides
 origins.py       which examples a step was made of, and where they stood

@@ -119,7 +119,18 @@ class Chart:
 
     def is_past(self, share: float) -> bool:
         """Whether the training is over, or this share of its steps is done: before that it may just be beginning."""
-        return bool(self.end) or bool(self.diverged) or self.last >= share * int(self.training.get("steps") or 0)
+        return self.is_over or self.last >= share * int(self.training.get("steps") or 0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come."""
+        return bool(self.end) or bool(self.diverged)
+
+    def lasts(self, count: int, share: float, of: int) -> bool:
+        """Whether `count` of `of` steps (or looks) so far will be this share of all, whatever the rest is like."""
+        planned = int(self.training.get("steps") or 0)
+        whole = of * planned / self.last if self.last else of
+        return self.is_over or count >= share * max(whole, of)
 
     @property
     def highest_rate(self) -> float:

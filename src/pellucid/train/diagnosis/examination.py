@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pellucid.tasks.task import Batch, Sample, SideName, Task
 from pellucid.train.diagnosis.labels import Suspect, mismatched, outlying, suspicious
 from pellucid.train.diagnosis.references import Reference, best_guess, class_guess, flat, others, reference
+from pellucid.train.diagnosis.through_time import ThroughTime, through_time
 from pellucid.train.diagnosis.twins import near_rows, near_texts, seen_again
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MOST = 512  # examples a side that the network reads
 MOST_LOOKED = 4096  # that are compared with each other, without a network
 MOST_NUMBERS = 64_000_000  # in the inputs of these: of large images there are fewer
 AT_ONCE = 64  # examples in one pass
-BATCHES = 8  # of the last ones that were trained on, taken again
+BATCHES = 8  # of the last ones that were trained on, taken again: the whole of their steps, at least of one
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,14 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A point that the learning curve lacks: training on so many examples diverged, and what it said."""
+
+    examples: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Examination:
     """What was measured on a run's best weights, and on its last where that is said. Losses are per item, in nats."""
 
@@ -106,6 +115,9 @@ class Examination:
     unfed: Sequence[str] = ()  # batch norms that have never seen a batch in training mode
     accuracy: Mapping[str, float] = field(default_factory=dict)  # held out: network, reference, both on another class
     curve: Sequence[Learned] = ()  # on request: what shares of the data lead to, the whole last
+    over_time: ThroughTime | None = None  # of recurrent layers
+    broken: Sequence[Broken] = ()  # shares whose trainings diverged
+    stopped: bool = False  # whether the learning curve was broken off
 
 
 def examine(run: "Run", task: Task | None = None) -> Examination | None:
@@ -150,6 +162,7 @@ def _examine(run: "Run", task: Task) -> Examination | None:
         evaluating_modes(run, task, model, dev),
         [name for name, one in model.named_modules() if isinstance(one, _BatchNorm) and unfed(one)],
         accuracies(wide, held, predicted) if predicted is not None else {},
+        over_time=through_time(model, sample, held),
     )
 
 
@@ -345,11 +358,12 @@ def stepping_modes(run: "Run", task: Task) -> Modes | None:
     model, saved = last_model(run, task, averaged=False), run.load_state()
     if model is None or saved is None or not moves(model):
         return None
-    steps = [line for line in run.metrics() if line["kind"] == "step"]
-    counters = saved[1]["counters"]
-    batches = last_batches(task, counters["epoch"], counters["position"])
-    recorded = [float(line["loss"]) for line in steps[-BATCHES:] if line.get("loss") is not None]
-    if len(recorded) < 2 or len(batches) < 2:
+    together = task.training.accumulate  # batches of a step, whose mean loss is what its line says
+    counters, wanted = saved[1]["counters"], max(BATCHES // together, 1)
+    steps = [line for line in run.metrics() if line["kind"] == "step" and line["step"] <= counters["step"]][-wanted:]
+    batches = last_batches(task, counters["epoch"], counters["position"], len(steps) * together)
+    recorded = [float(line["loss"]) for line in steps if line.get("loss") is not None]
+    if len(recorded) < len(steps) or len(batches) < max(len(steps) * together, 2):
         return None
     losses: dict[bool, list[float]] = {True: [], False: []}
     for mode in (True, False):
@@ -361,12 +375,12 @@ def stepping_modes(run: "Run", task: Task) -> Modes | None:
     return modes(losses, sum(recorded) / len(recorded), whole=True)
 
 
-def last_batches(task: Task, epoch: int, position: int) -> list[Batch]:
-    """Of the batches before a place in the training the last few, in their order."""
+def last_batches(task: Task, epoch: int, position: int, count: int) -> list[Batch]:
+    """Of the batches before a place in the training the last so many, in their order."""
     found: list[Batch] = []
-    while epoch >= 0 and len(found) < BATCHES:
+    while epoch >= 0 and len(found) < count:
         examples = list(task.epoch(epoch)[: position if position is not None else None])
-        found = [task.collate(one) for one in examples[-(BATCHES - len(found)) :]] + found
+        found = [task.collate(one) for one in examples[-(count - len(found)) :]] + found
         epoch, position = epoch - 1, None  # type: ignore[assignment]
     return found
 

@@ -47,6 +47,7 @@ class Series:
 class Finding:
     """`number` against `threshold` at `place` (a layer; "" for the whole) and `step`; `sure` from 0 to 1.
 
+    `lasting`: what is still to come of the training cannot take it back; only then is it said while it trains.
     `values` fill the sentence `evidence.ILLNESS`, or the one called `evidence` where there are several, besides these;
     `lines` are the data concerned, as a person finds them (file and line); `plot` is drawn over `axis` (the word
     `axis.AXIS`), with `threshold` as a line if `drawn`.
@@ -65,6 +66,7 @@ class Finding:
     axis: str = "step"
     drawn: bool = False
     logarithmic: bool = False
+    lasting: bool = True
     evidence: str = ""
 
     def json(self, run: str) -> dict[str, Any]:

@@ -7,12 +7,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
-from pellucid.train.diagnosis.references import best_guess, neighbours_median, ridge, ridge_left_out
-from pellucid.train.diagnosis.thresholds import NOISE_SURELY, NOISE_WITNESS
+from pellucid.train.diagnosis.references import NEIGHBOURS, best_guess, neighbours_median, ridge, ridge_left_out
+from pellucid.train.diagnosis.thresholds import (
+    NOISE_ENOUGH,
+    NOISE_EVEN,
+    NOISE_FLOOR,
+    NOISE_LIKELIER,
+    NOISE_LIKELY,
+    NOISE_POSSIBLE,
+    NOISE_TELLING,
+    NOISE_TOLD,
+)
 
+CONFIRMED = 3  # the how-manieth nearest example of a class says how far the class is
 CLEAR = 0.2  # by which another class must be more probable than the given one
 OUTLYING = 6.0  # robust standard deviations: of normal errors 2 in a billion are beyond
 SIGMA = 1.4826  # standard deviations in a median absolute deviation of a normal distribution
@@ -41,18 +52,16 @@ def suspicious(
     names: Sequence[str],
     origin: Callable[[int], str],
 ) -> list[Suspect]:
-    """Examples that are surely of another class than is said, the surest first.
+    """Examples that are surely of another class than is said, the surest first; none where classes only overlap.
 
         given i although p_j >= t_j for a j != i,    t_j = mean of p_j over the examples that are called j
 
-    p is of neighbours or a linear fit, whichever tells the classes better, each example left out once. Wrong labels
-    stand everywhere; classes that overlap are taken for each other at the border alone, and are none.
+    p is of neighbours or a linear fit, whichever tells the classes better, each example left out once.
     Source: Northcutt, Jiang & Chuang, "Confident Learning", 2021.
     """
     classes = len(names)
-    _, p = best_guess(x, labels, classes)
-    wrong, expected = wrong_where_surest(p, labels)
-    if wrong < NOISE_SURELY or wrong > expected + NOISE_WITNESS:
+    witness, p = best_guess(x, labels, classes)
+    if not noisy(*told(witness, x, labels, classes), labels):
         return []
     own = p[torch.arange(len(x)), labels]
     counts = labels.bincount(minlength=classes).clamp(min=1)
@@ -74,11 +83,73 @@ def suspicious(
     ]
 
 
-def wrong_where_surest(p: Float[Tensor, "example class_"], labels: Int[Tensor, " example"]) -> tuple[float, float]:
-    """How often the given class is not the likeliest, and how often p expects that: of the surest third."""
-    sure, likely = p.max(1)
-    surest = sure.argsort(descending=True, stable=True)[: max(len(p) // 3, 1)]
-    return float((likely != labels)[surest].float().mean()), 1 - float(sure[surest].mean())
+def noisy(sure: Float[Tensor, " example"], said: Int[Tensor, " example"], labels: Int[Tensor, " example"]) -> bool:
+    """Whether there are wrong labels, rather than classes that overlap: where the others are sure as well as elsewhere.
+
+    Either the floor of their errors is beyond doubt, or likely where they tell the classes well; or they err where they
+    are surest nearly as often as everywhere, although they tell the classes well, or less well with a possible floor.
+    """
+    wrong = said != labels
+    everywhere = float(wrong.float().mean())
+    if everywhere < NOISE_FLOOR or not float(sure.sum()) > 0:
+        return False
+    floor, likelier = error_floor(sure, wrong, int(labels.max()) + 1)
+    unknown = everywhere / (1 - float(labels.bincount().max()) / len(labels))
+    enough = NOISE_LIKELIER if unknown > NOISE_TELLING else NOISE_LIKELY
+    if floor >= NOISE_FLOOR and likelier >= enough:
+        return True
+    surest = sure.argsort(descending=True, stable=True)[: max(len(sure) // 3, 1)]
+    even = float(wrong[surest].float().mean()) >= NOISE_EVEN * everywhere
+    possible = floor >= NOISE_FLOOR and likelier >= NOISE_POSSIBLE and len(labels) >= NOISE_ENOUGH
+    return even and (unknown <= NOISE_TELLING or (possible and unknown <= NOISE_TOLD))
+
+
+def told(
+    witness: str, x: Float[Tensor, "example input"], labels: Int[Tensor, " example"], classes: int
+) -> tuple[Float[Tensor, " example"], Int[Tensor, " example"]]:
+    """Of each example how far the others place it from where the classes meet, and in which class: it left out.
+
+    Of a linear fit the two highest scores' distance. Of neighbours how much further the nearest of another class are
+    than those of its own, of the examples that their own neighbours confirm.
+    Source: Jiang et al., "To Trust Or Not To Trust A Classifier", 2018 (the second, as a ratio).
+    """
+    truth = F.one_hot(labels, classes).float()
+    if witness == "linear":
+        highest = ridge_left_out(x, truth).topk(2, dim=1)
+        return highest.values[:, 0] - highest.values[:, 1], highest.indices[:, 0]
+    count = max(min(max(NEIGHBOURS, int(len(x) ** 0.5)), len(x) // 8), 1)
+    distances = torch.cdist(x, x).fill_diagonal_(torch.inf)
+    said = truth[distances.topk(count, largest=False).indices].mean(1).argmax(1)
+    nearest = torch.full((len(x), classes), torch.inf)
+    for one in range(classes):
+        confirmed = ((said == labels) & (labels == one)).nonzero().flatten()
+        if len(confirmed) > CONFIRMED:
+            nearest[:, one] = distances[:, confirmed].topk(CONFIRMED, largest=False).values[:, -1]
+    own = nearest.gather(1, said[:, None])[:, 0]
+    other = nearest.scatter(1, said[:, None], torch.inf).min(1).values
+    return (other - own).nan_to_num(0.0, 0.0, 0.0).clamp(min=0), said
+
+
+def error_floor(sure: Float[Tensor, " example"], wrong: Bool[Tensor, " example"], classes: int) -> tuple[float, float]:
+    """The share of errors that stays however sure the others are, and twice the log of how much likelier it is than 0.
+
+        P(wrong | s) = f + (1 - 2 f) 2 m / (1 + exp(a s)),    f, a, m at their likeliest (m: the share where s = 0)
+
+    Classes that overlap err the less the further from where they meet, and not at all far out: f = 0. Wrong labels
+    stand everywhere: f is their share. Known of the lapses of trained observers.
+    Source: Wichmann & Hill, "The psychometric function", 2001.
+    """
+    s, is_wrong = (sure / sure.mean()).double(), wrong.double()
+    steepness = torch.logspace(-1.5, 1.7, 40, dtype=torch.float64)
+    meeting = torch.linspace(0.5, (classes - 1) / classes, 4 if classes > 2 else 1, dtype=torch.float64)
+    overlap = 2 * meeting[:, None, None] * torch.sigmoid(-steepness[:, None] * s)  # share steepness example
+    floors = [step / 50 for step in range(23)]
+    likely = []
+    for floor in floors:
+        p = (floor + (1 - 2 * floor) * overlap).clamp(1e-6, 1 - 1e-6)
+        likely.append(float((is_wrong * p.log() + (1 - is_wrong) * (1 - p).log()).sum(-1).max()))
+    best = max(range(len(floors)), key=likely.__getitem__)
+    return floors[best], 2 * (likely[best] - likely[0])
 
 
 def outlying(

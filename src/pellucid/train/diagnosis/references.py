@@ -195,3 +195,33 @@ def others(count: int) -> Int[Tensor, " example"]:
     found = torch.empty_like(order)
     found[order] = order.roll(1)
     return found
+
+
+def told_from(train: Sample, held_out: Sample, farthest: int) -> tuple[list[float], float]:
+    """What the token so many steps back (0: the one before) tells of the next by itself, in nats of a held-out token.
+
+        I_k = mean of  -log p(y)  -  -log p(y | x_{t-k})    counted on the training sample, mixed as in `bigram`
+
+    Beside it -log p(y), what there is to tell. Nothing told is 0; counts of few examples may tell less than nothing.
+    """
+    vocabulary = 1 + int(max(one.max() for one in (train.inputs, train.targets, held_out.inputs, held_out.targets)))
+    alone = train.targets.flatten().bincount(minlength=vocabulary) + 1.0
+    share = alone / alone.sum()
+    found, guess = [], float(-share[held_out.targets].log().mean())
+    for back in range(farthest):
+        length = train.inputs.size(1) - back
+        if length < 1:
+            break
+        known = train.inputs[:, :length] * vocabulary + train.targets[:, back:]
+        keys, counts = known.flatten().unique(return_counts=True)  # type: ignore[no-untyped-call]
+        before = train.inputs[:, :length].flatten().bincount(minlength=vocabulary).float()
+        kinds = (keys // vocabulary).bincount(minlength=vocabulary).float()
+        length = held_out.inputs.size(1) - back
+        inputs, targets = held_out.inputs[:, :length], held_out.targets[:, back:]
+        asked = inputs * vocabulary + targets
+        place = torch.searchsorted(keys, asked).clamp(max=len(keys) - 1)
+        times = torch.where(keys[place] == asked, counts[place], 0).float()
+        mixed = (times + kinds[inputs] * share[targets]) / (before[inputs] + kinds[inputs]).clamp(min=1)
+        likely = torch.where(before[inputs] > 0, mixed, share[targets])
+        found.append(float((likely.log() - share[targets].log()).mean()))
+    return found, guess

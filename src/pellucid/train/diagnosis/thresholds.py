@@ -25,6 +25,7 @@ UNDERFIT_KNOWN = 0.5  # of the measured training loss: where training has noted 
 UNDERFIT_LEARNING = (
     0.06  # by which the loss fell since the middle: short healthy trainings 0.06 to 0.13, sick 0 to 0.04
 )
+UNDERFIT_ERRORS = 2.0  # standard errors by which it must have: of single batches under dropout of 0.95 chance makes 10%
 UNDERFIT_FALLING = 0.02  # by which the loss fell in the last fifth of the training: longer training is the first cure
 # settings that hold a network back so much that less of them is the first cure of underfitting, and what they then
 # become: dropout beyond a half leaves less than half of a layer, a penalty of 0.01 w^2 / 2 weighs as much as the loss
@@ -42,16 +43,20 @@ RARE_SEEN = 3  # held-out examples of it, without which nothing can be said
 
 # label noise: examples that all others say are of another class
 NOISE_SHARE = 0.05  # of the training examples: clean tables and images 0.00 to 0.01, 20% flipped 0.15 to 0.19
-NOISE_SURELY = (
-    0.04  # of where the others are surest: clean classes, overlapping ones too, 0.00 to 0.03; 20% flipped 0.19
-)
-NOISE_WITNESS = (
-    0.2  # by which they may be wrong there more often than they say; more is no witness: sound 0.16 at most, sick 0.4
-)
+NOISE_FLOOR = 0.05  # of errors that stay however sure the others are; less is as good as none
+# twice the log of a likelihood ratio: of 500 tables of overlapping classes 1% come to 6 or more, none of more than 100
+# rows; with 10 and 20% flipped 70 to 100% do, from 200 rows on. Likely where the others tell the classes well
+NOISE_LIKELIER, NOISE_LIKELY, NOISE_POSSIBLE = 6.0, 4.0, 2.0
+NOISE_EVEN = 0.8  # of the errors everywhere, where the others are surest: overlapping classes 0.0 to 0.65, flipped 0.9
+# of the errors of naming the most frequent class: up to here the others tell the classes well; beyond, too little
+NOISE_TELLING, NOISE_TOLD = 0.5, 0.7
+NOISE_ENOUGH = 150  # examples, of which a third says how often the surest are wrong
+NOISE_FEW_SURE = 0.7  # that a finding on fewer is at most
 NOISE_AGREED = 0.5  # of them, on which the network agrees, though it was told otherwise: sick 0.9
 NOISE_BEHIND = 0.05  # by which the reference may be less often right than the network and still be a witness
 MISMATCHED_SHARE = 0.05  # of the pairs, that are hardly likelier than others: clean 0.00, 19% exchanged 0.14
 OUTLYING_WEIGHT = 1.0  # of what all squared errors would sum to without them: then half of the loss is theirs
+OUTLYING_FAR = 8.0  # deviations, of half of them: what neighbours cannot follow strays by 6 to 7.4, planted ones by 20
 OUTLYING_SHARE = 0.01  # of the rows, more than 6 robust deviations away: normal errors 2 in a billion
 
 # leakage
@@ -75,6 +80,9 @@ UNRELATED_RARE = 10  # of them not of the most frequent class: naming that is ri
 # training mode and evaluation mode
 MODE_NEARER = 0.4  # of the way from one mode's loss to the other's: the right one is at 0 or 1 within 0.25
 MODE_OFF = 0.02  # of the held-out loss that was noted: measured again in evaluation mode it is the same to 5 digits
+MODE_BETWEEN = (
+    0.1  # of that way, from which it is none of evaluation mode's: the luckiest of 8 looks under dropout 0.15
+)
 MODE_FLOOR = 1e-3  # of the loss of guessing, below which losses of either mode are rounding: 1e-7 after long trainings
 MODE_ERRORS = 4.0  # standard errors that the two modes must differ, so that one can be told from the other
 
@@ -86,6 +94,8 @@ PADDING_LEARNED = 3.0  # times likelier than chance behind the end: healthy 0.01
 FEWEST_LOOKS = (
     2  # at the end in a row, or in all; a training of large steps may have no more than the first and the last
 )
+TOLD_IN_A_ROW = 2  # evaluations at which something is found before it is said while a training goes on
+STILL_SAID_FROM = 0.9  # of the steps done, from which what hangs on the end is said: plateaus have ended at 0.88
 SAID_FROM = 0.5  # of the steps done, that a loss stands still or has hardly moved: before that it may be its warm-up
 
 # vanishing gradients: a gradient as a share of its weights, beside the largest of such shares behind it
@@ -96,6 +106,7 @@ VANISHED_LOOKS = 0.34  # of all looks: three sigmoid layers under Adam are below
 
 # exploding gradients
 EXPLODED_NORM = 10.0  # times what clipping leaves: healthy trainings are above it at up to 7% of the steps, ill at 95%
+EXPLODED_CLIP = 1.0  # at least: who clips at 0.1 shortens healthy gradients, whose norms are 0.1 to 5
 EXPLODED_STEPS = 0.5  # of the steps or looks
 EXPLODED_GRADIENT = 10.0  # times the weights' own norm, all together: healthy below 3 even at the first step, ill 100
 
@@ -128,6 +139,7 @@ FIRST_UPDATE = (
 )
 ABOVE_START = 1.5  # times the first loss, smoothed: healthy losses are below the first one
 ABOVE_STEPS = 0.05  # of the steps
+FEWEST_ABOVE = 2  # evaluations above it: batch norms hide from the training loss how far the weights were thrown
 LOW_UPDATE = 8e-4  # mean over the looks, of the layer that moves most: healthy 1.8e-3 and more, ill (rate / 1000) 1e-5
 CRAWLING_UPDATE = 4e-5  # however far the loss has fallen: 5e-6 at a millionth's rate over 18,000 steps
 LOW_DISTANCE = 0.2  # all updates together; healthy 0.27 and more, ill 1e-3; a quarter of it where the loss has fallen
@@ -149,6 +161,19 @@ STILL_FALLING = 0.03  # of the loss, over the last quarter of the steps before i
 LEARNED_LITTLE = 0.1  # of the first loss: ill trainings fall by 0 to 2%, healthy ones by 30% and more
 STILL = 0.03  # of the first loss, between the second and the last quarter
 FEWEST_STEPS = 10  # from which a loss has a course
+
+# a plateau midway: of the whole fall of the loss, how far its level may move, and what it falls before and behind;
+# of the steps, how long it stands still
+MIDWAY_LEVEL, FELL, MIDWAY_STEPS = 0.05, 0.2, 0.25
+
+# gradients and gates of recurrent layers, over time
+TIME_BACK = 6  # steps, at which a plain layer whose gradient has gone has none: healthy 0.02 to 0.04 of the most
+TIME_VANISHED = 1e-3  # of the largest gradient at any time: recurrent weights a tenth as large 1e-5, a third 1e-4
+TIME_NEEDED = 1e-2  # where the tokens so far back tell much and nothing of it is learned: 1e-3 to 5e-3; gated 0.03 to 1
+TIME_TELLS = 0.25  # of the nats of an answer, that one token so far back then tells by itself
+TIME_WORTH = 0.1  # of them, that it tells at all
+TIME_UNLEARNED = 0.5  # of what it tells, that the network has not learned
+GATES_FLAT = 0.5  # of the gates: healthy 0.00 to 0.17, weights begun 10 to 40 times too large 0.76 to 0.95
 
 # loss spikes
 SPIKE_BEFORE = 3  # steps that a spike has before it: the first losses of a training are high in every one

@@ -17,10 +17,12 @@ from pellucid.train.diagnosis.rules.modes import (
     padding_counted,
     trained_in_evaluation_mode,
 )
+from pellucid.train.diagnosis.rules.over_time import saturated_gates, vanishing_in_time
 from pellucid.train.diagnosis.rules.rate import (
     learning_rate_too_high,
     learning_rate_too_low,
     plateau,
+    plateau_midway,
     schedule_ends_early,
 )
 from pellucid.train.diagnosis.rules.steps import loss_spikes, padding_dominates, slow_data
@@ -43,15 +45,18 @@ RULES: tuple[Rule, ...] = (
     padding_counted,
     vanishing_gradients,
     exploding_gradients,
+    vanishing_in_time,
     dead_relus,
     saturated_activations,
     saturated_attention,
+    saturated_gates,
     bad_initialization,
     no_warmup,
     learning_rate_too_high,
     learning_rate_too_low,
     schedule_ends_early,
     plateau,
+    plateau_midway,
     loss_spikes,
     padding_dominates,
     slow_data,
@@ -59,10 +64,36 @@ RULES: tuple[Rule, ...] = (
 
 # What a training looks like in the end, whatever else is wrong with it: a rate too low underfits, wrong labels are
 # learned by heart. Curing the cause cures these too, so that it stands first.
-SYMPTOMS = frozenset({"underfitting", "overfitting", "memorization", "unused", "plateau", "loss_spikes"})
+SYMPTOMS = frozenset(
+    {"underfitting", "overfitting", "memorization", "unused", "plateau", "plateau_midway", "loss_spikes"}
+)
 
 # What layers come to have in the course of a training in which something else went wrong before.
 AFTEREFFECTS = frozenset(
-    {"vanishing_gradients", "exploding_gradients", "dead_relus", "saturated_activations", "saturated_attention"}
+    {
+        "vanishing_gradients",
+        "exploding_gradients",
+        "dead_relus",
+        "saturated_activations",
+        "saturated_attention",
+        "saturated_gates",
+    }
 )
 BEGINNINGS = AFTEREFFECTS | {"no_warmup", "learning_rate_too_high", "bad_initialization"}
+
+# What keeps a network from learning whatever its size: where one of these stands beside it, underfitting is its work,
+# and a wider network or a longer training would not help.
+HINDRANCES = BEGINNINGS | {
+    "learning_rate_too_low",
+    "schedule_ends_early",
+    "unrelated",
+    "unused",
+    "label_noise",
+    "mispaired",
+    "outliers",
+    "loss_spikes",
+    "padding_counted",
+    "vanishing_in_time",
+    "plateau",
+    "plateau_midway",
+}

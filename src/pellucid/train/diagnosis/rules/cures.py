@@ -98,7 +98,8 @@ def cure_initialization(chart: Chart) -> list[Cure]:
     if "heads" in chart.model and chart.model.get("cell", "gpt") == "gpt":
         wanted: dict[str, Any] = {place: "normal", "training.initialization_std": GPT_STD}
     else:
-        rectified = chart.model.get("activation") in ("relu", "leaky-relu", "elu", "gelu", "silu")
+        recurrent = chart.model.get("cell", "gpt") != "gpt"  # which has tanhs, whatever the field of the others says
+        rectified = not recurrent and chart.model.get("activation") in ("relu", "leaky-relu", "elu", "gelu", "silu")
         wanted = {place: "he" if rectified else "xavier"}
     if all(chart.training.get(name.partition(".")[2]) == value for name, value in wanted.items()):
         return []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from pellucid.train.diagnosis.chart import Chart
+from pellucid.train.diagnosis.chart import Chart, median
 from pellucid.train.diagnosis.examination import Examination
 from pellucid.train.diagnosis.finding import Cure, Finding
 from pellucid.train.diagnosis.rules.activations import dead_relus, saturated_activations
@@ -17,7 +17,10 @@ from pellucid.train.diagnosis.thresholds import (
     MISMATCHED_SHARE,
     NOISE_AGREED,
     NOISE_BEHIND,
+    NOISE_ENOUGH,
+    NOISE_FEW_SURE,
     NOISE_SHARE,
+    OUTLYING_FAR,
     OUTLYING_SHARE,
     OUTLYING_WEIGHT,
     RARE_FOUND,
@@ -27,6 +30,7 @@ from pellucid.train.diagnosis.thresholds import (
     SHIFT_ERRORS,
     SHIFT_SIZE,
     SURELY,
+    TIME_WORTH,
     TWIN_SHARE,
     TWINS,
     UNRELATED_ERRORS,
@@ -85,7 +89,9 @@ def enough_seen(found: Examination) -> bool:
 def belong_apart(found: Examination) -> bool:
     """Whether neither the network nor what needs no training gets anything out of the inputs."""
     without = related(found)
-    enough = enough_seen(found) and without is not None
+    over = found.over_time
+    far = over is not None and max(over.told, default=0.0) >= TIME_WORTH * over.guess  # told by what is further back
+    enough = enough_seen(found) and without is not None and not far
     return enough and (without or 0.0) <= UNRELATED_ERRORS and used(found) <= UNUSED_ERRORS
 
 
@@ -101,8 +107,8 @@ def unrelated(chart: Chart) -> Sequence[Finding]:
     Neither the network nor what needs no training gets anything out of them on the held-out side.
     """
     found = chart.examination
-    if found is None or not belong_apart(found) or outweigh(found):
-        return []
+    if found is None or not belong_apart(found) or outweigh(found) or any(rule(chart) for rule in BLOCKED):
+        return []  # what a network that was thrown about does not get out of its inputs says nothing of them
     without, within = related(found) or 0.0, used(found)
     return [
         Finding(
@@ -207,8 +213,12 @@ def label_noise(chart: Chart) -> Sequence[Finding]:
             return []  # a poor witness: the network, which has not seen the held-out side either, is right there
     elif found.train.items.max() > 1:
         kind, limit = "mispaired", MISMATCHED_SHARE
+        if any(rule(chart) for rule in BLOCKED):
+            return []  # a network that has learned little finds pairs no likelier than others
     else:
         kind, limit = "outliers", OUTLYING_SHARE
+        if median(one.by for one in found.suspects) < OUTLYING_FAR and not outweigh(found):
+            return []
     if share < limit and not (kind == "outliers" and outweigh(found) and chart.config.get("loss") == "squared"):
         return []
     told = [f"{one.origin}: {one.given} -> {one.likely}" if one.given else one.origin for one in found.suspects]
@@ -220,7 +230,7 @@ def label_noise(chart: Chart) -> Sequence[Finding]:
             kind,
             number=share,
             threshold=limit,
-            sure=min(0.6 + 2 * share, 0.97),
+            sure=min(0.6 + 2 * share, 0.97 if looked >= NOISE_ENOUGH else NOISE_FEW_SURE),
             step=chart.last,
             values={"percent": f"{100 * share:.0f}", "count": len(found.suspects), "looked": looked},
             lines=told,

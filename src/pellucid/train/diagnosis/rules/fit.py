@@ -1,6 +1,7 @@
 """How well the training fits: too closely, or not closely enough."""
 
 import math
+import statistics
 from collections.abc import Sequence
 
 import torch
@@ -23,6 +24,7 @@ from pellucid.train.diagnosis.thresholds import (
     OVERFIT_RISE,
     OVERFIT_SCALE,
     SURELY,
+    UNDERFIT_ERRORS,
     UNDERFIT_FALLING,
     UNDERFIT_GUESS,
     UNDERFIT_KNOWN,
@@ -167,7 +169,8 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
             worse = lowest - known
             name = found.reference.name
     nothing = told and lowest > UNDERFIT_GUESS * guess
-    if (worse < UNDERFIT_WORSE * guess and not nothing) or learning(losses):
+    stuck = nothing and bool(freeing(chart))  # held back so much, what is learned on the way is not what stays
+    if (worse < UNDERFIT_WORSE * guess and not nothing) or (learning(losses) and not stuck):
         return []
     name = name if worse >= UNDERFIT_WORSE * guess else "guess"
     limit = guess if worse < UNDERFIT_WORSE * guess else found.held_out.mean - worse
@@ -194,12 +197,16 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
 
 
 def learning(losses: Sequence[float]) -> bool:
-    """Whether the loss is lower in the last sixth of the training than in the sixth before its middle."""
+    """Whether the loss is lower in the last sixth of the training than in the sixth before its middle, and not by
+    chance: the losses of single batches stray, under much dropout by more than they fall.
+    """
     part = len(losses) // 6
-    if not part:
+    if part < 2:
         return False
-    middle = losses[len(losses) // 2 - part : len(losses) // 2]
-    return sum(losses[-part:]) < (1 - UNDERFIT_LEARNING) * sum(middle)
+    middle, end = losses[len(losses) // 2 - part : len(losses) // 2], losses[-part:]
+    fall = statistics.fmean(middle) - statistics.fmean(end)
+    error = math.sqrt((statistics.variance(middle) + statistics.variance(end)) / part)
+    return fall > UNDERFIT_LEARNING * statistics.fmean(middle) and fall > UNDERFIT_ERRORS * error
 
 
 def name_of(reference: str) -> str:

@@ -16,6 +16,7 @@ from pellucid.train.diagnosis.rules.cures import (
 from pellucid.train.diagnosis.thresholds import (
     DEAD,
     EARLY,
+    EXPLODED_CLIP,
     EXPLODED_GRADIENT,
     EXPLODED_NORM,
     EXPLODED_STEPS,
@@ -72,6 +73,7 @@ def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
         ],
         axis="layer",
         logarithmic=True,
+        lasting=chart.lasts(len(ill), VANISHED_LOOKS, len(judged)),
     )
 
 
@@ -123,7 +125,7 @@ def exploding_gradients(chart: Chart) -> Sequence[Finding]:
     if not gradients:
         return _exploded_at_once(chart)
     clip = number(chart.training.get("clip"))
-    limit = EXPLODED_NORM * clip if clip else math.inf
+    limit = EXPLODED_NORM * max(clip, EXPLODED_CLIP) if clip else math.inf
     longer = [norm > limit for norm in gradients]
     weights = [(look, _together(look, "gradient") / max(_together(look, "weight"), 1e-12)) for look in chart.statistics]
     heavy = [share > EXPLODED_GRADIENT for _, share in weights]
@@ -150,6 +152,7 @@ def exploding_gradients(chart: Chart) -> Sequence[Finding]:
             plot=[Series("gradient_norm", steps, gradients)],
             drawn=by_norm,
             logarithmic=True,
+            lasting=any(chart.lasts(sum(found), EXPLODED_STEPS, len(found)) for found in (longer, heavy) if found),
         )
     ]
 

@@ -7,7 +7,9 @@ from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.examination import Examination, Modes
 from pellucid.train.diagnosis.finding import Cure, Finding
 from pellucid.train.diagnosis.rules.activations import dead_relus
+from pellucid.train.diagnosis.rules.beginning import alike
 from pellucid.train.diagnosis.thresholds import (
+    MODE_BETWEEN,
     MODE_ERRORS,
     MODE_FLOOR,
     MODE_NEARER,
@@ -29,7 +31,7 @@ def trained_in_evaluation_mode(chart: Chart) -> Sequence[Finding]:
     if modes is not None and negligible(modes, found):
         modes = None
     same = modes is not None and modes.training == modes.evaluation and drops(chart.config)
-    same = same and not dead_relus(chart)  # of what is 0 all the same, dropping some changes nothing
+    same = same and not dead_relus(chart) and not alike(chart)  # of what is 0 all the same, dropping changes nothing
     if not found.unfed and not same and (modes is None or not told_apart(modes) or abs(way(modes)) > MODE_NEARER):
         return []
     return [
@@ -58,14 +60,17 @@ def evaluated_in_training_mode(chart: Chart) -> Sequence[Finding]:
     off = abs(modes.recorded - modes.evaluation)
     if off < max(MODE_OFF * abs(modes.evaluation), MODE_ERRORS * modes.sampling):
         return []
-    if abs(modes.recorded - modes.training) > off or modes.training == modes.evaluation:
+    nearer = abs(modes.recorded - modes.training) <= off
+    if modes.training == modes.evaluation:
         return []
+    if not nearer and (modes.sampling or not MODE_BETWEEN <= way(modes) <= 1):
+        return []  # of the whole side evaluation mode would give the same again; the best of several is a lucky one
     return [
         Finding(
             "evaluated_in_training_mode",
             number=off / max(abs(modes.evaluation), 1e-9),
             threshold=MODE_OFF,
-            sure=0.85,
+            sure=0.85 if nearer else 0.7,
             step=chart.last,
             values={"recorded": modes.recorded, "training": modes.training, "evaluation": modes.evaluation},
             cures=[Cure("call_eval", cost=3)],

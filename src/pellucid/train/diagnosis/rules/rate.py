@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pellucid.train.diagnosis.chart import Chart, median, number, share_of, smoothed
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
@@ -10,6 +11,7 @@ from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
 from pellucid.train.diagnosis.rules.cures import cure_activation, cure_initialization, cure_norm, cure_rate, slower
 from pellucid.train.diagnosis.rules.fit import underfitting
 from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
+from pellucid.train.diagnosis.rules.remedies import freeing
 from pellucid.train.diagnosis.rules.updates import update_shares
 from pellucid.train.diagnosis.thresholds import (
     ABOVE_START,
@@ -19,6 +21,8 @@ from pellucid.train.diagnosis.thresholds import (
     FASTER,
     FASTER_UNMOVED,
     FASTEST,
+    FELL,
+    FEWEST_ABOVE,
     FEWEST_STEPS,
     GONE_RATE,
     GONE_STEPS,
@@ -28,9 +32,12 @@ from pellucid.train.diagnosis.thresholds import (
     LEARNED_LITTLE,
     LOW_DISTANCE,
     LOW_UPDATE,
+    MIDWAY_LEVEL,
+    MIDWAY_STEPS,
     SAID_FROM,
     STILL,
     STILL_FALLING,
+    STILL_SAID_FROM,
     UNMOVED,
 )
 
@@ -70,23 +77,27 @@ def learning_rate_too_high(chart: Chart) -> Sequence[Finding]:
     share, end = sum(above) / len(above), median(losses[-2 * window :])
     climbed = share >= ABOVE_STEPS
     fast = largest >= HIGH_UPDATE
+    _, held_out = chart.held_out()
+    jumped = fast and sum(loss > ABOVE_START * start for loss in held_out) >= FEWEST_ABOVE
     swung = fast and (climbed or end > (1 - LEARNED_LITTLE) * start)
     rose = end > ABOVE_START * start and largest >= HEALTHY_UPDATE
-    if not (swung or rose or (climbed and not updates) or (fast and _broke(chart))) or alike(chart):
+    if not (swung or rose or jumped or (climbed and not updates) or (fast and _broke(chart))) or alike(chart):
         return []
     step = steps[above.index(True)] if climbed else at
     course = {"start": start, "end": end, "worst": max(losses)}
     sure = 0.95 if climbed and swung else 0.9 if fast else 0.75
     times = max(smooth) / start if start else LARGEST
-    return [_too_high(times, sure, place, step, {**about, **course}, cures, shown)]
+    stays = fast and climbed and chart.lasts(sum(above), ABOVE_STEPS, len(above))
+    told = _too_high(times, sure, place, step, {**about, **course}, cures, shown)
+    return [replace(told, lasting=stays or chart.is_past(STILL_SAID_FROM))]
 
 
 def _broke(chart: Chart) -> bool:
-    """Whether units died or went to their flats in the course of the training."""
+    """Whether units died, went to their flats or lost their gradient in the course of the training."""
     if not chart.statistics:
         return False
     first = int(chart.statistics[0]["step"])
-    rules = (dead_relus, saturated_activations, saturated_attention)
+    rules = (dead_relus, saturated_activations, saturated_attention, vanishing_gradients)
     return any((found.step or 0) > first for rule in rules for found in rule(chart))
 
 
@@ -164,6 +175,7 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
             },
             cures=cure_rate(chart, factor),
             plot=[Series("training", steps, losses)],
+            lasting=chart.is_past(STILL_SAID_FROM),
         )
     ]
 
@@ -237,10 +249,8 @@ def plateau(chart: Chart) -> Sequence[Finding]:
         return []
     if any(rule(chart) for rule in (learning_rate_too_low, learning_rate_too_high, vanishing_gradients, dead_relus)):
         return []
-    if any(rule(chart) for rule in (saturated_activations, no_warmup)) or alike(chart):
+    if any(rule(chart) for rule in (saturated_activations, no_warmup)) or alike(chart) or freeing(chart):
         return []
-    sgd = chart.training.get("optimizer") in ("sgd", "momentum", "nesterov")
-    adaptive = [Cure("adaptive", {"training.optimizer": "adamw", "training.learning_rate": 3e-3})] if sgd else []
     return [
         Finding(
             "plateau",
@@ -254,13 +264,89 @@ def plateau(chart: Chart) -> Sequence[Finding]:
                 "last": f"{steps[-1]:,}",
                 "percent": f"{100 * max((start - end) / start, 0):.1f}",
             },
-            cures=[
-                *cure_activation(chart, ("sigmoid", "tanh")),
-                *adaptive,
-                *cure_rate(chart, 3.0),
-                *cure_norm(chart),
-                *cure_initialization(chart),
-            ],
+            cures=cures_of_standing(chart),
             plot=[Series("training", steps, losses)],
+            lasting=chart.is_past(STILL_SAID_FROM),
         )
     ]
+
+
+def cures_of_standing(chart: Chart) -> list[Cure]:
+    """What gets a network off a flat part: slopes that do not go, a step of its own for each weight, longer steps."""
+    sgd = chart.training.get("optimizer") in ("sgd", "momentum", "nesterov")
+    adaptive = [Cure("adaptive", {"training.optimizer": "adamw", "training.learning_rate": 3e-3})] if sgd else []
+    return [
+        *cure_activation(chart, ("sigmoid", "tanh")),
+        *adaptive,
+        *cure_rate(chart, 3.0),
+        *cure_norm(chart),
+        *cure_initialization(chart),
+    ]
+
+
+def plateau_midway(chart: Chart) -> Sequence[Finding]:
+    """The loss stood still for a good part of the training between two falls: it was at a saddle and got off it.
+
+    Not where the rate was cut before the second fall: such a fall is the schedule's doing.
+    Source: Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning", 2014 (saddles between
+    falls).
+    """
+    steps, losses = chart.losses()
+    if len(losses) < 4 * FEWEST_STEPS or chart.diverged or len(chart.layers()) == 1:
+        return []
+    first, last = flat_stretch(losses)
+    if last - first < MIDWAY_STEPS * len(losses):
+        return []
+    rates = {int(line["step"]): number(line["learning_rate"]) for line in chart.steps}
+    if rates[steps[min(last + 1, len(steps) - 1)]] < DROPPED_RATE * max(
+        rates[step] for step in steps[first : last + 1]
+    ):
+        return []
+    level = median(losses[first : last + 1])
+    share = (last - first) / len(losses)
+    return [
+        Finding(
+            "plateau_midway",
+            number=share,
+            threshold=MIDWAY_STEPS,
+            sure=0.7,
+            step=steps[first],
+            values={
+                "start": median(losses[:3]),
+                "level": level,
+                "last": f"{steps[last]:,}",
+                "percent": f"{100 * share:.0f}",
+                "end": median(losses[-max(len(losses) // WINDOW, 1) :]),
+            },
+            cures=cures_of_standing(chart),
+            plot=[Series("training", steps, losses)],
+            lasting=chart.is_past(STILL_SAID_FROM),
+        )
+    ]
+
+
+def flat_stretch(losses: Sequence[float]) -> tuple[int, int]:
+    """The longest stretch on one level with a fall before it and one behind, as its first and last place.
+
+    Levels are means of the twentieths of the training; they stand still where they differ by less than what single
+    losses stray beside the whole fall.
+    """
+    size = len(losses) // WINDOW
+    if not size:
+        return 0, 0
+    levels = [sum(losses[place : place + size]) / size for place in range(0, size * WINDOW, size)]
+    whole = max(levels[0], median(losses[:3])) - min(levels)
+    best = (0, 0)
+    for first in range(1, WINDOW - 1):
+        last = first
+        while last + 1 < WINDOW - 1 and _range(levels[first : last + 2]) <= MIDWAY_LEVEL * whole:
+            last += 1
+        level = sum(levels[first : last + 1]) / (last - first + 1)
+        falls = (max(levels[0], median(losses[:3])) - level, level - min(levels[last + 1 :]))
+        if whole > 0 and min(falls) >= FELL * whole and last - first > best[1] - best[0]:
+            best = (first, last)
+    return best[0] * size, min((best[1] + 1) * size, len(losses)) - 1 if best[1] > best[0] else best[0] * size
+
+
+def _range(values: Sequence[float]) -> float:
+    return max(values) - min(values)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pellucid.train.diagnosis.chart import Chart, median, number
 from pellucid.train.diagnosis.finding import Cure, Finding, Series
 from pellucid.train.diagnosis.rules.rate import learning_rate_too_high
+from pellucid.train.diagnosis.rules.remedies import freeing
 from pellucid.train.diagnosis.thresholds import (
     FEWEST_STEPS,
     LOADING,
@@ -36,8 +37,8 @@ def loss_spikes(chart: Chart) -> Sequence[Finding]:
     if len(losses) < 2 * FEWEST_STEPS:
         return []
     found = spikes(losses, reach_of(chart, steps))
-    if not found or len(found) > SPIKE_MOST * len(losses) or learning_rate_too_high(chart):
-        return []
+    if not found or len(found) > SPIKE_MOST * len(losses) or learning_rate_too_high(chart) or freeing(chart):
+        return []  # under very much dropout, single losses are as chance has it
     highest = max(found, key=losses.__getitem__)
     usual = around(losses, highest)[0]
     ranked = sorted(found, key=lambda place: -losses[place])[:COMPARED]
