@@ -34,6 +34,7 @@ PAGES_IN_BOTH = (
     "data-check",
     "several-processes",
     "compare",
+    "bad-luck",
     "translate-files",
 )
 TWINS += [(f"docs/{page}.md", f"docs/zh/{page}.md") for page in PAGES_IN_BOTH]

@@ -21,7 +21,7 @@ from pellucid.adapt.parity import Parity, parity
 from pellucid.config import RunConfig, parse_budget, read_toml
 from pellucid.data.integrity import Breach, breaches, read_glossary
 from pellucid.errors import DataError, RunError, TrainingError
-from pellucid.files import write_text
+from pellucid.files import told_if_unwritable, unwritable, write_text
 from pellucid.generate.careful import Proposal
 from pellucid.generate.decode import TorchEngine
 from pellucid.generate.engine import EngineName
@@ -53,6 +53,7 @@ from pellucid.train.plan import make_plan, prepare_device
 from pellucid.train.precision import autocast
 from pellucid.train.rate_finder import HIGHEST, LOWEST, STEPS, RateCurve
 from pellucid.train.rate_finder import find_rate as _find_rate
+from pellucid.train.room import told_if_full
 from pellucid.train.standing import next_batches, standing
 
 USES = {
@@ -167,7 +168,7 @@ def find_rate(
             device = prepare_device(of.config.training)
             if not of.has_state:
                 return _find_rate(of.task, **limits)
-            stands = standing(of, of.kind.network(of.config, of.path).to(device))
+            stands = standing(of, of.network().to(device))
             return _find_rate(of.task, stands.model, stands.optimizer, stands.counters, **limits)
     finally:
         torch.set_num_threads(threads)
@@ -240,7 +241,7 @@ def compare(runs: Sequence[Run | str | Path], page: str | Path | None = None) ->
         try:
             write_text(Path(page), comparison_page(found.json()))
         except OSError as error:
-            raise RunError(f"{page}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+            raise unwritable(page, error) from None
     return found
 
 
@@ -256,7 +257,7 @@ def next_step(run: Run, text: str | None = None, target: str | None = None) -> T
     training = run.config.training
     device = torch.device(training.device if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng():
-        model = run.kind.network(run.config, run.path).to(device)
+        model = run.network().to(device)
     stands = standing(run, model)
     task = run.task.apart()
     task.carry(task.carried_by_one(stands.carried))
@@ -420,7 +421,7 @@ def free_folder(parent: Path, name: str) -> Path:
 
 
 def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], bool], workers: Workers) -> Run:
-    with run.locked() if workers.is_first else nullcontext():
+    with told_if_unwritable(run.path), run.locked() if workers.is_first else nullcontext():
         if workers.first(lambda: run.status != "finished"):
             attending = Attending(run, watcher) if workers.is_first else watcher
             try:
@@ -428,9 +429,11 @@ def _go_on(run: Run, task: Task, watcher: Watcher, should_stop: Callable[[], boo
             except TrainingError:  # what it says of the step, the doctor says of its cause
                 workers.first(lambda: _diagnose(run, watcher))
                 raise
-        workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
-    workers.first(lambda: _diagnose(run, watcher))
-    workers.first(lambda: write_report(run.path))
+        with told_if_full(task, torch.device("cpu")):
+            workers.first(lambda: None if run.ending() == "interrupted" else evaluate(run, task, watcher))
+    with told_if_unwritable(run.path):
+        workers.first(lambda: _diagnose(run, watcher))
+        workers.first(lambda: write_report(run.path))
     return run
 
 

@@ -57,6 +57,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no such file", mend="Check the name.") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: this is a folder, not a TOML file", mend="Name the file in it.") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply", mend="No field holds such.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}", mend="Mend that line; texts stand in quotes.") from None
 
@@ -129,6 +131,13 @@ class TrainingConfig(Config):
         8, ge=0, description="evaluations without a new best on the development side before training stops; 0: off"
     )
     save_every: float = Field(20.0, gt=0, description="seconds between resumable states, besides evaluations")
+    rollbacks: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="times that a loss or gradient that is no number sends the training back to its last good "
+        "evaluation, with half the rate, before it stops; 0: it stops at once",
+    )
     watch: int | None = Field(
         None,
         ge=0,

@@ -33,5 +33,22 @@ class TrainingError(PellucidError):
     """A training cannot go on: the loss is not finite, memory ran out, nothing to train on."""
 
 
+FULL = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "cannot allocate memory",
+    "bad allocation",
+    "size calculation overflowed",
+)
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left: PyTorch has no type of its own for the CPU's."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(one in str(error).lower() for one in FULL)
+    )
+
+
 class WorkerError(PellucidError):
     """Of several processes that train together another one failed; it says why, so this one keeps silent."""

@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.config import read_toml
 from pellucid.errors import RunError
-from pellucid.files import REPLACE, UNFINISHED, described, read_tensors, tensors_checksum, write_tensors, write_text
+from pellucid.files import (
+    REPLACE,
+    UNFINISHED,
+    described,
+    read_tensors,
+    shapes_of,
+    tensors_checksum,
+    unwritable,
+    write_tensors,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +52,7 @@ if TYPE_CHECKING:
 
 Status = Literal["new", "running", "stopped", "finished"]
 encoded = json.JSONEncoder(ensure_ascii=False).encode  # made once: half of what a line of metrics costs
+BEFORE_TRAINING = ("data", "plan")  # kinds of lines that stand in the metrics when a training begins
 STATES_KEPT = 2  # if the newest is damaged, the one before it is still good
 
 
@@ -77,13 +88,16 @@ class Run:
             raise RunError(f"{path}: already exists and is not empty", mend="Choose another --name, or remove it.")
         try:
             run.path.mkdir(parents=True, exist_ok=True)
-            task.keep(run.path)
-            if lines:
-                run.append_metrics(lines)
-            # Last, because a folder with a config.toml is a run.
-            write_text(run._config_path, task.config.to_toml())
+            with run.locked():  # another process may begin one of the same name at the same moment
+                if run._config_path.exists():
+                    raise RunError(f"{path}: already exists and is not empty", mend="Choose another --name.")
+                task.keep(run.path)
+                if lines:
+                    run.append_metrics(lines)
+                # Last, because a folder with a config.toml is a run.
+                write_text(run._config_path, task.config.to_toml())
         except OSError as error:
-            raise RunError(f"{path}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+            raise unwritable(path, error) from None
         return run
 
     @property
@@ -137,14 +151,46 @@ class Run:
                 f"{self.path}: has no model yet; the training was stopped before its first evaluation",
                 mend=f"`pellucid resume {self.path}` goes on with it.",
             )
+        self._check_shapes(path)
         weights, _ = read_tensors(path)
-        model = self.kind.network(self.config, self.path)
+        bad = [name for name, one in weights.items() if one.is_floating_point() and not one.isfinite().all()]
+        if bad:
+            raise RunError(
+                f"{path}: {len(bad)} of its {len(weights)} tensors hold what is no number, {bad[0]} first",
+                mend=REPLACE,
+            )
+        model = self.network()
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise RunError(f"{path}: its weights do not fit config.toml ({reason})", mend=REPLACE) from None
         return model.eval()
+
+    def _check_shapes(self, path: Path) -> None:
+        """Raises RunError unless the weights at `path` are those of the network that config.toml describes.
+
+        Told from headers, and from a network without numbers (PyTorch's meta device): however large one of the two
+        says that it is, no memory is taken for it.
+        """
+        import torch
+
+        there = shapes_of(path)
+        with torch.random.fork_rng([]), torch.device("meta"):
+            wanted = {name: tuple(one.shape) for name, one in self.network().state_dict().items()}
+        odd = [name for name in {**wanted, **there} if wanted.get(name) != there.get(name)]
+        if odd:
+            first = odd[0]
+            said = f"{first} is {there.get(first, 'missing')} and should be {wanted.get(first, 'missing')}"
+            raise RunError(f"{path}: its weights do not fit config.toml ({said})", mend=REPLACE)
+
+    def network(self) -> Any:
+        """A new network as the config says. Raises RunError if there can be none, as it would be too large."""
+        try:
+            return self.kind.network(self.config, self.path)
+        except (RuntimeError, TypeError, ValueError, OverflowError, MemoryError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"{self._config_path}: no network can be made of it ({reason})", mend=REPLACE) from None
 
     @property
     def has_model(self) -> bool:
@@ -288,11 +334,25 @@ class Run:
         write_tensors(self.path / "model.safetensors", weights, about)
         self.__dict__.pop("model", None)
 
-    def save_state(self, step: int, tensors: Mapping[str, "Tensor"], about: Mapping[str, Any]) -> None:
-        """Write a resumable state, then drop all but the newest few."""
-        write_tensors(self.path / "state" / f"step-{step:08d}.safetensors", tensors, about)
+    def save_state(
+        self, step: int, tensors: Mapping[str, "Tensor"], about: Mapping[str, Any], keep: Collection[int] = ()
+    ) -> None:
+        """Write a resumable state, then drop all but the newest few and those of the steps to `keep`."""
+        write_tensors(self._state_path(step), tensors, about)
+        kept = {self._state_path(one) for one in keep}
         for old in self._states()[:-STATES_KEPT]:
-            old.unlink(missing_ok=True)
+            if old not in kept:
+                old.unlink(missing_ok=True)
+
+    def state_of(self, step: int) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
+        """The state saved at `step` and what it says of itself. Raises RunError if it is missing or damaged."""
+        return read_tensors(self._state_path(step))
+
+    def forget_after(self, step: int) -> None:
+        """Drop the states and snapshots of all steps after `step`: the training goes back to it."""
+        for path in [*reversed(self._states()), *reversed(self._recorded())]:
+            if path > path.with_name(f"step-{step:08d}.safetensors"):
+                path.unlink(missing_ok=True)
 
     @property
     def has_state(self) -> bool:
@@ -350,7 +410,7 @@ class Run:
         )
 
     def _as_it_was(self, weights: Mapping[str, "Tensor"], path: Path, step: int) -> "Run":
-        model = self.kind.network(self.config, self.path)
+        model = self.network()
         try:
             model.load_state_dict(weights)
         except RuntimeError:
@@ -370,29 +430,53 @@ class Run:
         """What the doctor last found, as plain data; None if it has not looked, or what it wrote is damaged."""
         try:
             found = json.loads(self._diagnosis_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) and isinstance(found.get("findings"), list) else None
+        return found if _is_diagnosis(found) else None
 
     def append_metrics(self, lines: Sequence[Mapping[str, Any]]) -> int:
-        """Add lines to metrics.jsonl; returns its size in bytes afterwards."""
-        with self._metrics_path.open("ab") as file:
-            file.write("".join(encoded(line) + "\n" for line in lines).encode())
+        """Add lines to metrics.jsonl, all or, where the disk is full, none; returns its size in bytes afterwards."""
+        with self._metrics_path.open("ab", buffering=0) as file:
+            before = file.tell()
+            content = memoryview("".join(encoded(line) + "\n" for line in lines).encode())
+            try:
+                while content:
+                    content = content[file.write(content) :]
+            except OSError:
+                os.truncate(self._metrics_path, before)
+                raise
             return file.tell()
 
     def cut_metrics(self, size: int) -> None:
         """Drop what was written after a state was saved: the resumed training writes it again."""
-        if self._metrics_path.exists():
+        if self._metrics_path.exists() and self._metrics_path.stat().st_size > size:
             os.truncate(self._metrics_path, size)
 
+    def begin_metrics(self) -> None:
+        """Drop what a training wrote that was cut off before its first state: it is begun anew."""
+        size = 0
+        if self._metrics_path.exists():
+            for line in self._metrics_path.read_bytes().splitlines(keepends=True):
+                if not line.endswith(b"\n") or json.loads(line)["kind"] not in BEFORE_TRAINING:
+                    break
+                size += len(line)
+        self.cut_metrics(size)
+
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """The lines of metrics.jsonl; a last line cut short by a kill is left out."""
+        """The lines of metrics.jsonl; a last line cut short by a kill is left out. Raises RunError for one damaged."""
         if not self._metrics_path.exists():
             return
-        with self._metrics_path.open(encoding="utf-8") as file:
-            for line in file:
-                if line.endswith("\n"):
-                    yield json.loads(line)
+        with self._metrics_path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    found = json.loads(line)
+                except (ValueError, RecursionError):
+                    found = None
+                if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
+                    raise RunError(f"{self._metrics_path}, line {number}: damaged", mend=REPLACE)
+                yield found
 
     @property
     def status(self) -> Status:
@@ -410,8 +494,12 @@ class Run:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for one training at a time. Raises RunError if another process trains it now."""
-        (self.path / "state").mkdir(parents=True, exist_ok=True)
-        with self._lock_path.open("a") as file:
+        try:
+            (self.path / "state").mkdir(parents=True, exist_ok=True)
+            opened = self._lock_path.open("a")
+        except OSError as error:
+            raise unwritable(self.path, error) from None
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -424,7 +512,7 @@ class Run:
     def _is_locked(self) -> bool:
         if not self._lock_path.exists():
             return False
-        with self._lock_path.open("a") as file:
+        with self._lock_path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -433,6 +521,9 @@ class Run:
 
     def _states(self) -> list[Path]:
         return sorted((self.path / "state").glob("step-*.safetensors"))
+
+    def _state_path(self, step: int) -> Path:
+        return self.path / "state" / f"step-{step:08d}.safetensors"
 
     @property
     def _config_path(self) -> Path:
@@ -449,3 +540,12 @@ class Run:
     @property
     def _lock_path(self) -> Path:
         return self.path / "state" / "lock"
+
+
+def _is_diagnosis(found: Any) -> bool:
+    """Whether it has what those who show it take for granted."""
+    if not isinstance(found, dict) or not isinstance(found.get("step"), int):
+        return False
+    findings = found.get("findings")
+    fields = ("illness", "said", "sure", "place", "number", "threshold", "plot", "lines", "cures", "drawn", "axis")
+    return isinstance(findings, list) and all(isinstance(one, dict) and set(fields) <= set(one) for one in findings)

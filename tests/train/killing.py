@@ -12,7 +12,7 @@ from pathlib import Path
 
 SCRIPT = """
 import os, sys
-import pellucid.tasks.language, pellucid.tasks.translate
+import pellucid.tasks.language, pellucid.tasks.regress, pellucid.tasks.translate
 from pellucid.run import Run
 from pellucid.train.loop import Trainer
 

@@ -113,7 +113,9 @@ def test_a_training_killed_at_five_moments_resumes_to_the_same_bits(make_run: Ma
     whole, task = make_run("whole", **settings)
     Trainer(whole, task).train()
     killed, _ = make_run("killed", **settings)
-    kill(killed, random.Random(5), times=5, least=3, longest=0.7)
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"moments drawn with seed {seed}")
+    kill(killed, random.Random(seed), times=5, least=2, longest=0.7)
     assert untimed(killed) == untimed(whole)
     assert counters(killed) == counters(whole)
     assert fingerprint(killed) == fingerprint(whole)
@@ -134,7 +136,7 @@ class Poisoned(TranslateTask):
 
 
 def test_a_loss_that_is_not_finite_stops_before_it_reaches_the_weights(make_run: MakeRun) -> None:
-    run, task = make_run()
+    run, task = make_run(rollbacks=0)
     poisoned = Poisoned(task.config, task.data, task.tokenizer)
     trainer = Trainer(run, poisoned)
     with pytest.raises(TrainingError, match="step 5 gave a loss of nan") as caught:

@@ -134,6 +134,15 @@ def test_what_is_logged_is_of_the_whole_batch(learned: Learned) -> None:
     assert totals[:3] == [counted[0], sum(counted[:2]), sum(counted[:3])]
 
 
+def test_where_one_workers_loss_is_no_number_all_go_back_together_and_keep_the_same_weights(learned: Learned) -> None:
+    place = learned.folder / "rolled back"
+    ((step, to),) = lines(place, "rollback", "step", "to")
+    assert to == 8 < step <= 16
+    assert [number for (number,) in lines(place, "step", "step")] == list(range(1, 25))
+    first, second = (torch.load(learned.folder / f"rolled.{rank}.pt") for rank in (0, 1))
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
 def test_a_worker_that_is_killed_ends_the_other_with_a_sentence(learned: Learned) -> None:
     assert learned.codes == [0, -signal.SIGKILL]
     error = (learned.folder / "learn.0.error").read_text(encoding="utf-8")

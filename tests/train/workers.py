@@ -14,6 +14,7 @@ from conftest import tiny_config
 
 from pellucid.errors import PellucidError, TrainingError
 from pellucid.run import Run
+from pellucid.tasks.task import Batch, Losses
 from pellucid.tasks.translate import TranslateTask
 from pellucid.train.loop import Trainer
 from pellucid.train.parallel import Workers, joined, leave
@@ -37,6 +38,20 @@ def without_dropout(task: TranslateTask, **training: object) -> TranslateTask:
     return TranslateTask(task.config.changed(model=model, training=settings), task.data, task.tokenizer)
 
 
+class Broken(TranslateTask):
+    """Its loss is once no number, with one worker."""
+
+    breaks, calls = False, 0
+
+    def loss(self, model: torch.nn.Module, batch: Batch) -> Losses:
+        found = super().loss(model, batch)
+        self.calls += model.training
+        broken = self.breaks and model.training and self.calls == 12
+        return Losses(
+            {name: part * (float("nan") if broken else 1.0) for name, part in found.parts.items()}, found.count
+        )
+
+
 def trained(
     workers: Workers, folder: Path, task: TranslateTask, after_step: Callable[[int], object] = lambda step: None
 ) -> Trainer:
@@ -57,6 +72,10 @@ def learn_and_be_killed(workers: Workers, task: TranslateTask, folder: Path) -> 
     trained(workers, folder / "accumulated", without_dropout(task, steps=10, accumulate=2))
     whole = trained(workers, folder / "whole", task)
     torch.save((whole.model.state_dict(), torch.get_rng_state()), folder / f"weights.{workers.rank}.pt")
+    broken = Broken(task.config, task.data, task.tokenizer)
+    broken.breaks = workers.rank == 1
+    rolled = trained(workers, folder / "rolled back", broken)
+    torch.save(rolled.model.state_dict(), folder / f"rolled.{workers.rank}.pt")
     trained(workers, folder / "stopped", task, lambda step: workers.rank == 1 and step == 5)
 
     def die(step: int) -> None:

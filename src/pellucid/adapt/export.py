@@ -15,7 +15,7 @@ from pellucid.adapt.huggingface import write_huggingface
 from pellucid.adapt.onnx import write_onnx
 from pellucid.data.tokenizer import Tokenizer
 from pellucid.errors import ConfigError, RunError
-from pellucid.files import replacing_folder
+from pellucid.files import replacing_folder, unwritable
 from pellucid.generate.config import DecodingConfig
 from pellucid.generate.exported import ABOUT, FORMATS, FormatName, Quantization, file_checksum
 from pellucid.models.translator import Translator
@@ -62,7 +62,7 @@ def write_export(what: Exportable, to: FormatName, folder: Path, quantize: Quant
             }
             (unfinished / ABOUT).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror})", mend="Choose another place.") from None
+        raise unwritable(folder, error) from None
 
 
 def check_format(to: str, quantize: str) -> tuple[FormatName, Quantization]:

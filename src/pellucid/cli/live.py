@@ -19,6 +19,7 @@ from pellucid.words import spoken
 Event = Mapping[str, Any]
 PAUSE = 0.1  # seconds of training between two moves of the bar: moving it takes as long as a small network's layer
 REFRESH = 20  # steps between two updates of the text beside the bar, so that it can be read
+LINES = 2  # of the data, named when the training goes back
 SMOOTH = 0.95  # of the loss and rate shown
 
 
@@ -131,6 +132,27 @@ class Live:
         sure = say("doctor.sure", percent=f"{100 * event['sure']:.0f}")
         step = self._step_shown if event["step"] is None else event["step"]
         self._say("doctor.live", step=f"{step:,}", title=said["title"], sure=sure)
+
+    def _rollback(self, event: Event) -> None:
+        """One line, and the bar goes back."""
+        self._step_shown = self._said_at = event["to"]
+        self._loss = 0.0
+        if self._bar is not None:
+            self._bar.update(self._task, completed=event["to"])
+        self._say(
+            "train.rollback",
+            step=f"{event['step']:,}",
+            to=f"{event['to']:,}",
+            rate=f"{event['learning_rate']:.3g}",
+            number=event["number"],
+            of=event["of"],
+        )
+        lines = "; ".join(event["lines"][:LINES])
+        rest = len(event["lines"]) - LINES
+        self._say(
+            "train.rollback.lines",
+            lines=say("train.rollback.more", lines=lines, count=rest) if rest > 0 else lines,
+        )
 
     def _warning(self, event: Event) -> None:
         err.print(f"{say('warning')} {event['text']}", markup=False)

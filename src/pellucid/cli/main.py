@@ -38,7 +38,8 @@ from pellucid.cli import predict as predict_
 from pellucid.cli.console import err
 from pellucid.cli.voice import one_voice
 from pellucid.cli.words import say
-from pellucid.errors import PellucidError, WorkerError
+from pellucid.errors import PellucidError, WorkerError, is_of_memory
+from pellucid.files import failure_of
 
 app = typer.Typer(
     name="pellucid",
@@ -105,6 +106,13 @@ def _leave(code: int) -> None:
     (parallel.leave if parallel else sys.exit)(code)
 
 
+def _tell(error: PellucidError) -> None:
+    err.print(f"[red]{say('error')}[/]", end=" ")
+    err.print(error.message, markup=False, soft_wrap=True)
+    if error.mend:
+        err.print(error.mend, markup=False, soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; errors that a person can mend are two lines on standard error."""
     try:
@@ -113,15 +121,17 @@ def main() -> None:
     except WorkerError:
         _leave(2)
     except PellucidError as error:
-        err.print(f"[red]{say('error')}[/]", end=" ")
-        err.print(error.message, markup=False, soft_wrap=True)
-        if error.mend:
-            err.print(error.mend, markup=False, soft_wrap=True)
+        _tell(error)
         _leave(2)
-    except KeyboardInterrupt:
-        err.print(say("interrupted"))
-        sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`); Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, OSError) and not is_of_memory(error):
+            raise
+        _tell(failure_of(error))
+        _leave(2)
+    except KeyboardInterrupt:
+        err.print(say("interrupted"))
+        sys.exit(130)

@@ -135,7 +135,7 @@ class Schema(Config):
             return cls.parse(json.loads(path.read_text(encoding="utf-8")), where=str(path))
         except FileNotFoundError:
             raise RunError(f"{path}: no such file", mend=REPLACE) from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise RunError(f"{path}: damaged ({error})", mend=REPLACE) from None
 
 

@@ -62,8 +62,11 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
-        """Raises RunError if the file is missing or not a tokenizer."""
-        return cls(load_engine(path))
+        """Raises RunError if the file is missing, not a tokenizer, or not one of ours."""
+        engine = load_engine(path)
+        if [engine.token_to_id(token) for token in SPECIAL] != [PAD, BOS, EOS]:
+            raise RunError(f"{path}: not the tokenizer of a translator", mend=REPLACE)
+        return cls(engine)
 
     def save(self, path: Path) -> None:
         write_text(path, self.engine.to_str(pretty=True))
@@ -115,10 +118,17 @@ def _spaced(text: str) -> str:
 
 
 def load_engine(path: Path) -> Engine:
-    """What a tokenizer.json holds. Raises RunError if the file is missing or not a tokenizer."""
+    """What a tokenizer.json holds. Raises RunError if the file is missing or not a tokenizer that can be used."""
     try:
-        return Engine.from_str(path.read_text(encoding="utf-8"))
+        engine = Engine.from_str(path.read_text(encoding="utf-8"))
+        numbers = sorted(engine.get_vocab().values())
     except FileNotFoundError:
         raise RunError(f"{path}: no such file", mend=REPLACE) from None
-    except Exception as error:  # the library raises the bare class for a file it cannot read
-        raise RunError(f"{path}: not a tokenizer file ({error})", mend=REPLACE) from None
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # the library raises the bare class for a file it cannot read, or a panic of Rust's
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(f"{path}: not a tokenizer file ({reason})", mend=REPLACE) from None
+    if numbers != list(range(len(numbers))):
+        raise RunError(f"{path}: damaged; the numbers of its tokens have gaps", mend=REPLACE)
+    return engine

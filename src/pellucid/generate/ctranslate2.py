@@ -34,7 +34,7 @@ class CTranslate2Engine:
             self._translator = ctranslate2.Translator(
                 str(folder), device="cpu", inter_threads=self._workers, intra_threads=1
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, RecursionError, MemoryError) as error:
             raise damaged(folder, "ctranslate2", error) from None
         self._ids = {token: number for number, token in enumerate(self._tokens)}
 

@@ -19,6 +19,8 @@ ABOUT = "pellucid.json"
 EXPORT = "`pellucid export {run} --to {name}` makes it."
 AGAIN = "`pellucid export {run} --to {name}` makes it anew."
 
+LONGEST = 1_000_000  # tokens of a sentence, that an export may say
+
 FormatName = Literal["ctranslate2", "onnx", "safetensors-hf"]
 Quantization = Literal["none", "int8"]
 
@@ -88,7 +90,7 @@ def about(folder: Path) -> dict[str, Any] | None:
     """What the export says of itself; None if `folder` is no export."""
     try:
         described = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return described if isinstance(described, dict) and described.get("format") in FORMATS else None
 
@@ -108,9 +110,12 @@ def checked(folder: Path, name: FormatName) -> dict[str, Any]:
     if described["format"] != name:
         raise RunError(f"{folder}: an export to {described['format']}, not to {name}", mend=again)
     files, length = described.get("files"), described.get("max_length")
-    if not isinstance(files, dict) or not isinstance(length, int):
+    named = set(files) if isinstance(files, dict) else set()
+    if not set(FORMATS[name].weights) <= named or not isinstance(length, int) or not 0 < length <= LONGEST:
         raise RunError(f"{folder}: damaged export, {ABOUT} is not complete", mend=again)
-    for file, sha256 in files.items():
+    for file, sha256 in described["files"].items():
+        if Path(file).name != file:
+            raise RunError(f"{folder}: damaged export, {ABOUT} names a file elsewhere", mend=again)
         try:
             unchanged = file_checksum(folder / file) == sha256
         except OSError:

@@ -35,7 +35,11 @@ class HuggingFaceEngine:
                 from transformers import AutoModelForSeq2SeqLM
 
                 self._model = AutoModelForSeq2SeqLM.from_pretrained(
-                    str(folder), local_files_only=True, attn_implementation="eager"
+                    str(folder),
+                    local_files_only=True,
+                    use_safetensors=True,  # never a pickle that somebody put beside it
+                    trust_remote_code=False,
+                    attn_implementation="eager",
                 ).eval()
         except Exception as error:  # the library raises what its own libraries raise
             raise damaged(folder, "safetensors-hf", error) from None

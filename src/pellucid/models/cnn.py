@@ -25,7 +25,7 @@ class CnnConfig(Config):
     """The size and kind of a convolutional network."""
 
     channels: list[int] = Field([16, 32], min_length=1, description="feature maps of each stage, one number a stage")
-    convolutions: int = Field(2, ge=1, description="convolutions in each stage")
+    convolutions: int = Field(2, ge=1, le=100, description="convolutions in each stage")
     kernel: int = Field(3, ge=1, description="side of the window of weights, in pixels")
     stride: int = Field(1, ge=1, description="pixels from one window to the next, in each stage's first convolution")
     padding: Literal["same"] | int = Field(

@@ -38,9 +38,12 @@ class LanguageModelConfig(Config):
 
     cell: Cell = Field("gpt", description="gpt: a decoder-only Transformer; rnn, lstm, gru: recurrent layers")
     width: int = Field(128, ge=2, description="numbers in the vector of a position, and in a recurrent state")
-    layers: int = Field(3, ge=1, description="blocks or recurrent layers on top of each other")
+    layers: int = Field(3, ge=1, le=1000, description="blocks or recurrent layers on top of each other")
     context: int = Field(
-        64, ge=2, description="tokens of a stretch: how far a GPT looks back, how far a gradient goes back in time"
+        64,
+        ge=2,
+        le=1_000_000,
+        description="tokens of a stretch: how far a GPT looks back, how far a gradient goes back in time",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of numbers switched off during training")
     heads: int = Field(4, ge=1, description="attention heads of a GPT; width must be a multiple of it")

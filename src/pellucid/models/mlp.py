@@ -19,7 +19,7 @@ class MLPConfig(Config):
     """The size and kind of a multilayer perceptron."""
 
     width: int = Field(64, ge=1, description="neurons in each hidden layer")
-    depth: int = Field(2, ge=0, description="hidden layers; 0: linear in the inputs")
+    depth: int = Field(2, ge=0, le=1000, description="hidden layers; 0: linear in the inputs")
     activation: Activation = Field("relu", description="g in the hidden layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of neurons switched off during training")
     norm: Literal["none", "layer", "batch"] = Field(

@@ -46,8 +46,8 @@ class TranslatorConfig(Config):
     d_model: int = Field(128, ge=2, description="width of every position's vector")
     heads: int = Field(4, ge=1, description="attention heads; d_model must be a multiple of it")
     feed_forward: int = Field(512, ge=1, description="inner width of the feed-forward networks")
-    encoder_layers: int = Field(2, ge=1, description="blocks that read the source")
-    decoder_layers: int = Field(2, ge=1, description="blocks that write the target")
+    encoder_layers: int = Field(2, ge=1, le=1000, description="blocks that read the source")
+    decoder_layers: int = Field(2, ge=1, le=1000, description="blocks that write the target")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of numbers switched off during training")
     norm: Literal["pre", "post", "none"] = Field(
         "pre", description="layer norm before each sublayer, after it (the paper's), or none"
@@ -55,7 +55,7 @@ class TranslatorConfig(Config):
     residual: bool = Field(True, description="add what came into each sublayer to what comes out")
     positions: Literal["sinusoidal", "learned"] = Field("sinusoidal", description="how word order is told")
     activation: Literal["relu", "gelu", "silu"] = Field("relu", description="g in the feed-forward networks")
-    max_length: int = Field(256, ge=2, description="longest sentence in tokens")
+    max_length: int = Field(256, ge=2, le=1_000_000, description="longest sentence in tokens")
 
     @model_validator(mode="before")
     @classmethod

@@ -94,7 +94,7 @@ class ClassifyData(Config):
 class ClassifierMLP(MLPConfig):
     """The size and kind of a multilayer perceptron that tells classes apart."""
 
-    depth: int = Field(1, ge=0, description="hidden layers; 0: linear in the inputs")
+    depth: int = Field(1, ge=0, le=1000, description="hidden layers; 0: linear in the inputs")
     dropout: float = Field(0.2, ge=0, lt=1, description="share of neurons switched off during training")
 
 

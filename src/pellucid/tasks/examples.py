@@ -90,7 +90,7 @@ class Form:
             classes, image = tuple(map(str, told["classes"])), told["image"]
         except FileNotFoundError:
             raise RunError(f"{path}: no such file", mend=REPLACE) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunError(f"{path}: damaged ({error})", mend=REPLACE) from None
         if image is not None:
             return cls(classes, image=ImageForm.parse(image, where=str(path)))

@@ -30,8 +30,13 @@ def task_class(name: object) -> "type[Task]":
     return found
 
 
-def _of(name: object, place: int) -> Any:
+def known(name: object) -> str:
+    """The name of a task. Raises ConfigError if there is no such task: nothing of another name is imported."""
     if not isinstance(name, str) or name not in TASKS:
         raise ConfigError(f"task is {name!r}: there is no such task", mend=f"There are {', '.join(TASKS)}.")
-    names = TASKS[name]
+    return name
+
+
+def _of(name: object, place: int) -> Any:
+    names = TASKS[known(name)]
     return getattr(import_module(names[0]), names[place])

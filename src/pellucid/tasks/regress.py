@@ -84,7 +84,7 @@ class RegressData(Config):
 class RegressModel(MLPConfig):
     """A multilayer perceptron, linear at first; or several side by side."""
 
-    depth: int = Field(0, ge=0, description="hidden layers; 0: linear regression")
+    depth: int = Field(0, ge=0, le=1000, description="hidden layers; 0: linear regression")
     sizes: list[int] = Field(
         default_factory=list, description="train networks with one hidden layer of so many neurons side by side"
     )

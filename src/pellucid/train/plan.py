@@ -22,6 +22,7 @@ from pellucid.train.optimizer import make_optimizer
 from pellucid.train.parallel import ALONE, Workers
 from pellucid.train.precision import faster, finish, matrix_rates
 from pellucid.train.recording import Cost, cost_of
+from pellucid.train.room import check_batch, check_network, told_if_full
 from pellucid.train.schedule import rate_for_width
 from pellucid.train.state import Counters, MovingAverage
 from pellucid.train.watching import Watching, watch_every
@@ -79,10 +80,13 @@ def make_plan(task: Task, clock: Callable[[], float] = time.perf_counter, worker
     if len(said) > 1:
         raise ConfigError(f"{' and '.join(said)} say the same thing", mend="Give only one of them.")
     device = prepare_device(training, workers)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    check_network(task, device)
+    told = told_if_full(task, device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), told:
         torch.manual_seed(training.seed)
         model = task.build_model().to(device)
         width = min((parameter.size(-1) for parameter in model.parameters() if parameter.dim() == 2), default=1)
+        check_batch(task, model, device, workers.size)
         rates: dict[str, float] = {}
         if training.precision == "auto":
             measured = matrix_rates(_rows(task, workers), width, device)

@@ -5,6 +5,7 @@ import math
 from pellucid.config import TrainingConfig
 
 TINY_WIDTH, TINY_RATE = 128, 3e-3  # the best of the rates tried at this width: docs/quality.md
+ROLLBACK_FACTOR = 0.5  # of the rate, when the training goes back to before it broke
 HIGH_MOMENTUM, LOW_MOMENTUM = 0.95, 0.85  # of a cycle: PyTorch's
 CYCLE_START, CYCLE_END = 25.0, 1e4  # how much lower a cycle begins than its top, and ends than it began: PyTorch's
 
@@ -14,8 +15,8 @@ def rate_for_width(width: int) -> float:
     return TINY_RATE * math.pow(TINY_WIDTH / width, 0.75)
 
 
-def learning_rate(step: int, steps: int, config: TrainingConfig, cuts: int = 0) -> float:
-    """The rate of step 1..steps; `cuts` are those that a plateau has made so far.
+def learning_rate(step: int, steps: int, config: TrainingConfig, cuts: int = 0, rollbacks: int = 0) -> float:
+    """The rate of step 1..steps; `cuts` are those that a plateau has made so far, `rollbacks` halve it each.
 
         warm-up of w steps:  r s / w              (so that Adam's averages settle before large steps)
         cosine:              r (1 + cos(pi t)) / 2,  t = (s - w) / (steps - w), down to 1% of r
@@ -28,8 +29,8 @@ def learning_rate(step: int, steps: int, config: TrainingConfig, cuts: int = 0) 
     Sources: Vaswani et al., 2017, section 5.3; Loshchilov & Hutter, "SGDR", 2016; Smith & Topin, "Super-Convergence",
     2017 (one-cycle; with PyTorch's numbers).
     """
-    highest = config.learning_rate
-    assert highest is not None, "make_plan settles the rate"
+    assert config.learning_rate is not None, "make_plan settles the rate"
+    highest = config.learning_rate * ROLLBACK_FACTOR**rollbacks
     warmup = max(round(config.warmup * steps), 1)
     if config.schedule == "one-cycle":
         if step <= warmup:

@@ -43,7 +43,9 @@ def standing(run: Run, model: nn.Module) -> Standing:
         randomness = random_state(device)
     assert config.steps is not None, "a run's config has its steps settled"
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(min(counters.step + 1, config.steps), config.steps, config, counters.cuts)
+        group["lr"] = learning_rate(
+            min(counters.step + 1, config.steps), config.steps, config, counters.cuts, counters.rollbacks
+        )
     carried = [carried_of(tensors, rank) for rank in range(about.get("workers", 1))]
     return Standing(model, optimizer, counters, randomness, carried, counters.step >= config.steps)
 

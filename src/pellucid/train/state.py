@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.errors import RunError
+from pellucid.files import REPLACE
 from pellucid.tasks.task import Task
 from pellucid.train.flat import Flat
 
@@ -26,7 +27,12 @@ class Counters:
     without_improvement: int = 0  # evaluations since then
     plateau: int = 0  # evaluations without a new best since the best or the last cut of the rate
     cuts: int = 0  # of the rate, made on plateaus
+    lowest: float = float("inf")  # the lowest loss of an evaluation
+    good: int = 0  # the step of the last evaluation whose loss was a number: the training goes back there first
+    sound: int = 0  # of the last one that was the best, or whose loss was near the lowest: there if that does not help
+    rollbacks: int = 0  # times that it went back so far; each halves the rate
     metrics_bytes: int = 0  # size of metrics.jsonl when this was saved
+    told: int = 0  # of the lines that say that it went back, how many stand there by then
 
 
 class MovingAverage:
@@ -72,8 +78,13 @@ def pack(
     optimizer: torch.optim.Optimizer,
     counters: Counters,
     own: Sequence[Mapping[str, Tensor]],
+    rollbacks: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Everything as named tensors and a JSON-able description; `own` is what each worker alone has."""
+    """Everything as named tensors and a JSON-able description; `own` is what each worker alone has.
+
+    `rollbacks` are the lines of metrics.jsonl that say when the training went back: what it went back to, older than
+    they are, does not hold them.
+    """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     if average.decay:
         tensors |= {f"average.{name}": value for name, value in average.weights.items()}
@@ -81,7 +92,8 @@ def pack(
         tensors |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
     for rank, states in enumerate(own):
         tensors |= {name + _of_worker(rank): state for name, state in states.items()}
-    return tensors, {"counters": asdict(counters), "workers": len(own)}
+    about = {"counters": asdict(counters), "workers": len(own)}
+    return tensors, {**about, "rollbacks": list(rollbacks)} if rollbacks else about
 
 
 def unpack(
@@ -93,22 +105,32 @@ def unpack(
     rank: int,
     device: torch.device,
 ) -> Counters:
-    """Put everything back where `pack` took it from; a worker of whom nothing was saved keeps its random state."""
-    model.load_state_dict(_under("model", tensors))
-    for name, value in _under("average", tensors).items():
-        average.weights[name].copy_(value)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in _under("optimizer", tensors).items():
-        number, name = key.split(".", 1)
-        moments.setdefault(int(number), {})[name] = value
-    _check_moments(moments, optimizer)
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    on_cpu, on_cuda = (tensors.get(name + _of_worker(rank)) for name in ("random.cpu", "random.cuda"))
-    if on_cpu is not None:
-        torch.set_rng_state(on_cpu)
-    if on_cuda is not None and device.type == "cuda":
-        torch.cuda.set_rng_state(on_cuda, device)
-    return Counters(**about["counters"])
+    """Put everything back where `pack` took it from; a worker of whom nothing was saved keeps its random state.
+
+    Raises RunError where the state is not of this network and optimizer.
+    """
+    try:
+        counters = Counters(**about["counters"])
+        if not all(isinstance(value, int | float) for value in vars(counters).values()):
+            raise TypeError("its counters are no numbers")
+        model.load_state_dict(_under("model", tensors))
+        for name, value in _under("average", tensors).items():
+            average.weights[name].copy_(value)
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under("optimizer", tensors).items():
+            number, name = key.split(".", 1)
+            moments.setdefault(int(number), {})[name] = value
+        _check_moments(moments, optimizer)
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        on_cpu, on_cuda = (tensors.get(name + _of_worker(rank)) for name in ("random.cpu", "random.cuda"))
+        if on_cpu is not None:
+            torch.set_rng_state(on_cpu)
+        if on_cuda is not None and device.type == "cuda":
+            torch.cuda.set_rng_state(on_cuda, device)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(f"the saved state does not fit config.toml ({reason})", mend=REPLACE) from None
+    return counters
 
 
 def _check_moments(moments: Mapping[int, Mapping[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:

@@ -14,7 +14,7 @@ from pellucid.train.diagnosis import diagnose
 from pellucid.train.loop import Trainer
 from tests.train.diagnosis.trainings import curve
 
-DIVERGING = {"training": {"optimizer": "sgd", "learning_rate": 10.0, "clip": 1e9}}
+DIVERGING = {"training": {"optimizer": "sgd", "learning_rate": 1000.0, "clip": 1e9}}
 
 
 def test_the_doctor_speaks_when_the_training_breaks_off_and_keeps_what_it_found(
@@ -33,7 +33,7 @@ def test_the_doctor_speaks_when_the_training_breaks_off_and_keeps_what_it_found(
 
 
 def test_a_training_that_goes_on_from_the_last_good_state_takes_the_line_back(tmp_path: Path) -> None:
-    task = curve(tmp_path, training={"steps": 40})
+    task = curve(tmp_path, training={"steps": 40, "rollbacks": 0})
     run = Run.create(tmp_path / "run", task)
     loss = task.loss
 
@@ -49,6 +49,6 @@ def test_a_training_that_goes_on_from_the_last_good_state_takes_the_line_back(tm
     with pytest.raises(TrainingError):
         trainer.train()
     assert [line["step"] for line in run.metrics() if line["kind"] == "diverged"] == [21]
-    Trainer(run, curve(tmp_path, training={"steps": 40})).train()
+    Trainer(run, curve(tmp_path, training={"steps": 40, "rollbacks": 0})).train()
     assert [line for line in run.metrics() if line["kind"] == "diverged"] == []
     assert diagnose(run)["findings"] == []

@@ -13,7 +13,9 @@ score_of(line)        the score in a few characters, of an evaluation or a test
 from importlib import import_module
 from typing import Any
 
+from pellucid.tasks.kinds import known
+
 
 def outcome_of(task: str) -> Any:
     """The module of a task."""
-    return import_module(f"pellucid.cli.outcome.{task}")
+    return import_module(f"pellucid.cli.outcome.{known(task)}")

@@ -1,6 +1,5 @@
 """What a run folder says of its training, gathered for the page: read from config.toml and metrics.jsonl alone."""
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ class Facts:
     steps: list[Line] = field(default_factory=list)
     evaluations: list[Line] = field(default_factory=list)
     statistics: list[Line] = field(default_factory=list)
+    rollbacks: list[Line] = field(default_factory=list)
 
     @property
     def task(self) -> str:
@@ -54,12 +54,10 @@ def gather(folder: Path) -> Facts:
         raise RunError(
             f"{folder}: not a run folder; it holds no config.toml", mend="Name the folder of a training."
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{folder}/config.toml: {error}", mend="Write it as the training wrote it.") from None
     facts = Facts(folder.resolve().name, config, settings)
-    metrics = folder / "metrics.jsonl"
-    lines = metrics.read_text(encoding="utf-8").split("\n")[:-1] if metrics.exists() else []
-    for line in map(json.loads, lines):
+    for line in Run(folder).metrics():
         match line["kind"]:
             case "step":
                 facts.steps.append(line)
@@ -67,6 +65,8 @@ def gather(folder: Path) -> Facts:
                 facts.evaluations.append(line)
             case "statistics":
                 facts.statistics.append(line)
+            case "rollback":
+                facts.rollbacks.append(line)
             case "data" | "plan" | "network" | "test" | "end":
                 setattr(facts, line["kind"], line)
     facts.diagnosis = Run(folder).diagnosis()

@@ -146,7 +146,24 @@ def curves(facts: Facts, own: list[Plot]) -> Body:
     )
     both = both_of(facts.task)
     script = f'<noscript><p class="lead">{both("plot.script")}</p></noscript>'
-    return [script, paragraph(both("curves.lead")), *plots, moment(facts)] if plots else []
+    return (
+        [*gone_back(facts), script, paragraph(both("curves.lead")), *plots, moment(facts)]
+        if plots
+        else gone_back(facts)
+    )
+
+
+def gone_back(facts: Facts) -> list[str | Plot]:
+    """Each time that a loss or gradient was no number: where the training went back to, and from which data it came."""
+    both = both_of(facts.task)
+    found: list[str | Plot] = []
+    for line in facts.rollbacks:
+        rate, lines = f"{line['learning_rate']:.3g}", line["lines"]
+        said = both("curves.rollback", step=f"{line['step']:,}", to=f"{line['to']:,}", rate=rate)
+        title = both("curves.rollback.lines", count=f"{len(lines):,}")
+        items = "".join(f"<li>{escape(str(one))}</li>" for one in lines)
+        found.append(f'<p>{said}</p><details><summary>{title}</summary><ul class="mono">{items}</ul></details>')
+    return found
 
 
 def moment(facts: Facts) -> str:

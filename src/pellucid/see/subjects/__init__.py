@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import DataError
+from pellucid.tasks.kinds import known
 
 if TYPE_CHECKING:
     from pellucid.run import Run
@@ -75,7 +76,7 @@ def labels_of(run: "Run") -> "Labels":
 
 
 def _module(task: str) -> Any:
-    return import_module(f"pellucid.see.subjects.{task}")
+    return import_module(f"pellucid.see.subjects.{known(task)}")
 
 
 def missing(task: str, run: str) -> tuple[str, str]:

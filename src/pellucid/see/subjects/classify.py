@@ -92,7 +92,7 @@ def names_of(task: Any, batch: Batch, examples: Sequence[int]) -> list[str]:
 def labels_of_run(run: Run) -> Labels:
     form = Form.load(run.path)
     with torch.random.fork_rng():
-        named = labels_of(run.kind.network(run.config, run.path), form)
+        named = labels_of(run.network(), form)
     columns = {"inputs": form.table.input_names} if form.table is not None else {}
     return {**{name: labels for name, labels in named.items() if name != "x"}, **columns}
 

@@ -27,6 +27,7 @@ class Chart:
     steps: list[Line] = field(default_factory=list)
     evaluations: list[Line] = field(default_factory=list)
     statistics: list[Line] = field(default_factory=list)
+    rollbacks: list[Line] = field(default_factory=list)
     examination: "Examination | None" = None
     origins: Callable[[int], Sequence[str]] = lambda step: ()  # where the examples of a step's batches came from
 
@@ -38,6 +39,10 @@ class Chart:
                 self.evaluations.append(line)
             case "statistics":
                 self.statistics.append(line)
+            case "rollback":
+                self.rollbacks.append(line)
+                for lines in (self.steps, self.evaluations, self.statistics):
+                    lines[:] = [one for one in lines if one["step"] <= line["to"]]
             case "data" | "plan" | "network" | "test" | "end" | "diverged":
                 setattr(self, line["kind"], line)
 

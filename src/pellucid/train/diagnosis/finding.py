@@ -49,8 +49,9 @@ class Finding:
 
     `lasting`: what is still to come of the training cannot take it back; only then is it said while it trains.
     `values` fill the sentence `evidence.ILLNESS`, or the one called `evidence` where there are several, besides these;
-    `lines` are the data concerned, as a person finds them (file and line); `plot` is drawn over `axis` (the word
-    `axis.AXIS`), with `threshold` as a line if `drawn`.
+    `also` names further sentences of evidence (the words `also.NAME`) with their values. `lines` are the data
+    concerned, as a person finds them (file and line); `plot` is drawn over `axis` (the word `axis.AXIS`), with
+    `threshold` as a line if `drawn`.
     """
 
     illness: str
@@ -68,6 +69,7 @@ class Finding:
     logarithmic: bool = False
     lasting: bool = True
     evidence: str = ""
+    also: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def json(self, run: str) -> dict[str, Any]:
         """As plain data, with its sentences in both languages. `run` is how commands name the run."""
@@ -99,13 +101,21 @@ class Finding:
             "threshold": shown(self.threshold),
             "place": self.place,
             "step": f"{self.step:,}" if self.step is not None else "",
-            **{name: shown(value) if isinstance(value, float) else value for name, value in self.values.items()},
+            **_shown(self.values),
         }
+        evidence = [
+            sentence(self.evidence or f"evidence.{self.illness}", language, **filled),
+            *(sentence(f"also.{name}", language, **_shown(values)) for name, values in self.also.items()),
+        ]
         return {
             "title": sentence(f"illness.{self.illness}", language),
-            "evidence": sentence(self.evidence or f"evidence.{self.illness}", language, **filled),
+            "evidence": ("" if language == "zh" else " ").join(evidence),
             "why": sentence(f"why.{self.illness}", language),
         }
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: shown(value) if isinstance(value, float) else value for name, value in values.items()}
 
 
 def shown(number: float) -> str:

@@ -40,6 +40,7 @@ from pellucid.train.diagnosis.thresholds import (
     STILL_SAID_FROM,
     UNMOVED,
 )
+from pellucid.train.schedule import ROLLBACK_FACTOR
 
 WINDOW = 20  # the loss is smoothed over this part of the training
 
@@ -67,7 +68,13 @@ def learning_rate_too_high(chart: Chart) -> Sequence[Finding]:
         exploded = any(one.number > one.threshold and one.sure > 0.9 for one in exploding_gradients(chart))
         worst = {"start": losses[0], "end": LARGEST, "worst": LARGEST}
         sure, step = 0.6 if exploded or len(losses) == 1 else 0.95, int(chart.diverged["step"])
-        return [_too_high(LARGEST, sure, place, step, {**about, **worst}, cures, shown)]
+        return [_too_high(chart, LARGEST, sure, place, step, {**about, **worst}, cures, shown)]
+    if chart.rollbacks and losses:
+        window = max(len(losses) // WINDOW, 1)
+        course = {"start": losses[0], "end": median(losses[-window:]), "worst": LARGEST}
+        step, went = int(chart.rollbacks[0]["step"]), ROLLBACK_FACTOR ** len(chart.rollbacks)
+        cures[:1] = cure_rate(chart, min(slower(chart), went))
+        return [_too_high(chart, LARGEST, 0.85, place, step, {**about, **course}, cures, shown)]
     if len(losses) < FEWEST_STEPS:
         return []
     window = max(len(losses) // WINDOW, 1)
@@ -88,7 +95,7 @@ def learning_rate_too_high(chart: Chart) -> Sequence[Finding]:
     sure = 0.95 if climbed and swung else 0.9 if fast else 0.75
     times = max(smooth) / start if start else LARGEST
     stays = fast and climbed and chart.lasts(sum(above), ABOVE_STEPS, len(above))
-    told = _too_high(times, sure, place, step, {**about, **course}, cures, shown)
+    told = _too_high(chart, times, sure, place, step, {**about, **course}, cures, shown)
     return [replace(told, lasting=stays or chart.is_past(STILL_SAID_FROM))]
 
 
@@ -102,6 +109,7 @@ def _broke(chart: Chart) -> bool:
 
 
 def _too_high(
+    chart: Chart,
     found: float,
     sure: float,
     place: str,
@@ -121,7 +129,17 @@ def _too_high(
         cures=cures,
         plot=[series for series in plot if series.values],
         logarithmic=True,
+        also=went_back(chart),
     )
+
+
+def went_back(chart: Chart) -> dict[str, dict[str, object]]:
+    """What to say besides where the training went back to good weights."""
+    if not chart.rollbacks:
+        return {}
+    told = chart.rollbacks
+    rate = chart.highest_rate * ROLLBACK_FACTOR ** len(told)
+    return {"went_back": {"count": len(told), "first": f"{told[0]['step']:,}", "rate": rate}}
 
 
 def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
