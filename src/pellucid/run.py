@@ -193,12 +193,23 @@ class Run:
             raise RunError(f"{self._config_path}: no network can be made of it ({reason})", mend=REPLACE) from None
 
     @property
+    def has_model(self) -> bool:
+        """Whether weights were saved, damaged or not."""
+        return (self.path / "model.safetensors").exists()
+
+    @property
     def decoding(self) -> "DecodingConfig":
         """How the run decodes unless told otherwise; read without loading torch."""
         from pellucid.generate.config import DecodingConfig
 
         fields = read_toml(self._config_path).get("decoding", {})
         return DecodingConfig.parse(fields, where=f"{self._config_path}: decoding")
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """From which to which a translator translates; read without loading torch."""
+        fields = read_toml(self._config_path).get("data", {})
+        return str(fields.get("source") or "?"), str(fields.get("target") or "?")
 
     @property
     def weights_checksum(self) -> str:

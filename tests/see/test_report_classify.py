@@ -1,5 +1,6 @@
 """A classifier's report says what the test found, in both languages and themes, whatever names classes have."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
+from pellucid.data.augment import AugmentationConfig
 from pellucid.run import Run
 from pellucid.see.report import write_report
+from pellucid.see.report.classify import changes
 from pellucid.tasks.classify import ClassifyTask
 from pellucid.train.loop import Trainer
 from tests.tasks.test_classify import config_of, write_images, write_table
@@ -115,3 +118,15 @@ def test_rows_of_a_table_are_shown_where_there_are_no_images(tmp_path: Path) -> 
     assert "colour black" in main or "colour yellow" in main
     assert "<img" not in main
     assert "insects.csv, line " in main
+
+
+def test_each_change_of_an_image_has_a_name_in_chinese_too() -> None:
+    told = AugmentationConfig(rotate=10, shift=0.08, crop=0.1, flip="both", brightness=0.1, noise=0.05).model_dump()
+    found = changes(told)
+    assert len(found) == 6
+    for one in found:
+        english, chinese = re.findall(r"<span[^>]*>([^<]*)</span>", one)
+        assert re.search(r"[a-z]{4}", english)
+        assert not re.search(r"[a-zA-Z]", chinese)
+        assert re.findall(r"[\d.]+", english) == re.findall(r"[\d.]+", chinese)
+    assert changes(AugmentationConfig().model_dump()) == []

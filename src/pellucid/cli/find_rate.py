@@ -93,7 +93,7 @@ def show_rates(curve: "RateCurve", json: bool) -> None:
 
 
 def show_noise(noise: "NoiseScale") -> None:
-    items = say(f"item.{noise.items}")
+    items = say(f"item.{noise.items}", count=f"{noise.batch:,.0f}")
     if noise.scale is None:
         out.print(say("rates.noise.unknown", batch=f"{noise.batch:,.0f}", items=items), markup=False)
         return
@@ -102,4 +102,5 @@ def show_noise(noise: "NoiseScale") -> None:
         return
     kind = "small" if noise.batch < noise.scale / 2 else "large" if noise.batch > noise.scale * 2 else "even"
     scale = f"{noise.scale:,.0f}" if noise.scale >= 1 else f"{noise.scale:.2g}"
+    items = say(f"item.{noise.items}", count=scale)
     out.print(say(f"rates.noise.{kind}", scale=scale, batch=f"{noise.batch:,.0f}", items=items), markup=False)

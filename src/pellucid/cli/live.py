@@ -28,7 +28,7 @@ class Live:
 
     def __init__(self, task: str, json: bool, item: str = "token") -> None:
         self.outcome = outcome_of(task)
-        self._items = say(f"item.{item}")
+        self._items = say(f"item.{item}", count=2)
         self.json = json
         self.steps = 0
         self.stopped_at: int | None = None

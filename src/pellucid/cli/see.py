@@ -177,12 +177,15 @@ def see(
     dials = {name: value for name, value in dials.items() if value is not None}
     if html is not None:
         refuse({"--set": edits, "--skip": skip, "--paths": paths, "--against": against, "--json": json})
+        if not (decode or position is not None):
+            expect_attention(opened, view)
         start = start_of(view, at, decode or position is not None, position)
         write_html(opened, html, megabytes, force or [], dials, start, save)
         return
     if decode or dials or force or position is not None:
         show_decoding(opened, view, position, force or [], dials, save)
         return
+    expect_attention(opened, view)
     if save is not None:
         keep(opened, save)
     if edits or skip:
@@ -195,6 +198,13 @@ def see(
         show_address(opened, view, at)
     else:
         show_walk(opened, view)
+
+
+def expect_attention(opened: Opened, view: View) -> None:
+    """Raises DataError if a head or layer of attention is asked for where there is none."""
+    option = f"--head {view.head}" if view.head is not None else f"--layer {view.layer}" if view.layer else ""
+    if option and not opened.trace.attentions():
+        raise DataError(f"{option} is of attention, and this network has none", "Leave it out.")
 
 
 def keep(opened: Opened, path: Path) -> None:

@@ -3,6 +3,8 @@
 A localization file is filled instead: see translate_file.py.
 """
 
+import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -17,6 +19,7 @@ from pellucid.cli.words import say
 from pellucid.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from pellucid.generate.config import DecodingConfig
     from pellucid.generate.engine import EngineName
     from pellucid.run import Run
 
@@ -26,7 +29,7 @@ AT_A_TIME = 256  # lines read ahead, so that sentences of like length can be tra
 
 def translate(
     run: Annotated[str, typer.Argument(help="A run folder, or its name in runs/.", show_default=False)],
-    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, lines are read from a pipe.")] = None,
+    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, a prompt or a pipe.")] = None,
     file: Annotated[
         Path | None, typer.Option(help="Translate this text file line by line, or fill this localization file.")
     ] = None,
@@ -59,8 +62,11 @@ def translate(
     json: Annotated[
         bool, typer.Option("--json", help="A JSON object per text, with scores; filling, one of what came of it.")
     ] = False,
+    history: Annotated[
+        bool, typer.Option(help="At the prompt: remember what was typed for the next time, for you alone.")
+    ] = True,
 ) -> None:
-    """Translate texts given as arguments, a file line by line, or what comes through a pipe.
+    """Translate texts given as arguments, a file line by line, or what comes through a pipe; without any, at a prompt.
 
     A localization file (PO, XLIFF, i18n JSON, Android strings, TSV or CSV) is filled: its untranslated entries, each
     marked as needing review.
@@ -107,12 +113,16 @@ def translate(
             decoding=given,
         )
         return
-    asked = {"--glossary": glossary, "--review": review, "--overwrite": overwrite, "--restart": restart}
-    for option in [name for name, value in {**asked, "--strict": strict, "--no-memory": not memory}.items() if value]:
+    filling = {"--glossary": glossary, "--review": review, "--overwrite": overwrite, "--restart": restart}
+    for option in [name for name, value in {**filling, "--strict": strict, "--no-memory": not memory}.items() if value]:
         raise ConfigError(
             f"{option} is for filling a localization file",
             mend="Give --file with one, and --as if its name is unclear.",
         )
+    asked = bool(text or file or output or json or engine not in ("auto", "torch"))
+    if not asked and can_converse() and opened.has_model:
+        _converse(opened, settings, history)
+        return
     opened.engine(engine, settings)  # so is a missing or damaged model
     lines = _lines(text, file)
     if output is None:
@@ -128,6 +138,26 @@ def translate(
     except OSError as error:
         raise DataError(f"{output}: cannot be written ({error.strerror})", mend="Choose another place.") from None
     err.print(say("translate.written", lines=f"{len(results):,}", path=output), markup=False)
+
+
+def can_converse() -> bool:
+    """Whether a person sits at a terminal that can move its cursor, and there is what draws the prompt."""
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if not at_terminal or os.environ.get("TERM", "").lower() in ("dumb", "unknown", ""):
+        return False
+    return importlib.util.find_spec("prompt_toolkit") is not None
+
+
+def _converse(run: "Run", settings: "DecodingConfig", history: bool) -> None:
+    """The prompt. It always decodes with PyTorch, because only there attention can be seen."""
+    from pellucid.cli.prompt.desk import Desk
+    from pellucid.cli.prompt.session import converse
+    from pellucid.data.integrity import breaches
+
+    def faults(source: str, translation: str) -> list[str]:
+        return [breach.said() for breach in breaches(source, translation, *run.languages)]
+
+    converse(Desk(), run, settings, faults, history)
 
 
 def _width(beam: int | None, n_best: int, usual: int) -> int | None:

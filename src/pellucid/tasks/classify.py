@@ -60,6 +60,7 @@ EVALUATIONS = 12  # in a training that goes by epochs
 ALONE = 1 << 16  # numbers of a batch up to which one thread is faster: several spend their time waiting for each other
 AT_ONCE = 256  # examples of a held-out side in one pass; no gradients are kept
 READY = 64 << 20  # numbers of all training images that are kept standardized; more are made batch by batch
+OF_TABLES, OF_IMAGES = ("target", "delimiter", "categorical", "left_out", "missing"), ("size", "colours")
 SHEET_IMAGES, SHEET_EPOCHS = 8, 9  # of the contact sheet: rows and, beside the image itself, epochs
 SHOWN_SIDE = 96  # pixels of an image in a report; a larger one is made smaller
 SHOWN_WRONG, FEWEST_SHOWN = 40, 8  # examples it is most wrong about
@@ -460,6 +461,7 @@ class ClassifyTask(Task):
 
 def examples_of(data: ClassifyData, form: Form | None = None) -> Examples:
     """Read what the config names; with `form`, as a run has read before. Raises DataError, saying how to mend it."""
+    check_fields(data)
     if is_image_place(data.files[0]):
         return examples_of_images(data.files, data.size, data.colours, data.held_out, data.split_seed, form)
     return examples_of_table(
@@ -473,6 +475,19 @@ def examples_of(data: ClassifyData, form: Form | None = None) -> Examples:
         data.split_seed,
         form,
     )
+
+
+def check_fields(data: ClassifyData) -> None:
+    """Raises ConfigError if a field is set that these examples have no use for."""
+    images = is_image_place(data.files[0])
+    for name in OF_TABLES if images else OF_IMAGES:
+        value = getattr(data, name)
+        if value not in (None, [], ClassifyData.model_fields[name].default):
+            own, holds = ("tables", "images") if images else ("images", "a table")
+            raise ConfigError(
+                f"data.{name} is {value!r}, which is for {own} only, and {data.files[0]} holds {holds}",
+                mend="Leave it out." + " Folders or labels say the class of an image." * images,
+            )
 
 
 def settled(config: ClassifyConfig, data: Examples) -> ClassifyConfig:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pellucid.words import sentences, spoken
+from pellucid.words import filled, sentences, spoken
 
 
 def say(key: str, **values: Any) -> str:
     """The sentence for `key` in the person's language, with its values filled in."""
-    return words(spoken())[key].format(**values)
+    return filled(words(spoken())[key], values)
 
 
 def words(language: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pellucid.words import sentences, spoken
+from pellucid.words import filled, sentences, spoken
 
 KEPT = 20  # faults of a kind, in one input, that are kept to be shown
 LONGEST = 60  # characters of the text concerned
@@ -42,11 +42,11 @@ class Fault:
 
     def said(self, language: str | None = None) -> str:
         """What is wrong, in one sentence."""
-        return words(language)[self.kind].format(text=self.text, column=self.column, **self.facts)
+        return filled(words(language)[self.kind], {"text": self.text, "column": self.column, **self.facts})
 
     def mend(self, language: str | None = None) -> str:
         """How to put it right."""
-        return words(language)[f"{self.kind}.mend"].format(text=self.text, column=self.column, **self.facts)
+        return filled(words(language)[f"{self.kind}.mend"], {"text": self.text, "column": self.column, **self.facts})
 
     def json(self) -> dict[str, Any]:
         place = {"file": self.file, "line": self.line, "row": self.row, "column": self.column}

@@ -81,6 +81,10 @@ def check_files(
 
 
 def _checked(name: str, kind: Kind, findings: Findings, target: str | None, delimiter: str | None) -> Checked:
+    if target and kind != "table":
+        raise DataError(
+            f"--target {target} names a column, and {name} is no table", mend="Leave --target out, or check it alone."
+        )
     if kind == "table":
         if is_made(name):
             table, usual = made_table(name)

@@ -3,13 +3,13 @@
 from html import escape
 from typing import Any
 
-from pellucid.words import sentences, spoken
+from pellucid.words import filled, sentences, spoken
 
 
 def say(key: str, **values: Any) -> str:
     """HTML of a sentence in the person's language, values escaped."""
     safe = {name: escape(str(value)) for name, value in values.items()}
-    return escape(words(spoken())[key], quote=False).format(**safe)
+    return filled(escape(words(spoken())[key], quote=False), safe)
 
 
 def words(language: str) -> dict[str, str]:

@@ -219,14 +219,20 @@ def augmentation(facts: Facts) -> Body:
     described = facts.data or {}
     if not described.get("augmented"):
         return []
-    told = described["augmentation"]
-    on = ", ".join(f"{name} {value:g}" for name, value in told.items() if isinstance(value, int | float) and value)
-    mirrored = f", flip {told['flip']}" if told["flip"] != "none" else ""
     address = f"data:image/png;base64,{described['augmented']}"
     return [
-        paragraph(both("augmentation.lead", settings=on + mirrored)),
+        paragraph(both("augmentation.lead")),
+        paragraph(" · ".join(changes(described["augmentation"]))),
         _large(address, "augmented training images", facts.name + "-augmentation"),
     ]
+
+
+def changes(told: Mapping[str, Any]) -> list[str]:
+    """How images were changed, each way and its strength in both languages; `told` is an AugmentationConfig's."""
+    found = [both("augmentation.rotate", value=f"{told['rotate']:g}")] if told["rotate"] else []
+    shares = [name for name in ("shift", "crop", "brightness", "noise") if told[name]]
+    found += [both(f"augmentation.{name}", value=f"{100 * told[name]:g}") for name in shares]
+    return found + ([both(f"augmentation.{told['flip']}")] if told["flip"] != "none" else [])
 
 
 def _large(address: str, shows: str, name: str) -> str:

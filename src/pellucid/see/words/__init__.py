@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pellucid.words import sentences
+from pellucid.words import filled, sentences
 
 
 def told(key: str, language: str, /, **values: Any) -> str:
     """The sentence for `key`, with its values filled in: numbers with three decimals, counts with commas."""
-    return words(language)[key].format(**{name: written(value) for name, value in values.items()})
+    return filled(words(language)[key], {name: written(value) for name, value in values.items()})
 
 
 def written(value: Any) -> str:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any, Protocol
 
-from pellucid.words import LANGUAGES, sentences
+from pellucid.words import LANGUAGES, filled, sentences
 
 
 class Both(Protocol):
@@ -35,7 +35,7 @@ def both_of(task: str, more: Mapping[str, Mapping[str, str]] | None = None) -> B
         said = {language: {**words(task, language), **(more or {}).get(language, {})}[key] for language in LANGUAGES}
         safe = {name: escape(str(value)) for name, value in values.items()}
         return "".join(
-            f'<span class="{language}" lang="{language}">{escape(text, quote=False).format(**safe)}</span>'
+            f'<span class="{language}" lang="{language}">{filled(escape(text, quote=False), safe)}</span>'
             for language, text in said.items()
         )
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pellucid.words import sentences
+from pellucid.words import filled, sentences
 
 
 def sentence(key: str, language: str, **values: Any) -> str:
     """The sentence for `key` with its values filled in."""
-    return sentences("pellucid.train.diagnosis.words", f"{language}.json")[key].format(**values)
+    return filled(sentences("pellucid.train.diagnosis.words", f"{language}.json")[key], values)
