@@ -1,7 +1,7 @@
 """Mechanical repairs of what a model wrote, made before it is judged: exact and without a choice of words.
 
-White space at the ends, and within tags at theirs, is the source's; the closing mark is the source's in the target language's way; an accelerator
-that the source has is added. Nothing else of the text is touched.
+White space at the ends, and within tags at theirs, is the source's; the closing mark is the source's in the target
+language's way; an accelerator that the source has is added. Nothing else of the text is touched.
 """
 
 import re
