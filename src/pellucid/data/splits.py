@@ -11,13 +11,13 @@ import heapq
 import math
 import re
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+import torch
 
 from pellucid.data.pairs import Example, Pair
 from pellucid.data.seen import Seen
@@ -26,6 +26,7 @@ from pellucid.data.store import ChosenPairs
 WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7a3\u3040-\u30ff]|[^\W\d_]+|\d+")
 MOST_HELD_OUT = 0.1  # of the sources, for each of the two held-out sides
 ROUNDING = 1e-9  # of a product of two numbers that may be whole
+MANY = 64  # sets from which on a tensor compares faster than one by one
 LARGEST_HELD_OUT = 4  # a cluster larger than held_out / 4 would fill a side; it stays in training whole
 
 
@@ -139,32 +140,22 @@ def cluster(sources: Sequence[str], overlap: float = 0.6) -> "array[int]":
     Words are numbers, packed end to end, since sets of strings would take a kilobyte a source.
     """
     found, parent = _word_sets(sources)
-    sets = _arranged(found)
-    holders: dict[int, array[int]] = defaultdict(lambda: array("I"))  # of a word, the shortest sets first
-    own_words = np.zeros(sets.vocabulary, dtype=bool)
-
-    def first_of_size(size: float) -> int:
-        return int(np.searchsorted(sets.sizes, size))
-
-    for place in range(len(sets.sizes)):
-        size, own = int(sets.sizes[place]), sets.words[sets.starts[place] : sets.starts[place + 1]]
-        shortest, number = first_of_size(overlap * size), int(sets.numbers[place])
-        near = [
-            np.array(known[bisect_left(known, shortest) : bisect_left(known, first_of_size(longest + 1))])
-            for position, word in enumerate(own[: _prefix(size, overlap)].tolist())
-            if (known := holders.get(word)) is not None
+    sets = _Arranged(found)
+    holders: dict[int, array[int]] = defaultdict(lambda: array("q"))  # of a word, the shortest sets first
+    for place, number in enumerate(sets.numbers):
+        own, size = sets[place], sets.sizes[place]
+        shortest = bisect_left(sets.sizes, overlap * size)
+        near = array("q")
+        for position, word in enumerate(own[: _prefix(size, overlap)]):
             # If this is the first common word, at most those from here on are shared.
-            if (longest := math.floor((size - position) * (1 + 1 / overlap) + ROUNDING) - size) > 0
-        ]
-        candidates = np.concatenate(near) if near else np.zeros(0, dtype=np.uint32)
-        if len(candidates):
-            own_words[own] = True
-            shared = sets.shared(candidates, own_words)
-            own_words[own] = False
-            twins = shared >= overlap * (size + sets.sizes[candidates] - shared)
-            for other in sets.numbers[candidates[twins]].tolist():
-                parent[_root(parent, number)] = _root(parent, other)
-        for word in own[: _prefix(size, 2 * overlap / (1 + overlap))].tolist():
+            longest = math.floor((size - position) * (1 + 1 / overlap) + ROUNDING) - size
+            known = holders.get(word)
+            if known is not None and longest > 0:
+                near += known[bisect_left(known, shortest) : bisect_left(known, bisect_right(sets.sizes, longest))]
+        for other, shared in zip(near, sets.shared(own, near), strict=True):
+            if shared >= overlap * (size + sets.sizes[other] - shared):
+                parent[_root(parent, number)] = _root(parent, sets.numbers[other])
+        for word in own[: _prefix(size, 2 * overlap / (1 + overlap))]:
             holders[word].append(place)
     return array("I", (_root(parent, number) for number in range(len(sources))))
 
@@ -174,37 +165,41 @@ def _prefix(size: int, share: float) -> int:
     return size - math.ceil(share * size - ROUNDING) + 1
 
 
-@dataclass(frozen=True)
 class _Arranged:
     """Sets of words, the shortest first, the rarest word of each first; words are numbered from the rarest on."""
 
-    words: "np.ndarray[Any, Any]"
-    starts: "np.ndarray[Any, Any]"
-    sizes: "np.ndarray[Any, Any]"
-    numbers: "np.ndarray[Any, Any]"  # of the source that each set was first seen in
-    vocabulary: int
+    def __init__(self, sets: "_WordSets") -> None:
+        sizes = torch.tensor(sets.starts).diff()
+        words = torch.tensor(sets.words, dtype=torch.int64)
+        rank = words.bincount().argsort(stable=True).argsort()
+        order = sizes.argsort(stable=True)
+        ranked = rank[words]
+        by_rank = ranked.argsort(stable=True)
+        by_place = order.argsort().repeat_interleave(sizes)[by_rank].argsort(stable=True)
+        self._words, self._sizes = ranked[by_rank][by_place].int(), sizes[order]
+        self._starts = torch.cat([torch.zeros(1, dtype=torch.int64), self._sizes.cumsum(0)])
+        self._marked = torch.zeros(len(rank), dtype=torch.bool)
+        self.words, self.starts = array("i", self._words.numpy()), array("q", self._starts.numpy())
+        self.sizes = array("q", self._sizes.numpy())
+        self.numbers = array("q", torch.tensor(sets.numbers)[order].numpy())  # of the source each was first seen in
 
-    def shared(self, places: "np.ndarray[Any, Any]", own: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-        """How many words of each of these sets are marked in `own`."""
-        sizes = self.sizes[places]
-        ends = sizes.cumsum()
-        cells = np.repeat(self.starts[places] - ends + sizes, sizes) + np.arange(ends[-1])
-        return np.add.reduceat(own[self.words[cells]], ends - sizes, dtype=np.int64)
+    def __getitem__(self, place: int) -> "array[int]":
+        return self.words[self.starts[place] : self.starts[place + 1]]
 
-
-def _arranged(sets: "_WordSets") -> _Arranged:
-    words = np.frombuffer(sets.words, dtype=np.uint32) if sets.words else np.zeros(0, dtype=np.uint32)
-    sizes = np.diff(np.frombuffer(sets.starts, dtype=np.uint64)).astype(np.int64)
-    frequency = np.bincount(words)
-    rank = np.empty(len(frequency), dtype=np.uint32)
-    rank[np.argsort(frequency, kind="stable")] = np.arange(len(frequency))
-    order = np.argsort(sizes, kind="stable")
-    place = np.empty(len(order), dtype=np.uint32)
-    place[order] = np.arange(len(order))
-    ranked = rank[words]
-    arranged = ranked[np.lexsort((ranked, np.repeat(place, sizes)))]
-    starts = np.concatenate(([0], sizes[order].cumsum()))
-    return _Arranged(arranged, starts, sizes[order], np.array(sets.numbers)[order], len(frequency))
+    def shared(self, own: "array[int]", places: "array[int]") -> Iterable[int]:
+        """How many words of each of these sets are in `own`."""
+        if len(places) < MANY:
+            words = set(own)
+            return (len(words.intersection(self[place])) for place in places)
+        chosen = torch.frombuffer(places, dtype=torch.int64)
+        sizes = self._sizes[chosen]
+        ends = sizes.cumsum(0)
+        cells = (self._starts[chosen] - ends + sizes).repeat_interleave(sizes) + torch.arange(int(ends[-1]))
+        marked = torch.tensor(own)
+        self._marked[marked] = True
+        found = self._marked[self._words[cells]].cumsum(0)[ends - 1]
+        self._marked[marked] = False
+        return found.diff(prepend=torch.zeros(1, dtype=torch.int64)).tolist()
 
 
 class _WordSets:

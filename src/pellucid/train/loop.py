@@ -58,6 +58,7 @@ class Trainer:
         self.workers = workers
         self.device = prepare_device(self.config, workers)
         self.rollbacks: list[Event] = []
+        self._reason: str | None = None  # to end
         self._unwritten: list[Event] = []
         self._unsaved_model: tuple[Mapping[str, Tensor], Event] | None = None
         self._last_save = self._save_seconds = self._last_write = 0.0
@@ -99,7 +100,7 @@ class Trainer:
             kind="end",
             step=counters.step,
             seconds=round(counters.seconds, 3),
-            reason=self._reason_to_end(),
+            reason=self._reason,
             best_step=counters.best_step,
         )
         self._save(with_end=True)
@@ -111,9 +112,9 @@ class Trainer:
         steps = config.steps
         assert steps is not None, "make_plan settles the steps"
         began = self.clock() - counters.seconds
-        reason = self._reason_to_end()
+        self._reason = self._reason_to_end()
         batches = batches_from(self.task, workers, self.device, counters)
-        while reason is None:
+        while self._reason is None:
             started = self.clock()
             step = counters.step + 1
             place = counters.epoch, counters.position
@@ -172,7 +173,7 @@ class Trainer:
                 self._save()
             elif self._time_to_save():
                 self._save()
-            reason = self._reason_to_end()
+            self._reason = self._reason_to_end()
         return None
 
     def _reason_to_end(self) -> str | None:

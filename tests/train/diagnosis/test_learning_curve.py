@@ -42,7 +42,7 @@ def test_a_part_that_diverges_is_told_and_the_other_points_and_findings_stand(ru
     found = with_learning_curve(run, plain, DivergesOnAQuarter(run.config))
     assert [one.examples for one in found.curve] == [140, 280]
     assert [one.examples for one in found.broken] == [70]
-    assert found.broken[0].why.startswith("step 5 gave a loss of nan")
+    assert "gave a loss of nan" in found.broken[0].why
     told = diagnose(run, found)
     assert told["examined"]
     assert [one["examples"] for one in told["learning_curve"]["broken"]] == [70]
