@@ -194,7 +194,7 @@ class _Search:
             if found and tags[token].startswith("</") and found[1] in opening
             if counts[token] == counts[opening[found[1]]]
         }
-        words = {targets[0]: None for _, targets in terms_in(piece.source, self.terms)}
+        words = {held.targets[0]: None for held in terms_in(piece.source, self.terms, self.languages[0])}
         encode = self.fitting.tokenizer.encode
         phrases = tuple(tuple(encode(take_out_same(word, prepared.strings))) for word in words)
         unused = [sign for sign in SIGNS if sign not in take_out(piece.source, self.fitting.is_word).text]

@@ -48,7 +48,7 @@ def _all(
             if sign not in source:
                 yield Breach("control", "", sign, grave=True)  # no XML can hold it, and no person means it
     if terms:
-        yield from term_breaches(source, target, terms)
+        yield from term_breaches(source, target, terms, source_language, target_language)
 
 
 def _plain(source: str, target: str, target_language: str) -> Iterator[Breach]:
