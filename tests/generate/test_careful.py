@@ -192,6 +192,13 @@ def test_a_hypothesis_with_an_element_left_empty_is_passed_over() -> None:
     assert (proposal.text, proposal.rank) == ("<b>文件</b>", 1)
 
 
+def test_formats_that_take_the_next_value_come_in_the_order_of_the_source() -> None:
+    text = "Open %d file%s: %dm %.3fs"
+    (proposal,) = careful([text])
+    assert [breach.kind for breach in proposal.breaches if "placeholder" in breach.kind] == []
+    assert re.findall(r"%[.\d]*[dsf]", proposal.text or proposal.attempt) == ["%d", "%s", "%d", "%.3f"]
+
+
 def test_an_element_that_is_empty_in_the_source_may_be_so() -> None:
     (proposal,) = careful(['<i class="x"></i> Save'], Reciting("\ue000\ue001 保存"))
     assert (proposal.way, proposal.breaches) == ("beam", ())

@@ -17,6 +17,7 @@ from pellucid.data.integrity.breach import Breach
 from pellucid.data.integrity.check import breaches
 from pellucid.data.integrity.glossary import Term, terms_in
 from pellucid.data.integrity.markup import ENTITY, TAG
+from pellucid.data.integrity.placeholders import is_ordered
 from pellucid.data.integrity.repair import repaired
 from pellucid.data.slots import CHARACTERS, take_out, take_out_same
 from pellucid.data.tokenizer import EOS, Tokenizer
@@ -202,7 +203,8 @@ class _Search:
         voids = {token for token, tag in tags.items() if TAG.fullmatch(tag) or ENTITY.fullmatch(tag)}
         blank = self._blank | voids
         filled = _with_content(prepared.ids, closes, blank)
-        return Constraint(counts, phrases, frozenset(slots.values()) | never, closes, filled, blank)
+        order = [token for token in prepared.ids if token in tags and is_ordered(tags[token])]
+        return Constraint(counts, phrases, frozenset(slots.values()) | never, closes, filled, blank, tuple(order))
 
     @cached_property
     def _slots(self) -> dict[str, int]:

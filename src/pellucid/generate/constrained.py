@@ -38,11 +38,17 @@ class Said(NamedTuple):
     within: tuple[int, int] = NOT_IN_A_PHRASE  # number of the phrase, tokens of it that are written
     opened: tuple[int, ...] = ()
     hollow: bool = False
+    order: tuple[int, ...] = ()  # what is still to come one after the other
 
     @classmethod
     def nothing(cls, constraint: Constraint) -> "Said":
         phrases = sorted(dict.fromkeys(constraint.phrases), key=len, reverse=True)
-        return cls(tuple(sorted(constraint.counts.items())), tuple(phrases), tuple(constraint.closes.items()))
+        return cls(
+            tuple(sorted(constraint.counts.items())),
+            tuple(phrases),
+            tuple(constraint.closes.items()),
+            order=constraint.order,
+        )
 
     def missing(self, limited: frozenset[int], filled: frozenset[int] = frozenset()) -> int:
         """The fewest tokens that say the rest, where a slot within a phrase counts once; IMPOSSIBLE if none do.
@@ -79,7 +85,12 @@ class Said(NamedTuple):
         """The slots that may come next: not used up, and closing only what was opened last and is not to be filled."""
         closes = dict(self.closes)
         last = None if not self.opened or self.is_hollow(filled) else self.opened[-1]
-        return {slot for slot, count in self.slots if count and (slot not in closes or closes[slot] == last)}
+        waiting = set(self.order[1:]) - set(self.order[:1])
+        return {
+            slot
+            for slot, count in self.slots
+            if count and slot not in waiting and (slot not in closes or closes[slot] == last)
+        }
 
     def after(self, token: int, blank: frozenset[int] = frozenset()) -> "Said":
         """What is left once `token` is said, where those of `blank` fill nothing."""
@@ -96,7 +107,8 @@ class Said(NamedTuple):
             phrases = self.phrases[:number] + self.phrases[number + 1 :]
         elif number >= 0:
             within = number, written
-        return Said(slots, phrases, self.closes, within, opened, hollow)
+        order = self.order[1:] if token in self.order[:1] else self.order
+        return Said(slots, phrases, self.closes, within, opened, hollow, order)
 
     def _phrase_with(self, token: int) -> tuple[int, int]:
         """The phrase that `token` is part of, and how many tokens of it are then written.

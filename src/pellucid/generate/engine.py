@@ -46,7 +46,7 @@ class Constraint:
 
     `limited` are the tokens that may be written as often as `counts` says and no more: 0 times if it does not say.
     `closes` gives for a token that closes something the one that opens it: what was opened last is closed first. Those
-    of `filled` close only what holds more than tokens of `blank`.
+    of `filled` close only what holds more than tokens of `blank`. Those of `order` come in that order, as often.
     """
 
     counts: Mapping[int, int]
@@ -55,6 +55,7 @@ class Constraint:
     closes: Mapping[int, int] = field(default_factory=dict)
     filled: frozenset[int] = frozenset()
     blank: frozenset[int] = frozenset()
+    order: tuple[int, ...] = ()
 
 
 @runtime_checkable

@@ -61,6 +61,12 @@ def placeholders_in(text: str) -> list[str]:
     return [string for string in FORMAT.findall(text) if not (string[0] == "{" and _QUOTE.match(string, 1))]
 
 
+def is_ordered(string: str) -> bool:
+    """Whether it takes the program's next value, as %s does: such ones must come in the order of the source."""
+    found = _PERCENT.fullmatch(string)
+    return found is not None and not found[1]
+
+
 def _compared(wanted: Sequence[str], found: Sequence[str]) -> Iterator[Breach]:
     if wanted == found:
         return
