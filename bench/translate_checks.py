@@ -105,7 +105,7 @@ def main() -> None:
             *lines,
             "",
             f"Written and broken, counted by another pattern: {len(wrong)} of {len(written):,}.",
-            f"Checked: {round(rate, -3):,.0f} of all {count:,} pairs a second on one core.",
+            f"One core checks {round(rate, -3):,.0f} pairs a second, of all {count:,} of this run.",
         ]
     )
     print(text)
