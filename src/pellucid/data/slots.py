@@ -16,7 +16,7 @@ FIRST = 0xE000  # the private-use characters that stand for slots inside a text
 CHARACTERS = "".join(chr(FIRST + number) for number in range(SLOTS))
 
 # Each way begins with its sign, and what must not stand before it comes after: so the search skips to the next sign,
-# which makes it eight times as fast (data/integrity asks it of every pair).
+# which makes it five times as fast (data/integrity asks it of every pair; bench/translate_checks.py).
 FORMAT = re.compile(
     r"""
     %\(\w+\)[-+ 0\#]*\d*(?:\.\d+)?[diouxXeEfFgGcrs]   # %(name)s
