@@ -32,6 +32,7 @@ from pellucid.generate.filling.place import place_of, write_bytes
 from pellucid.generate.filling.plan import body, plan, sources_of
 from pellucid.generate.filling.review import matches_of, rows_of
 from pellucid.generate.filling.summary import Summary, counted
+from pellucid.generate.filling.variety import locale_of, unlike
 from pellucid.models.parameters import weight_matrices
 from pellucid.run import Run
 from pellucid.see.report import write_report
@@ -56,6 +57,7 @@ from pellucid.train.rate_finder import find_rate as _find_rate
 from pellucid.train.room import told_if_full
 from pellucid.train.standing import next_batches, standing
 
+VARIETY_PAIRS = 2000  # training pairs that show which script a run has learned
 USES = {
     "translate": '`pellucid translate {run} "text"` uses it.',
     "regress": "`pellucid predict {run} TABLE.csv` uses it.",
@@ -374,6 +376,9 @@ def fill(
     times = sources_of(document.units)
     known = remembered.translations({body(text) for text in times}) if memory and times else {}
     planned = plan(times, known, check)
+    learned = opened.tokenizer.tokens(range(opened.tokenizer.size))
+    if memory and times:  # a small vocabulary spells its characters by bytes, and says little
+        learned += remembered.targets(VARIETY_PAIRS)
     about = {
         "filling": 1,  # of this form of journal
         "file": place.checksum,
@@ -395,6 +400,7 @@ def fill(
             continued=continued,
             stale=journal.stale,
             memory_missing=remembered.missing,
+            variety=unlike(locale_of(document, place.output, target), learned, opened.config.data.files),
             reviews=tuple(map(str, listed)),
             seconds=time.monotonic() - began,
         )

@@ -108,6 +108,17 @@ def test_the_summary_is_json_when_it_is_asked_for_and_counts_every_entry(pelluci
     assert (told["left"], told["interrupted"], told["memory_missing"]) == (0, False, "")
 
 
+def test_a_file_in_another_script_than_the_run_has_learned_is_warned_of_in_one_line(pellucid: Command) -> None:
+    catalog(["%d / %d"], language="zh_TW")
+    told = json.loads(pellucid("translate", RUN, "--file", "app.po", "-o", "zh.po", "--json").out)
+    assert told["variety"] == {"locale": "zh_TW", "kind": "script", "wanted": "Hant", "learned": "Hans"}
+    said = pellucid("translate", RUN, "--file", "app.po", "-o", "zh.po", "--overwrite").err
+    assert [line for line in said.splitlines() if "zh_TW" in line and "Traditional Chinese" in line]
+    catalog(["%d / %d"])
+    result = pellucid("translate", RUN, "--file", "app.po", "-o", "zh.po", "--overwrite", "--json")
+    assert json.loads(result.out)["variety"] is None
+
+
 def test_in_place_gives_the_same_file_and_keeps_its_rights(pellucid: Command, known: list[Pair]) -> None:
     path = catalog([pair.source for pair in known[:5]])
     path.chmod(0o640)

@@ -1,5 +1,7 @@
 """Careful translation: whatever the model writes, nothing broken comes out, and what can be mended is."""
 
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -175,3 +177,28 @@ def test_a_hypothesis_that_says_the_same_again_and_again_is_passed_over_or_told(
     assert (better.text, better.rank) == ("保存 {x}", 1)
     (told,) = careful(["Save"], Reciting("保存保存保存"))
     assert [breach.kind for breach in told.breaches] == ["repeated"]
+
+
+def test_an_element_that_held_words_is_not_left_with_white_space_alone() -> None:
+    texts = ['Open <a href="%s">the</a> file', "<b>Save</b> the <i>file</i>"]
+    for proposal in careful(texts):
+        text = proposal.text or proposal.attempt  # what knows nothing may write a control character
+        assert "</" in text
+        assert not re.search(r"<(\w)[^<>]*>\W*</\1>", text), text
+
+
+def test_a_hypothesis_with_an_element_left_empty_is_passed_over() -> None:
+    (proposal,) = careful(["Open <b>file</b>"], Reciting("\ue000 \ue001文件", "\ue000文件\ue001"))
+    assert (proposal.text, proposal.rank) == ("<b>文件</b>", 1)
+
+
+def test_formats_that_take_the_next_value_come_in_the_order_of_the_source() -> None:
+    text = "Open %d file%s: %dm %.3fs"
+    (proposal,) = careful([text])
+    assert [breach.kind for breach in proposal.breaches if "placeholder" in breach.kind] == []
+    assert re.findall(r"%[.\d]*[dsf]", proposal.text or proposal.attempt) == ["%d", "%s", "%d", "%.3f"]
+
+
+def test_an_element_that_is_empty_in_the_source_may_be_so() -> None:
+    (proposal,) = careful(['<i class="x"></i> Save'], Reciting("\ue000\ue001 保存"))
+    assert (proposal.way, proposal.breaches) == ("beam", ())

@@ -45,6 +45,11 @@ def is_nested(tokens: tuple[int, ...]) -> bool:
     return depth == 0
 
 
+def is_filled(tokens: tuple[int, ...], at: int, blank: frozenset[int]) -> bool:
+    """Whether the one element holds the token that stands there, and it is none that says nothing."""
+    return tokens[at] not in blank | {OPEN, CLOSE} and tokens.index(OPEN) < at < tokens.index(CLOSE)
+
+
 LIMITED = frozenset({OPEN, CLOSE, PATH})
 
 
@@ -59,6 +64,10 @@ LIMITED = frozenset({OPEN, CLOSE, PATH})
         Constraint({}, ((6, 6, 7),), LIMITED),
         Constraint({PATH: 1}, ((7, PATH),), LIMITED),
         Constraint({}, (), LIMITED),
+        Constraint({OPEN: 1, CLOSE: 1, PATH: 1}, (), LIMITED, order=(PATH, CLOSE, OPEN)),
+        Constraint({PATH: 2, OPEN: 1}, (), LIMITED, order=(PATH, OPEN, PATH)),
+        Constraint({OPEN: 1, CLOSE: 1}, (), LIMITED, {CLOSE: OPEN}, frozenset({CLOSE}), frozenset({6})),
+        Constraint({OPEN: 1, CLOSE: 1, PATH: 1}, (), LIMITED, {CLOSE: OPEN}, frozenset({CLOSE}), frozenset({6, 7})),
     ],
 )
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
@@ -75,6 +84,8 @@ def test_a_wide_constrained_beam_finds_the_best_of_all_sequences_that_keep_the_c
         if all(tokens.count(token) == constraint.counts.get(token, 0) for token in LIMITED)
         and all(contains(tokens, phrase) for phrase in constraint.phrases)
         and (not constraint.closes or is_nested(tokens))
+        and (not constraint.order or tuple(token for token in tokens if token in constraint.order) == constraint.order)
+        and (not constraint.filled or any(is_filled(tokens, at, constraint.blank) for at in range(len(tokens))))
     ]
     scores = {row: log_probability(translator, source, row) / (len(row) + 1) ** length_penalty for row in allowed}
     found = constrained(translator, [source], [constraint], config, 256)[0]

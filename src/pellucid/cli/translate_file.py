@@ -27,6 +27,7 @@ from pellucid.words import spoken
 if TYPE_CHECKING:
     from pellucid.generate.filling import fill
     from pellucid.generate.filling.summary import Summary
+    from pellucid.generate.filling.variety import Variety
     from pellucid.run import Run
 
 FORMATS = ("text", "po", "xliff", "json", "android", "table")  # of --as
@@ -194,6 +195,8 @@ def print_summary(summary: "Summary") -> None:
         err.print(say("fill.stale"), markup=False)
     if summary.memory_missing:
         err.print(say("fill.memory_missing", why=summary.memory_missing), markup=False, soft_wrap=True)
+    if summary.variety:
+        err.print(variety_said(summary.variety), markup=False, soft_wrap=True)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(say("fill.entries"))
     table.add_column(f"{summary.entries:,}", justify="right", no_wrap=True)
@@ -212,6 +215,14 @@ def print_summary(summary: "Summary") -> None:
         err.print(say(key, count=f"{summary.needs_review:,}"), markup=False)
     for review in summary.reviews:
         err.print(say("fill.review", path=review), markup=False, soft_wrap=True)
+
+
+def variety_said(variety: "Variety") -> str:
+    """That the file asks for another script or region than the run has learned."""
+    if variety.kind == "region":
+        return say("fill.region", locale=variety.locale)
+    wanted, learned = (say(f"fill.script.{script}") for script in (variety.wanted, variety.learned))
+    return say("fill.script", locale=variety.locale, wanted=wanted, learned=learned)
 
 
 def _note(summary: "Summary", key: str) -> str:

@@ -16,6 +16,8 @@ from typing import Literal
 from pellucid.data.integrity.breach import Breach
 from pellucid.data.integrity.check import breaches
 from pellucid.data.integrity.glossary import Term, terms_in
+from pellucid.data.integrity.markup import ENTITY, TAG
+from pellucid.data.integrity.placeholders import is_ordered
 from pellucid.data.integrity.repair import repaired
 from pellucid.data.slots import CHARACTERS, take_out, take_out_same
 from pellucid.data.tokenizer import EOS, Tokenizer
@@ -35,6 +37,9 @@ WORTH_ANOTHER = frozenset(
         "term",
         "entity-missing",
         "tag-empty",
+        "angle-missing",
+        "angle-extra",
+        "angle-broken",
         "repeated",
     ]
 )
@@ -84,6 +89,7 @@ class Attempt:
 SIGNS = "{}%<>$&"  # what opens or closes a placeholder, a tag or an entity
 TAG_NAME = re.compile(r"</?([A-Za-z][\w:-]*)(?![^>]*/>)")
 REPEATED = re.compile(r"(\w{2,12}?)\1{2,}|(\w)\2{3,}|(\w\W{1,2})\3{4,}")  # such as 默认默认默认, which nobody writes
+SAYS = re.compile(r"[^\W_]|\ufffd")  # a letter or digit, or a part of one
 AS_IT_IS = Hypothesis((), 0.0, 0.0)
 
 
@@ -189,12 +195,16 @@ class _Search:
             if found and tags[token].startswith("</") and found[1] in opening
             if counts[token] == counts[opening[found[1]]]
         }
-        words = {targets[0]: None for _, targets in terms_in(piece.source, self.terms)}
+        words = {held.targets[0]: None for held in terms_in(piece.source, self.terms, self.languages[0])}
         encode = self.fitting.tokenizer.encode
         phrases = tuple(tuple(encode(take_out_same(word, prepared.strings))) for word in words)
         unused = [sign for sign in SIGNS if sign not in take_out(piece.source, self.fitting.is_word).text]
         never = frozenset(token for sign in unused for token in self._with_sign[sign]) - {t for p in phrases for t in p}
-        return Constraint(counts, phrases, frozenset(slots.values()) | never, closes)
+        voids = {token for token, tag in tags.items() if TAG.fullmatch(tag) or ENTITY.fullmatch(tag)}
+        blank = self._blank | voids
+        filled = _with_content(prepared.ids, closes, blank)
+        order = [token for token in prepared.ids if token in tags and is_ordered(tags[token])]
+        return Constraint(counts, phrases, frozenset(slots.values()) | never, closes, filled, blank, tuple(order))
 
     @cached_property
     def _slots(self) -> dict[str, int]:
@@ -205,6 +215,16 @@ class _Search:
         """The tokens in which a sign of placeholders stands."""
         names = self.fitting.tokenizer.names()
         return {sign: [token for token, name in enumerate(names) if sign in name and token > EOS] for sign in SIGNS}
+
+    @cached_property
+    def _blank(self) -> frozenset[int]:
+        """The tokens that say nothing: white space and marks alone."""
+        tokenizer = self.fitting.tokenizer
+        slots = set(self._slots.values())
+        texts = tokenizer.tokens(range(tokenizer.size))
+        return frozenset(
+            token for token, text in enumerate(texts) if token > EOS and token not in slots and not SAYS.search(text)
+        )
 
     def _judged(self, piece: Piece, prepared: Prepared, hypotheses: Sequence[Hypothesis], way: Way) -> list[Attempt]:
         limit = longest(len(prepared.ids), self.config, self.fitting.max_length)
@@ -224,6 +244,24 @@ class _Search:
     def _best(self, attempts: Iterable[Attempt]) -> Attempt:
         """The first with nothing to regret, else the first with the fewest grave breaches, then the fewest at all."""
         return min(attempts, key=lambda attempt: (attempt.grave, attempt.regretted))
+
+
+def _with_content(ids: Sequence[int], closes: Mapping[int, int], blank: frozenset[int]) -> frozenset[int]:
+    """The tokens of `closes` that never close an element with nothing but blank tokens in it."""
+    openings = frozenset(closes.values())
+    opened: list[tuple[int, int]] = []  # an opening, and how much had been said then
+    said, hollow = 0, set()
+    for token in ids:
+        if token in openings:
+            opened.append((token, said))
+        elif token in closes:
+            while opened and opened[-1][0] != closes[token]:
+                opened.pop()
+            if not opened or opened.pop()[1] == said:
+                hollow.add(token)
+        elif token not in blank:
+            said += 1
+    return frozenset(closes) - hollow
 
 
 def _proposal(

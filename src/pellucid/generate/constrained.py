@@ -28,7 +28,8 @@ IMPOSSIBLE = 1 << 30  # tokens: no room is as large
 class Said(NamedTuple):
     """What a hypothesis still has to say: how often each slot, which phrases, and the phrase it is in the midst of.
 
-    `opened` are the slots (tags) that wait to be closed, the last of them first to be.
+    `opened` are the slots (tags) that wait to be closed, the last of them first to be; `hollow` says that the last one
+    holds nothing yet.
     """
 
     slots: tuple[tuple[int, int], ...]  # token, how often
@@ -36,15 +37,28 @@ class Said(NamedTuple):
     closes: tuple[tuple[int, int], ...]  # the token that closes, and the one that opens
     within: tuple[int, int] = NOT_IN_A_PHRASE  # number of the phrase, tokens of it that are written
     opened: tuple[int, ...] = ()
+    hollow: bool = False
+    order: tuple[int, ...] = ()  # what is still to come one after the other
 
     @classmethod
     def nothing(cls, constraint: Constraint) -> "Said":
         phrases = sorted(dict.fromkeys(constraint.phrases), key=len, reverse=True)
-        return cls(tuple(sorted(constraint.counts.items())), tuple(phrases), tuple(constraint.closes.items()))
+        return cls(
+            tuple(sorted(constraint.counts.items())),
+            tuple(phrases),
+            tuple(constraint.closes.items()),
+            order=constraint.order,
+        )
 
-    def missing(self, limited: frozenset[int]) -> int:
-        """The fewest tokens that say the rest, where a slot within a phrase counts once; IMPOSSIBLE if none do."""
-        tokens = sum(count for _, count in self.slots)
+    def missing(self, limited: frozenset[int], filled: frozenset[int] = frozenset()) -> int:
+        """The fewest tokens that say the rest, where a slot within a phrase counts once; IMPOSSIBLE if none do.
+
+        One more for each element of `filled` that holds nothing yet.
+        """
+        tokens = sum(count for _, count in self.slots) + self.is_hollow(filled)
+        if filled:
+            opening = {one for closing, one in self.closes if closing in filled}
+            tokens += sum(count for slot, count in self.slots if slot in opening)
         reserved: Counter[int] = Counter()
         number, written = self.within
         for place, phrase in enumerate(self.phrases):
@@ -56,6 +70,10 @@ class Said(NamedTuple):
         left = dict(self.slots)
         return IMPOSSIBLE if any(count > left.get(token, 0) for token, count in reserved.items()) else tokens
 
+    def is_hollow(self, filled: frozenset[int]) -> bool:
+        """Whether the last that was opened must hold something and holds nothing yet."""
+        return self.hollow and any(one == self.opened[-1] for closing, one in self.closes if closing in filled)
+
     def next_tokens(self) -> list[int]:
         """Tokens that say something that is missing; amid a phrase first its own next."""
         number, written = self.within
@@ -63,26 +81,34 @@ class Said(NamedTuple):
         tokens += [phrase[0] for phrase in self.phrases]
         return list(dict.fromkeys(tokens + [token for token, count in self.slots if count]))
 
-    def allowed(self) -> set[int]:
-        """The slots that may come next: not used up, and closing only what was opened last."""
+    def allowed(self, filled: frozenset[int] = frozenset()) -> set[int]:
+        """The slots that may come next: not used up, and closing only what was opened last and is not to be filled."""
         closes = dict(self.closes)
-        last = self.opened[-1] if self.opened else None
-        return {slot for slot, count in self.slots if count and (slot not in closes or closes[slot] == last)}
+        last = None if not self.opened or self.is_hollow(filled) else self.opened[-1]
+        waiting = set(self.order[1:]) - set(self.order[:1])
+        return {
+            slot
+            for slot, count in self.slots
+            if count and slot not in waiting and (slot not in closes or closes[slot] == last)
+        }
 
-    def after(self, token: int) -> "Said":
+    def after(self, token: int, blank: frozenset[int] = frozenset()) -> "Said":
+        """What is left once `token` is said, where those of `blank` fill nothing."""
         slots = tuple((slot, count - (slot == token)) for slot, count in self.slots)
-        opened = self.opened
+        opened, hollow = self.opened, self.hollow and token in blank
         for closing, opening in self.closes:
             if token == opening:
-                opened = (*self.opened, token)
+                opened, hollow = (*self.opened, token), True
             elif token == closing:
-                opened = self.opened[:-1]
+                opened, hollow = self.opened[:-1], self.hollow
         number, written = self._phrase_with(token)
-        if number < 0:
-            return Said(slots, self.phrases, self.closes, opened=opened)
-        if written == len(self.phrases[number]):
-            return Said(slots, self.phrases[:number] + self.phrases[number + 1 :], self.closes, opened=opened)
-        return Said(slots, self.phrases, self.closes, (number, written), opened)
+        phrases, within = self.phrases, NOT_IN_A_PHRASE
+        if number >= 0 and written == len(self.phrases[number]):
+            phrases = self.phrases[:number] + self.phrases[number + 1 :]
+        elif number >= 0:
+            within = number, written
+        order = self.order[1:] if token in self.order[:1] else self.order
+        return Said(slots, phrases, self.closes, within, opened, hollow, order)
 
     def _phrase_with(self, token: int) -> tuple[int, int]:
         """The phrase that `token` is part of, and how many tokens of it are then written.
@@ -150,7 +176,7 @@ def _search(
 ) -> list[list[Hypothesis]]:
     cache = model.begin(model.encode(source), max(limits))
     beams = [[Row((), 0.0, Said.nothing(constraint))] for constraint in constraints]
-    wanted = [beam[0].said.missing(c.limited) for beam, c in zip(beams, constraints, strict=True)]
+    wanted = [beam[0].said.missing(c.limited, c.filled) for beam, c in zip(beams, constraints, strict=True)]
     widths = [max(config.beam, min(need + 1, WIDEST)) for need in wanted]
     cuts = [torch.tensor(sorted(constraint.limited), device=source.device) for constraint in constraints]
     finished: list[list[Hypothesis]] = [[] for _ in constraints]
@@ -170,7 +196,7 @@ def _search(
             going = _shared([w for w in ways if w.token != END], widths[i], wanted[i])
             if len(finished[i]) >= config.beam or not room:
                 going = []
-            beams[i] = [Row((*beam[w.row].tokens, w.token), w.total, beam[w.row].said.after(w.token)) for w in going]
+            beams[i] = [_gone_on(beam[way.row], way, constraints[i].blank) for way in going]
             kept += [first + way.row for way in going]
             last += [way.token for way in going]
             first += len(beam)
@@ -189,14 +215,17 @@ def _ways(
     """
     whole, scores = scores, scores.index_fill(1, cut, -torch.inf)
     needed = [row.said.next_tokens() for row in beam]
-    missing = [row.said.missing(constraint.limited) for row in beam]
+    missing = [row.said.missing(constraint.limited, constraint.filled) for row in beam]
     for j, row in enumerate(beam):
-        again = sorted(row.said.allowed())
+        again = sorted(row.said.allowed(constraint.filled))
         scores[j, again] = whole[j, again]
         if missing[j]:
             scores[j, END] = -torch.inf
         if room <= missing[j]:  # no room left for anything but what is missing, and then the end
             number, written = row.said.within
+            if number < 0 and row.said.is_hollow(constraint.filled):
+                scores[j, sorted(constraint.blank | {END})] = -torch.inf
+                continue
             only = [row.said.phrases[number][written]] if number >= 0 else needed[j] or [END]
             allowed = scores[j, only].clone()
             scores[j] = -torch.inf
@@ -211,10 +240,16 @@ def _ways(
     for j, token in dict.fromkeys(picked):
         total = float(totals[j, token])
         if total > -torch.inf:
-            rest = missing[j] if token == END else beam[j].said.after(token).missing(constraint.limited)
+            rest = missing[j]
+            if token != END:
+                rest = beam[j].said.after(token, constraint.blank).missing(constraint.limited, constraint.filled)
             if token == END or rest <= room - 1:
                 found.append(Way(j, token, total, wanted - rest))
     return sorted(found, key=lambda way: -way.total)
+
+
+def _gone_on(row: Row, way: Way, blank: frozenset[int]) -> Row:
+    return Row((*row.tokens, way.token), way.total, row.said.after(way.token, blank))
 
 
 def _shared(ways: Sequence[Way], width: int, wanted: int) -> list[Way]:

@@ -45,13 +45,17 @@ class Constraint:
     """What a translation must say: tokens and how often exactly, and phrases (rows of tokens), each at least once.
 
     `limited` are the tokens that may be written as often as `counts` says and no more: 0 times if it does not say.
-    `closes` gives for a token that closes something the one that opens it: what was opened last is closed first.
+    `closes` gives for a token that closes something the one that opens it: what was opened last is closed first. Those
+    of `filled` close only what holds more than tokens of `blank`. Those of `order` come in that order, as often.
     """
 
     counts: Mapping[int, int]
     phrases: tuple[tuple[int, ...], ...]
     limited: frozenset[int]
     closes: Mapping[int, int] = field(default_factory=dict)
+    filled: frozenset[int] = frozenset()
+    blank: frozenset[int] = frozenset()
+    order: tuple[int, ...] = ()
 
 
 @runtime_checkable

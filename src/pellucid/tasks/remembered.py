@@ -5,6 +5,7 @@ Reads the run's data again. A run whose data is gone, as on another machine, rem
 
 from collections.abc import Collection
 from functools import cached_property
+from itertools import islice
 
 from pellucid.data.pairs import Pair
 from pellucid.data.read import missing_corpora
@@ -38,6 +39,10 @@ class Remembered:
         if self._data is None:
             return {}
         return known_translations(self._data.splits.train, self._data.reading.pairs, sources)
+
+    def targets(self, most: int) -> list[str]:
+        """At most so many of the translations that the run was trained on."""
+        return [pair.target for pair in islice(self._data.splits.train, most)] if self._data else []
 
     @cached_property
     def _memory(self) -> TranslationMemory | None:

@@ -80,6 +80,16 @@ def test_a_placeholder_with_a_letter_lost_is_found(parts: list[str], one: str, d
         ("100 % sure", "100 % 确定"),
         ("Up to 5% off", "最多优惠 5%"),
         ("%sGiB left", "剩余 %sGiB"),
+        ("%dfiles", "%d 个文件"),
+        ("%d 个文件", "%dfiles"),
+        ("Move %s to %stmp", "移动 %s 到 %s临时目录"),
+        ("50%of all", "全部的 50%"),
+        ("100%discount now", "现在打 0 折"),
+        ("{n}%of all", "全部的 {n}%"),
+        ("50\u00a0%de remise", "优惠 50%"),
+        ("the %age of it", "其百分比"),
+        ("%title: %message", "%title：%message"),
+        ("Only %dm %.3fs", "只要 %dm %.3fs"),
         ("{rate}% {name}", "{rate}%{name}"),
         ("Rename%1…", "重命名%1…"),
         ("Go to $name", "前往$name吧"),
@@ -121,6 +131,22 @@ def test_what_may_differ_is_not_grave(source: str, target: str) -> None:
         ("a&nbsp;b", "一&nbsp 二", "entity-broken"),
         ("R &amp; D", "研 & 发", "entity-missing"),
         ("See https://example.org/a", "见 https://exmaple.org/a", "address-missing"),
+        ("Total time reading %d file%s: %dm %.3fs", "读数 %d: %s 3fs %d", "placeholder-missing"),
+        ("in %.3fs", "3 秒内", "placeholder-missing"),
+        ("%ugb of %dx%d", "%d x %d", "placeholder-missing"),
+        ("Size (%sGio)", "大小 (GiB)", "placeholder-missing"),
+        ("copy%dof it", "它的副本", "placeholder-missing"),
+        ("%dfiles", "个文件", "placeholder-missing"),
+        ("%sfiles of %s", "%s 的文件", "placeholder-missing"),
+        ("%sender wrote", "%s 写道", "placeholder-missing"),
+        ("%title: %message", "%标题：%message", "placeholder-missing"),
+        ("in %APPDATA%", "在 %应用数据% 中", "placeholder-missing"),
+        ("%(count)dpx wide", "宽 %(count)px", "placeholder-missing"),
+        ("%(count)dpx wide", "宽 %(count)spx", "placeholder-missing"),
+        ("Write to <OUTPUT_PATH>", "写到 OUTPUT_PATH", "angle-missing"),
+        ("Write to <path>", "写到 <path> <path>", "angle-extra"),
+        ("From <one> to <two>", "从 <one> 到 <one>", "angle-missing"),
+        ("Ticket: <%s>", "工单：%s", "angle-missing"),
         ("Mail me@example.org", "写信 me@example.com", "address-extra"),
     ],
 )
@@ -142,3 +168,36 @@ def test_a_number_may_be_a_word_in_the_form_of_a_plural_that_is_shown_for_one() 
     assert grave("%(num)d hour", "une heure", "fr") == []
     assert grave("%(num)d hour", "heure", "fr") == grave("%(num)d hour", "一小时") == ["placeholder-missing"]
     assert grave("%(num)d of %(all)d", "une", "fr") == ["placeholder-missing", "placeholder-missing"]
+
+
+def test_words_in_angle_brackets_may_be_translated_and_stray_brackets_are_told() -> None:
+    assert kinds("Open <file>", "打开 <文件>") == ["angle-missing", "angle-extra"]
+    assert kinds("Open <file>", "打开〈文件〉") == ["angle-missing"]
+    assert kinds("Ticket: <%s>", "工单：<%s>>") == kinds("<b>It</b>", "<b>它</b>>") == ["angle-broken"]
+    assert kinds("from %(a)s to %(b)s", "%(a)s -> %(b)s") == kinds("a < b", "a 小于 b") == []
+    for target in ("打开 <文件>", "打开〈文件〉"):
+        assert grave("Open <file>", target) == []
+
+
+WORD_BEHIND = ["px", "s", "files", "GiB", "m", "th", "Items", "of_it"]
+CONVERSIONS = ["%d", "%s", "%u", "%.3f", "%02d", "%ld", "%5.1f", "%(n)d", "%1$s"]
+
+
+@given(st.sampled_from(CONVERSIONS), st.sampled_from(WORD_BEHIND), st.sampled_from(["", "in ", "(", "x", "共"]))
+def test_a_format_before_a_word_is_never_lost_unseen(one: str, word: str, before: str) -> None:
+    assert grave(f"{before}{one}{word}", f"{before}{word}")
+    assert grave(f"{before}{one}{word}", f"{before}{one}{word}") == []
+
+
+@given(
+    st.integers(0, 100), st.sampled_from(["", " ", "\u00a0"]), st.sampled_from(["of it", "discount", "sure", "faster"])
+)
+def test_a_literal_percent_before_a_word_is_no_placeholder(number: int, space: str, word: str) -> None:
+    assert grave(f"{number}%{space}{word}", f"百分之{number}") == []
+
+
+@pytest.mark.parametrize("inside", ["", " ", "\n", "&nbsp;", "<b> </b>"])
+def test_an_element_that_held_words_and_is_now_empty_is_told(inside: str) -> None:
+    target = f'<a href="%s">{inside}</a>'
+    assert "tag-empty" in kinds('<a href="%s">here</a>', target)
+    assert "tag-empty" not in kinds(target, target)

@@ -5,7 +5,7 @@
     accelerators.py  the & or _ before a menu's letter
     ends.py          line breaks and white space at the ends, the closing mark
     numbers.py       numbers;  copied.py  addresses and code-like words
-    glossary.py      terms that a person has laid down
+    glossary.py      terms that a person has laid down;  inflection.py  their English forms
 
 `breaches` runs them all. repair.py sets right what can be set right without choosing words.
 A new kind of breach needs a sentence in words.en.json and words.zh.json.

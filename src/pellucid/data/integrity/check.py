@@ -23,9 +23,9 @@ def breaches(
     """
     if not target.strip() and source.strip():
         return (Breach("empty", source, "", grave=True),)
-    parts = f"/{source_language}/", f"/{target_language}/"
-    if "://" in target and parts[1] in target and parts[1] not in source:
-        target = target.replace(parts[1], parts[0])  # a page of the same site in the other language is the same page
+    if "://" in target and f"/{target_language}/" in target and f"/{target_language}/" not in source:
+        # A page of the same site in the other language is the same page.
+        target = target.replace(f"/{target_language}/", f"/{source_language}/")
     found = _all(source, target, source_language, target_language, terms)
     return tuple(sorted(dict.fromkeys(found), key=lambda breach: not breach.grave))
 
@@ -43,11 +43,12 @@ def _all(
         yield from number_breaches(source, target)
         yield from accelerator_breaches(source, target)
         yield from end_breaches(source, target, source_language, target_language)
-    for sign in dict.fromkeys(CONTROL.findall(target)):
-        if sign not in source:
-            yield Breach("control", "", sign, grave=True)  # no XML can hold it, and no person means it
+    if not target.isprintable() or "\ufffd" in target:
+        for sign in dict.fromkeys(CONTROL.findall(target)):
+            if sign not in source:
+                yield Breach("control", "", sign, grave=True)  # no XML can hold it, and no person means it
     if terms:
-        yield from term_breaches(source, target, terms)
+        yield from term_breaches(source, target, terms, source_language, target_language)
 
 
 def _plain(source: str, target: str, target_language: str) -> Iterator[Breach]:

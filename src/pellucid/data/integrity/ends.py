@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from pellucid.data.integrity.breach import Breach
 
-_CLOSING = re.compile(r"(?:\.{2,}|。{2,}|…+|[.。．｡।۔!！?？؟:：;；؛,，、])$")
 ENTITY = re.compile(r"&#?\w+;$")
 CLASSES = {
     ".": "period", "。": "period", "．": "period", "｡": "period", "।": "period", "۔": "period",
@@ -80,8 +79,9 @@ def closing(text: str, language: str) -> tuple[str, str]:
     text = text.rstrip()
     if text[-1:] not in MARKS or not text:
         return "", ""
-    match = _CLOSING.search(text)
-    mark = match.group() if match else text[-1]
+    mark = text[-1]
+    if mark in ".。…":
+        mark *= len(text) - len(text.rstrip(mark))
     if len(mark) > 1 or mark == "…":
         return "ellipsis", mark
     if (mark == "." and ABBREVIATIONS.search(text)) or (mark == ";" and ENTITY.search(text, max(len(text) - 12, 0))):

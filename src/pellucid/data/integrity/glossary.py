@@ -2,7 +2,8 @@
 
 A file of two columns or three, tab-separated or (by its name) comma-separated: source, target, and a note for people.
 A first line of the words `source` and `target` is a header. Words are found whole, the longest first, in any case
-unless the term is written in capitals (`IT` is not `it`).
+unless the term is written in capitals (`IT` is not `it`). An English term is found in its plural and with the endings
+of verbs too (`servers`, `copied`), unless that form is a term itself.
 """
 
 import csv
@@ -11,10 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from pellucid.data.integrity.breach import Breach
+from pellucid.data.integrity.inflection import plurals, verb_forms
 from pellucid.data.textfile import read_text
 from pellucid.errors import DataError
+
+ENDING, STEM = 2, 4  # letters that a word may end otherwise, and those that must be left of it
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +71,72 @@ def read_glossary(path: str | Path) -> tuple[Term, ...]:
 _NAMES = {"\t": "a tab", ",": "a comma"}
 
 
-def terms_in(source: str, terms: Sequence[Term]) -> list[tuple[str, tuple[str, ...]]]:
-    """What of the glossary stands in a text, in its order: the words as they stand there, and all their targets."""
+class Held(NamedTuple):
+    """A term that stands in a text: the words as they stand there, and what may stand for them.
+
+    `loose` if they are a form of a verb in -ed or -ing, whose translation may be another form of the target: `selected`
+    is rightly 所选 where `select` is 选择.
+    """
+
+    word: str
+    targets: tuple[str, ...]
+    loose: bool
+
+
+def terms_in(source: str, terms: Sequence[Term], language: str = "en") -> list[Held]:
+    """What of the glossary stands in a text, in its order.
+
+    `language` is the text's: in English, a term is found in its other forms too.
+    """
     if not terms:
         return []
-    pattern, table = _compiled(tuple(terms))
+    pattern, table = _compiled(tuple(terms), language == "en")
     found = []
     for match in pattern.finditer(source):
-        word = match.group()
-        targets = table.get(word) or table.get(word.lower())
-        if targets:
-            found.append((word, targets))
+        word = " ".join(match.group().split())
+        held = table.get(word) or table.get(word.lower())
+        if held:
+            found.append(held._replace(word=word))
     return found
 
 
-def term_breaches(source: str, target: str, terms: Sequence[Term]) -> Iterator[Breach]:
+def term_breaches(
+    source: str, target: str, terms: Sequence[Term], source_language: str = "en", target_language: str = ""
+) -> Iterator[Breach]:
     """A term of the source none of whose targets stands in the translation, in any case. Told, not grave."""
-    lowered = target.lower()
-    for word, targets in dict(terms_in(source, terms)).items():
-        if not any(one.lower() in lowered for one in targets):
+    for word, targets, loose in dict.fromkeys(terms_in(source, terms, source_language)):
+        if not any(_stands(one.lower(), target.lower(), target_language, loose) for one in targets):
             yield Breach("term", f"{word} → {' / '.join(targets)}", target, grave=False)
 
 
+def _stands(term: str, text: str, language: str, loose: bool) -> bool:
+    """Whether the text holds the term or a form of it: words may end otherwise (`virtuellen Maschine`, `copies`).
+
+    A word of another script than Latin is held whole; if `loose`, by one of its signs where there are no spaces.
+    """
+    if term in text:
+        return True
+    if not term.isascii() and _UNSPACED.fullmatch(term):
+        return loose and any(sign in text for sign in term)
+    if language == "en" and any(form.lower() in text for form in plurals(term)):
+        return True
+    stems = [word[: max(len(word) - ENDING, STEM)] for word in term.split()]
+    return all(stem in text for stem in stems) if any(len(stem) < len(term) for stem in stems) else False
+
+
 @lru_cache(maxsize=4)
-def _compiled(terms: tuple[Term, ...]) -> tuple[re.Pattern[str], dict[str, tuple[str, ...]]]:
-    table: dict[str, tuple[str, ...]] = {}
+def _compiled(terms: tuple[Term, ...], inflected: bool) -> tuple[re.Pattern[str], dict[str, Held]]:
+    table: dict[str, Held] = {}
     for term in terms:
-        key = term.source if term.source.isupper() else term.source.lower()
-        table[key] = (*table.get(key, ()), term.target)
+        key = " ".join(term.source.split())
+        key = key if key.isupper() else key.lower()
+        before = table[key].targets if key in table else ()
+        table[key] = Held(key, (*before, term.target), loose=False)
+    own = list(table.values()) if inflected else []
+    for loose, forms in ((False, plurals), (True, verb_forms)):
+        for held in own:
+            for form in sorted(forms(held.word)):
+                table.setdefault(form, held._replace(loose=loose))
     ways = [_whole(key) for key in sorted(table, key=len, reverse=True)]
     return re.compile("|".join(ways)), table
 
@@ -102,4 +146,9 @@ def _whole(key: str) -> str:
     before = r"(?<![A-Za-z0-9_])" if re.match(r"\w", key, re.ASCII) else ""
     after = r"(?![A-Za-z0-9_])" if re.search(r"\w$", key, re.ASCII) else ""
     words = re.escape(key).replace(r"\ ", r"\s+")
-    return f"{before}{words if key.isupper() else f'(?i:{words})'}{after}"
+    return f"{before}{words if _is_shouted(key) else f'(?i:{words})'}{after}"
+
+
+def _is_shouted(key: str) -> bool:
+    """In capitals, but for the s of a plural."""
+    return key.removesuffix("s").isupper()

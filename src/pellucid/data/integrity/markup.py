@@ -2,7 +2,8 @@
 
 The same tags with the same attributes, each as often, well nested where the source is. White space within a tag, the
 order of its attributes and their quotes may differ, and attributes that people read (title, alt) may be translated.
-`<file name>` is no tag but a word for people, which a translator rightly translates: told, not grave.
+`<file name>` is no tag but stands for something by convention, as `<OUTPUT_PATH>` and `<%s>` do: there must be as many
+in the translation, where its words may be translated (told). Brackets left over are told.
 """
 
 import re
@@ -16,7 +17,11 @@ TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<%[^<>]*%>", re.ASCII)
 ENTITY = re.compile(r"&(?:[a-zA-Z]\w*|#\d+|#x[0-9a-fA-F]+);", re.ASCII)
 _ATTRIBUTE = re.compile(r"""([\w:.@-]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?""")
 _NAME = re.compile(r"</?([a-zA-Z][\w:.-]*)(.*?)(/?)>", re.DOTALL)
-_EMPTY = re.compile(r"<([a-zA-Z]\w*)(?:\s[^<>]*)?>\s*</\1>")
+# What stands for something; a full-width bracket is one too. No comparison: a < b, x <= y, <- and ->.
+ANGLE = re.compile(r"[<〈《＜]/?(?:[^\W\d_]|[%${_])[^<>〈〉《》＜＞\n]*[>〉》＞]")
+_ASCII_ANGLE = re.compile(r"</?(?:[^\W\d_]|[%${_])[^<>\n]*>")
+_ARROW = re.compile(r"<?[-=]+>|<[-=]+|>=")
+_EMPTY = re.compile(r"<([a-zA-Z]\w*)(?:\s[^<>]*)?>(?:\s|\u200b|&nbsp;|&#160;)*</\1\s*>")
 _BARE = re.compile(r"&(?!(?:[a-zA-Z]\w*|#\d+|#x[0-9a-fA-F]+);)", re.ASCII)
 READ = frozenset({"title", "alt", "placeholder", "aria-label", "label", "summary", "content"})  # by people
 VOID = frozenset(
@@ -139,18 +144,52 @@ def markup_breaches(source: str, target: str) -> Iterator[Breach]:
 
 def _tag_breaches(source: str, target: str) -> Iterator[Breach]:
     wanted, found = TAG.findall(source), TAG.findall(target)
-    if wanted == found:
-        return
     tags = [tag for tag in wanted if _is_markup(tag, source)]
     others = [tag for tag in found if _is_markup(tag, target) or tag in tags]
-    yield from differences("tag", map(_normal, tags), map(_normal, others), grave=True)
-    words = [tag for tag in wanted if tag not in tags]
-    yield from differences("angle", words, [tag for tag in found if tag not in others], grave=False)
-    for element in _EMPTY.findall(target):
-        if len(_EMPTY.findall(source)) < len(_EMPTY.findall(target)):
+    if tags != others:
+        yield from differences("tag", map(_normal, tags), map(_normal, others), grave=True)
+        same = Counter(map(_normal, tags)) == Counter(map(_normal, others))
+        if same and _is_nested(tags) and not _is_nested(others):
+            yield Breach("tag-nesting", " ".join(tags), " ".join(others), grave=True)
+    if "</" in target:
+        for element in Counter(_emptied(target)) - Counter(_emptied(source)):
             yield Breach("tag-empty", "", f"<{element}>", grave=False)
-    if Counter(map(_normal, tags)) == Counter(map(_normal, others)) and _is_nested(tags) and not _is_nested(others):
-        yield Breach("tag-nesting", " ".join(tags), " ".join(others), grave=True)
+    yield from _angle_breaches(_without(tags, source), _without(others, target), bool(tags))
+
+
+def _angle_breaches(source: str, target: str, has_tags: bool) -> Iterator[Breach]:
+    """Of texts without their tags: what stands in angle brackets, and brackets that are left over."""
+    if "<" not in source and ">" not in source and "<" not in target and ">" not in target:
+        return
+    wanted, found = _ASCII_ANGLE.findall(source), _ASCII_ANGLE.findall(target)
+    if wanted != found:
+        one, other = Counter(wanted), Counter(found)
+        every = len(ANGLE.findall(target)) if wanted else len(found)
+        translated = len(wanted) == every and not any(string in one for string in other - one)
+        yield from differences("angle", wanted, found, grave=bool(wanted) and not translated)
+    if wanted or has_tags or ("<" not in source and ">" not in source):
+        left, over = (_ARROW.sub("", _ASCII_ANGLE.sub("", text)) for text in (source, target))
+        for sign in "<>":
+            if over.count(sign) != left.count(sign):
+                at = max(over.find(sign), 0)
+                yield Breach("angle-broken", sign, over[max(at - 6, 0) : at + 6], grave=False)
+
+
+def _without(tags: list[str], text: str) -> str:
+    for tag in dict.fromkeys(tags):
+        text = text.replace(tag, " ")
+    return text
+
+
+def _emptied(text: str) -> list[str]:
+    """The elements with nothing but white space, or elements of that kind, in them."""
+    names: list[str] = []
+    while True:
+        found: list[str] = _EMPTY.findall(text)
+        if not found:
+            return names
+        names += found
+        text = _EMPTY.sub("", text)
 
 
 def _is_markup(tag: str, text: str) -> bool:

@@ -3,6 +3,9 @@
 A text and its translation hold the same ones, each as often. What may differ: where they stand; that `%s %s` is
 numbered as `%2$s %1$s` (and `{} {}` as `{1} {0}`), as C, PHP, Java and Objective-C allow it; white space within
 braces. What a placeholder is, data/slots.py says, so that what is checked here is what the model copies.
+
+`%dfiles` may be a format with a word behind it or a name (`%sender`, `%title`). It is the format where the other side
+shows just that and nothing speaks for a name: a number's format, or another format that can be nothing else beside it.
 """
 
 import re
@@ -15,6 +18,8 @@ from pellucid.data.integrity.counts import differences
 from pellucid.data.slots import FORMAT
 
 _SIGNS = re.compile(r"[%{}$@]|\[%")
+_WORD = re.compile(r"(%(?:ll|l)?[dsiufgx])[A-Za-z_]+")
+_COUNTED = frozenset("diuf")  # conversions of numbers
 _PERCENT = re.compile(r"%(?:(\d+)\$)?([-+ 0#',]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|q|j|z|t|L)?[a-zA-Z@])")
 _BRACES = re.compile(r"\{(\d*)\}")
 _QUOTE = re.compile("[\"'“”‘’「『]")
@@ -43,7 +48,7 @@ def placeholder_breaches(source: str, target: str, target_language: str = "") ->
             broken = [replace(broken[0], grave=not (one and re.search(rf"\b(?:{one})\b", target, re.IGNORECASE)))]
         yield from broken
     if wanted:
-        yield from _remains(source, target, wanted)
+        yield from _remains(source, target, wanted, found)
 
 
 def placeholders_in(text: str) -> list[str]:
@@ -56,8 +61,16 @@ def placeholders_in(text: str) -> list[str]:
     return [string for string in FORMAT.findall(text) if not (string[0] == "{" and _QUOTE.match(string, 1))]
 
 
+def is_ordered(string: str) -> bool:
+    """Whether it takes the program's next value, as %s does: such ones must come in the order of the source."""
+    found = _PERCENT.fullmatch(string)
+    return found is not None and not found[1]
+
+
 def _compared(wanted: Sequence[str], found: Sequence[str]) -> Iterator[Breach]:
-    one, other = [_normal(string) for string in wanted], [_normal(string) for string in found]
+    if wanted == found:
+        return
+    one, other = _shortened([_normal(string) for string in wanted], [_normal(string) for string in found])
     for pattern in (_PERCENT, _BRACES):
         arguments, taken = _by_argument(one, pattern), _by_argument(other, pattern)
         if arguments and arguments == taken and not _is_numbered(one, pattern) and _is_numbered(other, pattern):
@@ -72,8 +85,27 @@ def _compared(wanted: Sequence[str], found: Sequence[str]) -> Iterator[Breach]:
             yield Breach("placeholder-order", " ".join(first), " ".join(second), grave=True)
 
 
-def _remains(source: str, target: str, wanted: Sequence[str]) -> Iterator[Breach]:
+def _shortened(one: list[str], other: list[str]) -> tuple[list[str], list[str]]:
+    """`%dfiles` as `%d` where the other side does not have it so and it is a format."""
+    if one == other:
+        return one, other
+    sides = []
+    for side, opposite in ((one, other), (other, one)):
+        has_format = any(_PERCENT.fullmatch(string) for string in side)
+        short = list(side)
+        for place, string in enumerate(side):
+            found = _WORD.fullmatch(string)
+            if found and string not in opposite and (has_format or found[1][-1] in _COUNTED):
+                short[place] = _normal(found[1])
+        sides.append(short)
+    return sides[0], sides[1]
+
+
+def _remains(source: str, target: str, wanted: Sequence[str], found: Sequence[str]) -> Iterator[Breach]:
     """A sign that opens or closes a placeholder, left over where the source has none: half a placeholder."""
+    within = "".join(found)
+    if all(target.count(sign) == within.count(sign) for sign in "%{}"):
+        return
     left, over = FORMAT.sub("", source), FORMAT.sub("", target)
     signs = {"%": any(string.startswith("%") and not string.startswith("%{") for string in wanted)}
     signs["{"] = signs["}"] = any("{" in string for string in wanted)

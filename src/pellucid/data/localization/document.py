@@ -33,6 +33,7 @@ class Document(ABC):
     """A localization file: `units` are its texts in order; `filled` is the file with translations in it."""
 
     format: ClassVar[Format]
+    locale: str = ""  # the target language with its region or script, as the file's header spells it
 
     def __init__(
         self, written: Written, units: Iterable[Unit], source_language: str | None, target_language: str | None

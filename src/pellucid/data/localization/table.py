@@ -58,6 +58,7 @@ class Table(Document):
         self._context = next((place for place, name in enumerate(names) if name in CONTEXT_NAMES), None)
         self._comment = next((place for place, name in enumerate(names) if name in COMMENT_NAMES), None)
         self._rows = [row for row in rows[bool(found) :] if row.texts[: self._columns.source + 1][-1].strip()]
+        self.locale = rows[0].texts[found.target].strip() if found else ""
         self._regular = bool(found) or any(len(row.cells) == self._columns.count for row in rows)
         languages = self._columns.languages
         super().__init__(written, (), languages[0] or source, languages[1] or target)

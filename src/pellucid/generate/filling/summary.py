@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pellucid.generate.filling.entry import Entry
+from pellucid.generate.filling.variety import Variety
 
 if TYPE_CHECKING:
     from pellucid.data.localization import Unit
@@ -17,7 +18,8 @@ class Summary:
 
     `memory_missing` says why no memory was used, "" if one was or none was wanted. `continued` are the entries that a
     filling before this one had done, `stale` whether one of something else was begun anew. Of an interrupted filling
-    the counts are those so far, and nothing is written.
+    the counts are those so far, and nothing is written. `variety` is set where the file asks for a script or a region
+    that the run has not learned.
     """
 
     file: str
@@ -38,6 +40,7 @@ class Summary:
     continued: int = 0
     stale: bool = False
     memory_missing: str = ""
+    variety: Variety | None = None
     reviews: tuple[str, ...] = ()
 
     @property

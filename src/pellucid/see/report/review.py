@@ -79,6 +79,9 @@ def verdict(summary: Told, run: str) -> Body:
     if reasons:
         heads = [both("column.reason"), both("column.entries")]
         body += [f"<h3>{both('reasons')}</h3>", table(heads, reasons, numbers=(1,))]
+    if variety := summary["variety"]:
+        key = "region" if variety["kind"] == "region" else variety["wanted"]
+        body.append(f'<p class="note">{both(f"variety.{key}", locale=variety["locale"])}</p>')
     if summary["memory_missing"]:
         body.append(f'<p class="note">{both("memory.missing", why=summary["memory_missing"])}</p>')
     return body
