@@ -29,6 +29,9 @@ from pellucid.train.diagnosis.thresholds import (
     UNDERFIT_GUESS,
     UNDERFIT_KNOWN,
     UNDERFIT_LEARNING,
+    UNDERFIT_LONG,
+    UNDERFIT_MISSED,
+    UNDERFIT_PASSES,
     UNDERFIT_WORSE,
 )
 
@@ -160,7 +163,7 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
     steps, held_out = chart.held_out()
     # What training noted may be lower where the best weights are an average that lags behind; never is it too low.
     lowest = min(found.held_out.mean, found.train.mean, chart.loss_around(chart.last))
-    worse, name, told = 0.0, "guess", False
+    worse, known, name, told = 0.0, guess, "guess", False
     if found.reference is not None:
         known = float(found.reference.losses.sum() / found.held_out.items.sum())
         told = errors_apart((found.held_out.uninformed - found.reference.losses) / items) > SURELY
@@ -169,11 +172,15 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
             worse = lowest - known
             name = found.reference.name
     nothing = told and lowest > UNDERFIT_GUESS * guess
-    stuck = nothing and bool(freeing(chart))  # held back so much, what is learned on the way is not what stays
-    if (worse < UNDERFIT_WORSE * guess and not nothing) or (learning(losses) and not stuck):
+    behind = worse >= UNDERFIT_WORSE * guess
+    # A long training has had its chance: what it still learns at the end does not bring it to the reference.
+    long = chart.passes >= UNDERFIT_PASSES and worse > 0
+    missed = long and worse >= UNDERFIT_MISSED * (guess - known) and worse >= UNDERFIT_LONG * guess
+    stuck = missed or nothing and bool(freeing(chart))  # held back so much, what is learned on the way does not stay
+    if not (behind or nothing or missed) or (learning(losses) and not stuck):
         return []
-    name = name if worse >= UNDERFIT_WORSE * guess else "guess"
-    limit = guess if worse < UNDERFIT_WORSE * guess else found.held_out.mean - worse
+    name = name if behind or missed else "guess"
+    limit = known if behind or missed else guess
     late = [loss for step, loss in zip(trained, losses, strict=True) if step > 0.8 * chart.last]
     middle = len(late) // 2
     falling = (
