@@ -12,6 +12,7 @@ from pellucid.train.diagnosis.finding import Cure, Finding, Series
 from pellucid.train.diagnosis.rules.remedies import freeing, larger, longer, regularizing
 from pellucid.train.diagnosis.thresholds import (
     CURVE_GAIN,
+    HELD_BACK_WORSE,
     MEMORIZED_GAP,
     MEMORIZED_KNOWN,
     MEMORIZED_NAMED,
@@ -176,18 +177,25 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
     # A long training has had its chance: what it still learns at the end does not bring it to the reference.
     long = chart.passes >= UNDERFIT_PASSES and worse > 0
     missed = long and worse >= UNDERFIT_MISSED * (guess - known) and worse >= UNDERFIT_LONG * guess
-    stuck = missed or nothing and bool(freeing(chart))  # held back so much, what is learned on the way does not stay
-    if not (behind or nothing or missed) or (learning(losses) and not stuck):
+    freer = freeing(chart)
+    # Where it is held back by much, no better than the reference is enough: what is learned on the way does not stay.
+    held = bool(freer) and worse > 0 and found.held_out.mean - known >= HELD_BACK_WORSE * guess
+    stuck = missed or held or (nothing and bool(freer))
+    if not (behind or nothing or missed or held) or (learning(losses) and not stuck):
         return []
-    name = name if behind or missed else "guess"
-    limit = known if behind or missed else guess
+    if told and found.reference is not None:
+        name = found.reference.name
+    elif not (behind or missed or held):
+        name = "guess"
+    limit = guess if name == "guess" else known
     late = [loss for step, loss in zip(trained, losses, strict=True) if step > 0.8 * chart.last]
     middle = len(late) // 2
     falling = (
         middle > 0 and sum(late[middle:]) / len(late[middle:]) < (1 - UNDERFIT_FALLING) * sum(late[:middle]) / middle
     )
+    falling = falling or chart.passes < 1  # it has not even read all there is
     more = [*longer(chart), *larger(chart)] if falling else [*larger(chart), *longer(chart)]
-    cures = [*freeing(chart), *more]
+    cures = [*freer, *more]
     return [
         Finding(
             "underfitting",
