@@ -1,5 +1,6 @@
 """What is wrong with the data: wrong labels, rare classes, examples on both sides, sides of different kinds."""
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -71,6 +72,11 @@ def told(found: Examination) -> bool:
     asked = found.reference
     if asked is None or asked.others is None:
         return False
+    if found.classes and found.accuracy:
+        most = max(one.held_out for one in found.classes) / len(found.swapped)
+        error = math.sqrt(most * (1 - most) / len(found.swapped))
+        if found.accuracy["reference"] - most > SURELY * error > 0:
+            return True
     items = found.held_out.items.clamp(min=1)
     return errors_apart(without_extremes(found, (asked.others - asked.losses) / items)) > SURELY
 

@@ -92,7 +92,8 @@ def spikes(losses: Sequence[float], reach: Sequence[float] | None = None, few: f
     """Which losses stand far above those of the steps around them, by difference and by ratio.
 
     By ratio too, as the losses of small batches have a long tail upwards. `reach` is by how much more a step's loss
-    strays than the others', `few` by how much all do in batches of a few examples. A loss that is not above those before it is no spike: so every training begins.
+    strays than the others', `few` by how much all do in batches of a few examples. A loss that is not above those
+    before it is no spike: so every training begins.
     """
     reach = reach or [1.0] * len(losses)
     floor = few * SPIKE_FLOOR * median(losses[:FEWEST_STEPS])
