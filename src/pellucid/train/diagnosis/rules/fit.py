@@ -164,13 +164,13 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
     steps, held_out = chart.held_out()
     # What training noted may be lower where the best weights are an average that lags behind; never is it too low.
     lowest = min(found.held_out.mean, found.train.mean, chart.loss_around(chart.last))
-    worse, known, name, told = 0.0, guess, "guess", False
+    worse, known, name, told, surely = 0.0, guess, "guess", False, False
     if found.reference is not None:
         known = float(found.reference.losses.sum() / found.held_out.items.sum())
         told = errors_apart((found.held_out.uninformed - found.reference.losses) / items) > SURELY
         plain = chart.config.get("class_weights", "none") == "none"  # else it minimizes another loss
         if plain and errors_apart((found.held_out.losses - found.reference.losses) / items) > SURELY:
-            worse = lowest - known
+            worse, surely = lowest - known, True
             name = found.reference.name
     nothing = told and lowest > UNDERFIT_GUESS * guess
     behind = worse >= UNDERFIT_WORSE * guess
@@ -179,7 +179,7 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
     missed = long and worse >= UNDERFIT_MISSED * (guess - known) and worse >= UNDERFIT_LONG * guess
     freer = freeing(chart)
     # Where it is held back by much, no better than the reference is enough: what is learned on the way does not stay.
-    held = bool(freer) and worse > 0 and found.held_out.mean - known >= HELD_BACK_WORSE * guess
+    held = bool(freer) and surely and found.held_out.mean - known >= HELD_BACK_WORSE * guess
     stuck = missed or held or (nothing and bool(freer))
     if not (behind or nothing or missed or held) or (learning(losses) and not stuck):
         return []
