@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from pellucid.data.pieces import Pieces
 from pellucid.errors import DataError
 from pellucid.models.language import RecurrentLanguageModel
-from pellucid.tasks.language import LanguageConfig, LanguageTask, interval, passage, surprise
+from pellucid.tasks.language import LanguageConfig, LanguageTask, Surprise, interval, passage, surprise
 from pellucid.tasks.language_baselines import baselines, ngram_bits
 
 VERBS, THINGS = ("sees", "takes", "paints", "loses"), ("a boat", "the moon", "an old tree", "one more key")
@@ -178,3 +178,8 @@ def test_the_tokenizer_of_a_run_is_kept_and_read_again(book: Path, tmp_path: Pat
     assert sum(p.numel() for p in LanguageTask.network(task.config, tmp_path).parameters()) == sum(
         p.numel() for p in task.build_model().parameters()
     )
+
+
+def test_the_perplexity_of_a_network_that_was_thrown_about_is_a_number() -> None:
+    assert Surprise(torch.tensor([1.0, 2.0]), 2).perplexity == pytest.approx(math.exp(1.5))
+    assert math.isfinite(Surprise(torch.tensor([2000.0, 3000.0]), 2).perplexity)

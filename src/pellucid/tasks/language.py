@@ -53,6 +53,7 @@ TOKENIZER = "tokenizer.json"
 GPT_RATE, RECURRENT_RATE = 8e-3, 4e-3  # of those tried: docs/language.md
 SMALL_CONTEXT = 32  # tokens
 ROWS = 32  # of a held-out text read side by side
+MOST_NATS = 700.0  # whose power of e a float64 still holds
 
 
 class LanguageData(Config):
@@ -128,8 +129,11 @@ class Surprise:
 
     @property
     def perplexity(self) -> float:
-        """e to the mean surprise at a token: among how many even choices it would be as hard to guess."""
-        return math.exp(float(self.nats.mean()))
+        """e to the mean surprise at a token: among how many even choices it would be as hard to guess.
+
+        Of a network that was thrown about the largest that a float64 holds a power of e of.
+        """
+        return math.exp(min(float(self.nats.mean()), MOST_NATS))
 
 
 @dataclass(slots=True)

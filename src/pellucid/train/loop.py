@@ -17,6 +17,7 @@ from pellucid.errors import RunError, TrainingError
 from pellucid.files import told_if_unwritable, unwritable
 from pellucid.run import Run
 from pellucid.tasks.task import Task
+from pellucid.tasks.unread import unread_settings
 from pellucid.train.learner import Learner, batches_from
 from pellucid.train.memory import give_freed_memory_back
 from pellucid.train.optimizer import make_optimizer, set_momentum
@@ -321,6 +322,8 @@ class Trainer:
         workers = self.workers
         if not workers.first(lambda: self.run.has_state):
             workers.first(self.run.begin_metrics)
+            for text in unread_settings(self.run.config):
+                self.watcher({"kind": "warning", "text": text})
             if self.config.watch:
                 self._note(kind="network", places=places_of(self.model))
             if self.recording.due(0, evaluating=True):

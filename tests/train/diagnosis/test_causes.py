@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from pellucid.run import Run
+from pellucid.train.diagnosis.chart import Chart, chart_of
+from pellucid.train.diagnosis.examination import examine
 from pellucid.train.diagnosis.labels import error_floor, suspicious
+from pellucid.train.diagnosis.rules.gradients import vanishing_gradients
 from pellucid.train.diagnosis.rules.steps import spikes
 from tests.train.diagnosis.examined_plants import blobs, diagnosed, rows_task, written_rows
 from tests.train.diagnosis.trainings import curve, language, table, trained, waves, with_outlier, with_set, words
@@ -166,3 +169,49 @@ def test_the_fall_at_the_beginning_is_no_spike_and_the_same_loss_later_is(factor
     losses = [1000 * factor**step + 10 + step % 3 for step in range(60)]
     assert spikes(losses) == []
     assert spikes([*losses[:40], 1000.0, *losses[41:]]) == [40]
+
+
+def test_what_vanished_at_first_is_the_cause_of_a_long_training_that_ended_badly(tmp_path: Path) -> None:
+    """Sigmoids that begin with Xavier's weights get their gradients back, too late."""
+    deep = {"mlp": {"depth": 12, "width": 16, "activation": "sigmoid"}}
+    training = {"initialization": "xavier", "steps": 400, "learning_rate": 6e-3}
+    chart, late = chart_of_a_recovery(trained(table(tmp_path, model=deep, training=training), tmp_path / "run"))
+    found = vanishing_gradients(chart)
+    assert [one.evidence for one in found] == ["early.vanishing_gradients"]
+    assert found[0].place == "layers.0.linear"
+    assert found[0].values["again"] == f"{late:,}"
+    chart.examination = None
+    assert vanishing_gradients(chart) == [], "nothing says that it ended badly"
+
+
+def chart_of_a_recovery(run: Run) -> tuple[Chart, int]:
+    """A run's chart, with the gradients of all layers alike from a third of its looks on."""
+    chart = chart_of(run.config.model_dump(mode="json"), run.metrics())
+    chart.examination = examine(run)
+    back = len(chart.statistics) // 4
+    for look in chart.statistics[back:]:
+        for told in look["places"].values():
+            if "gradient" in told:
+                told["gradient"] = told["weight"]
+    return chart, int(chart.statistics[back]["step"])
+
+
+def test_an_example_that_is_hard_is_no_spike_where_a_batch_is_one_and_a_poisoned_one_is() -> None:
+    draw = random.Random(0)
+    losses = [2.3] * 10 + [0.01 * draw.random() for _ in range(90)]
+    losses[50] = 5.6
+    assert spikes(losses, few=4.0) == []
+    assert spikes(losses) == [50]
+    losses[50] = 60.0
+    assert spikes(losses, few=4.0) == [50]
+
+
+def test_too_much_label_smoothing_is_the_first_cure_of_what_it_holds_back(tmp_path: Path) -> None:
+    found = diagnosed(trained(table(tmp_path, label_smoothing=0.9), tmp_path / "run"))
+    assert found["underfitting"]["cures"][0]["set"] == {"label_smoothing": 0.1}
+
+
+def test_gradients_cut_to_nothing_are_the_first_cure_of_plain_descent_that_crawls(tmp_path: Path) -> None:
+    training = {"optimizer": "sgd", "clip": 1e-5}
+    found = diagnosed(trained(table(tmp_path, training=training), tmp_path / "run"))
+    assert found["learning_rate_too_low"]["cures"][0]["set"] == {"training.clip": 1.0}

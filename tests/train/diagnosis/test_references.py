@@ -13,6 +13,7 @@ from pellucid.train.diagnosis.labels import mismatched, suspicious
 from pellucid.train.diagnosis.references import (
     NEIGHBOURS,
     bigram,
+    dense,
     left_out_guesses,
     neighbours_mean,
     others,
@@ -22,7 +23,7 @@ from pellucid.train.diagnosis.references import (
     word_pairs,
 )
 from pellucid.train.diagnosis.rules.fit import errors_apart
-from pellucid.train.diagnosis.twins import Twin, near_rows, near_texts, only_numbers, seen_again
+from pellucid.train.diagnosis.twins import Twin, lines_seen, near_rows, near_texts, only_numbers, seen_again
 
 torch.manual_seed(0)
 
@@ -158,3 +159,24 @@ def test_text_is_seen_again_by_long_runs_alone() -> None:
         )
         == 1
     )
+
+
+def test_long_lines_in_another_order_are_seen_and_short_ones_are_not() -> None:
+    draw = random.Random(2)
+    lines = [" ".join(str(draw.randint(0, 9)) for _ in range(10)) for _ in range(60)]
+    shuffled = draw.sample(lines, len(lines))
+    assert lines_seen("\n".join(shuffled[:30]), "\n".join(lines)) == 1
+    assert lines_seen("\n".join(lines[:30]), "\n".join(lines[30:])) == 0
+    assert lines_seen("Enter the King.\n" * 9, "Enter the King.\n" * 9) == 0
+
+
+def test_a_reference_costs_more_with_the_inputs_of_others_however_sure_it_is() -> None:
+    torch.manual_seed(1)
+    x = torch.randn(200, 4)
+    y = 3 * x[:, 0]
+    held = Sample(x[150:], y[150:], nowhere)
+    found = dense(Sample(x[:150], y[:150], nowhere), held, None)
+    assert found.others is not None
+    predicted = ridge(x[:150], y[:150, None], x[150:])[:, 0]
+    swaps = [(predicted.roll(turn) - y[150:]).square() for turn in range(1, 50)]
+    torch.testing.assert_close(found.others, torch.stack(swaps).mean(0))

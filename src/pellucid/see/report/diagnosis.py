@@ -1,6 +1,7 @@
 """What the doctor found, as a section: each illness with its evidence, the plot that convinces, and its cures."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -23,10 +24,36 @@ def diagnosis(facts: Facts) -> Body:
     examined = both("diagnosis.examined" if found.get("examined") else "diagnosis.unexamined", run=facts.run)
     if not found["findings"]:
         healthy = both("diagnosis.healthy", step=f"{found['step']:,}")
-        return [f'<p class="verdict">{healthy}</p>', paragraph(examined)]
+        return [f'<p class="verdict">{healthy}</p>', paragraph(examined), *learning_curve(both, found)]
     body: list[str | Plot] = [paragraph(both("diagnosis.lead", step=f"{found['step']:,}")), paragraph(examined)]
     for number, finding in enumerate(found["findings"], 1):
         body += of_finding(both, number, finding)
+    return body + learning_curve(both, found)
+
+
+def learning_curve(both: Both, found: Mapping[str, Any]) -> list[str | Plot]:
+    """What training on parts of the examples led to, if that was asked for: its points, and those that it lacks."""
+    curve = found.get("learning_curve")
+    if curve is None:
+        return []
+    body: list[str | Plot] = [heading(both("diagnosis.curve"))]
+    if curve["stopped"]:
+        return [*body, paragraph(both("diagnosis.curve_stopped"))]
+    points = curve["points"]
+    examples = [point["examples"] for point in points]
+    held_out = Curve("curve_held_out", examples, [point["held_out"] for point in points], "share")
+    training = Curve("curve_training", examples, [point["training"] for point in points], "quiet", dashed=True)
+    drawn = lines("learning_curve", [held_out, training], x="axis.curve_examples", y="axis.curve_loss", from_zero=True)
+    marks = {"type": "log", "tickvals": examples, "ticktext": [f"{count:,}" for count in examples]}
+    layout = {"xaxis": {**drawn.layout["xaxis"], **marks}}
+    # a single point is no curve
+    shown = [replace(drawn, layout={**drawn.layout, **layout})] if len(points) > 1 else []
+    body += [paragraph(both("diagnosis.curve_lead")), *shown]
+    for point in [] if shown else points:
+        losses = {name: figures(point[name]) for name in ("training", "held_out")}
+        body.append(paragraph(both("diagnosis.curve_point", examples=f"{point['examples']:,}", **losses)))
+    for lost in curve["broken"]:
+        body.append(paragraph(both("diagnosis.curve_broken", examples=f"{lost['examples']:,}", why=lost["why"])))
     return body
 
 

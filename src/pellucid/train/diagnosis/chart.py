@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pellucid.train.diagnosis.thresholds import LEARNED
+
 if TYPE_CHECKING:
     from pellucid.train.diagnosis.examination import Examination
 
@@ -84,11 +86,25 @@ class Chart:
         held = [(int(line["step"]), number(line["loss"])) for line in self.steps]
         return [step for step, loss in held if math.isfinite(loss)], [loss for _, loss in held if math.isfinite(loss)]
 
+    @property
+    def passes(self) -> float:
+        """How often the training has read its examples; nan where the metrics do not say how many there are."""
+        batches = int(self.data.get("batches") or 0)
+        if not batches and self.data.get("train") and self.training.get("batch"):
+            batches = math.ceil(int(self.data["train"]) / int(self.training["batch"]))
+        return self.last * int(self.training.get("accumulate") or 1) / batches if batches else math.nan
+
     def loss_around(self, step: int) -> float:
         """The mean loss of the batches in the tenth of the training so far that ends at `step`."""
         width = max(step // 10, 1)
         near = [number(line["loss"]) for line in self.steps if step - width < line["step"] <= step]
         return statistics.fmean(near) if near else math.nan
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether next to nothing is left of the loss that the training began with."""
+        _, losses = self.losses()
+        return len(losses) > 1 and self.loss_around(self.last) < LEARNED * losses[0]
 
     def held_out(self) -> tuple[list[int], list[float]]:
         """Steps and held-out losses of the evaluations."""

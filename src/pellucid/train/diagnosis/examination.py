@@ -17,7 +17,7 @@ from pellucid.tasks.task import Batch, Sample, SideName, Task
 from pellucid.train.diagnosis.labels import Suspect, mismatched, outlying, suspicious
 from pellucid.train.diagnosis.references import Reference, best_guess, class_guess, flat, others, reference
 from pellucid.train.diagnosis.through_time import ThroughTime, through_time
-from pellucid.train.diagnosis.twins import near_rows, near_texts, seen_again
+from pellucid.train.diagnosis.twins import lines_seen, near_rows, near_texts, seen_again
 
 if TYPE_CHECKING:
     from pellucid.run import Run
@@ -118,6 +118,7 @@ class Examination:
     over_time: ThroughTime | None = None  # of recurrent layers
     broken: Sequence[Broken] = ()  # shares whose trainings diverged
     stopped: bool = False  # whether the learning curve was broken off
+    seen_lines: float = 0.0  # share of a held-out text's long lines that stand in the training text
 
 
 def examine(run: "Run", task: Task | None = None) -> Examination | None:
@@ -163,6 +164,7 @@ def _examine(run: "Run", task: Task) -> Examination | None:
         [name for name, one in model.named_modules() if isinstance(one, _BatchNorm) and unfed(one)],
         accuracies(wide, held, predicted) if predicted is not None else {},
         over_time=through_time(model, sample, held),
+        seen_lines=lines_seen(task.prose("dev") + "\n" + task.prose("test"), task.prose("train")),
     )
 
 

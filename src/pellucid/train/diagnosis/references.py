@@ -27,7 +27,8 @@ class Reference:
 
     name: str  # neighbours, linear, bigram or pairs
     losses: Float[Tensor, " example"]
-    swapped: Float[Tensor, " example"] | None = None  # with the inputs of other examples
+    swapped: Float[Tensor, " example"] | None = None  # with the inputs of another example
+    others: Float[Tensor, " example"] | None = None  # the mean with those of all others
 
 
 def reference(train: Sample, held_out: Sample, uninformed: Tensor, classes: int | None) -> Reference | None:
@@ -46,13 +47,20 @@ def dense(train: Sample, held_out: Sample, classes: int | None) -> Reference:
     x, asked = flat(train.inputs), flat(held_out.inputs)
     if classes:
         name, _ = best_guess(x, train.targets, classes)
-        found = class_guess(name, x, train.targets, asked, classes)
-        return Reference(name, -found[torch.arange(len(asked)), held_out.targets].log())
+        costs = -class_guess(name, x, train.targets, asked, classes).log()[:, held_out.targets]  # inputs of, target of
+        return Reference(name, costs.diagonal().clone(), others=of_others(costs))
     y = train.targets[:, None].float()
     near, straight = neighbours_mean(x, y, x, without_self=True), ridge_left_out(x, y)
     name = "neighbours" if float((near - y).square().mean()) < float((straight - y).square().mean()) else "linear"
     found = neighbours_mean(x, y, asked) if name == "neighbours" else ridge(x, y, asked)
-    return Reference(name, (found[:, 0] - held_out.targets).square())
+    squares = (found - held_out.targets).square()  # inputs of, target of
+    return Reference(name, squares.diagonal().clone(), others=of_others(squares))
+
+
+def of_others(costs: Float[Tensor, "asked told"]) -> Float[Tensor, " told"] | None:
+    """Of each example the mean loss with the inputs of all the others: what is sure and wrong costs alike in both."""
+    count = len(costs)
+    return (costs.sum(0) - costs.diagonal()) / (count - 1) if count > 1 else None
 
 
 def flat(inputs: Tensor) -> Float[Tensor, "example input"]:

@@ -25,12 +25,21 @@ UNDERFIT_KNOWN = 0.5  # of the measured training loss: where training has noted 
 UNDERFIT_LEARNING = (
     0.06  # by which the loss fell since the middle: short healthy trainings 0.06 to 0.13, sick 0 to 0.04
 )
+UNDERFIT_PASSES = (
+    30.0  # over the examples, from which a loss that still falls is no excuse: short trainings make 1 to 15
+)
+UNDERFIT_MISSED = 0.4  # of what a reference knows beyond guessing, that so long a training then lacks: sick 0.43 to 0.5
+UNDERFIT_LONG = (
+    0.2  # of the loss of guessing, that it must be behind as well: a reference that knows little is no measure
+)
 UNDERFIT_ERRORS = 2.0  # standard errors by which it must have: of single batches under dropout of 0.95 chance makes 10%
 UNDERFIT_FALLING = 0.02  # by which the loss fell in the last fifth of the training: longer training is the first cure
 # settings that hold a network back so much that less of them is the first cure of underfitting, and what they then
 # become: dropout beyond a half leaves less than half of a layer, a penalty of 0.01 w^2 / 2 weighs as much as the loss
 HELD_BACK = {"l1": (1e-3, 0.0), "l2": (1e-2, 0.0), "weight_decay": (1.0, 0.01), "noise": (1.0, 0.0)}
 HELD_BACK_DROPOUT = (0.6, 0.1)
+HELD_BACK_SMOOTHING = (0.5, 0.1)  # half of all certainty given away: no answer can be surer than that
+HELD_BACK_WORSE = 0.05  # of the loss of guessing, by which what needs no training is then better: sick 0.09 and 0.18
 SURELY = 4.0  # standard errors between two means, which chance exceeds once in 30,000 times
 
 # too little data: the learning curve still falls
@@ -62,6 +71,9 @@ OUTLYING_SHARE = 0.01  # of the rows, more than 6 robust deviations away: normal
 # leakage
 TWINS = 2  # held-out examples that stand in training too: one may be chance
 TWIN_SHARE = 0.01  # of the held-out examples; our own splits leave none
+SEEN_LINES = (
+    0.2  # of the text in lines of 8 words and more: works of literature 0.00 to 0.01, a list of lines that come again 1
+)
 SEEN_BEFORE = 0.05  # of runs of 24 words of a held-out text: plays and made-up sentences 0.00 to 0.01, copied 0.5
 
 # held-out examples are of another kind
@@ -114,6 +126,7 @@ EXPLODED_GRADIENT = 10.0  # times the weights' own norm, all together: healthy b
 DEAD = 0.7  # healthy up to 0.56 (six layers, batches of 32), ill 0.9 to 1
 DEAD_RESIDUAL = 0.9  # with a way around, layers do well with fewer: healthy up to 0.75 (20 layers)
 DEAD_BY_CHANCE = 0.2  # above what units that are off independently of each other would be, which counts in tiny batches
+LEARNED = 0.05  # of the first loss, at which units that died on the way were not needed: digits 0.01; sick 0.3 and more
 
 # saturated sigmoids and tanhs: share of numbers on the flat part (listening.py says from where)
 FLAT = 0.7  # from the start: healthy up to 0.1, ill 0.85 to 0.95 (weights 20 to 60 times as large)
@@ -182,6 +195,7 @@ SPIKE_DEVIATIONS = 10.0  # of those around: healthy losses come to 8.7 where the
 # of the loss at the beginning, that it rises by: a hard batch late in a healthy training has come to 0.54 (one strange
 # tumour among 64), a poisoned one to 1.5 and more
 SPIKE_FLOOR = 0.8
+SPIKE_ITEMS = 16  # of a batch, below which that floor is higher, by the root of what is missing: single digits cost 2.1
 SPIKE_LOGARITHMS = 4.0  # deviations of the logarithms: batches of one example come to 2.3, poisoned ones to 10 and more
 SPIKE_MOST = 0.34  # of the steps: more is no spike but how the loss is
 
@@ -192,6 +206,7 @@ PADDED = 0.5  # batches of sentences of like length have 2 to 8%
 LOADING = 0.5  # of a step; healthy 1 to 12%
 LOADING_SECONDS = 0.002  # a step: below that nobody waits
 
+CLIPPED = 0.1  # of the usual gradient: plain descent that is clipped below it takes steps that are as much shorter
 GPT_STD = 0.02  # of the first weights of GPT-2 (Radford et al., 2019)
 SLOWER = 0.1  # times the rate, at most, where a lower one is proposed
 LARGEST = 3.4e38  # of a number in float32; stands for what is beyond it

@@ -19,6 +19,7 @@ SAMPLED = 512  # training rows that say how far apart neighbours are
 BY_CHANCE = 0.01  # so many equal rows would be expected by chance: fewer values than that say nothing
 ONE_BY_ONE = 0.98  # share of different values from which a column only numbers its rows
 RUN = 24  # words or characters in a row
+LONG_LINE = 8  # words of a line that is no common phrase; of characters twice as many
 SPACED = 20  # characters to a word: more are no words but a script without spaces
 MOST_READ = 100_000  # characters of a held-out text
 NO_LETTERS = re.compile(r"[^\w%]+")  # what tells no two sentences apart; a number and a placeholder do
@@ -105,6 +106,23 @@ def seen_again(held_out: str, train: str) -> float:
     asked = {hash(tuple(words[i : i + RUN])) for i in range(len(words) - RUN + 1)}
     found = {one for i in range(len(known) - RUN + 1) if (one := hash(tuple(known[i : i + RUN]))) in asked}
     return len(found) / len(asked) if asked else 0.0
+
+
+def lines_seen(held_out: str, train: str) -> float:
+    """The share of the held-out text's long lines, by their length, that stand in the training text, whole.
+
+    So a list of lines comes again in another order, which has no long runs in common. Short lines come again anyway.
+    """
+    asked = [line for line in map(str.strip, held_out[:MOST_READ].splitlines()) if is_long(line)]
+    known = set(map(str.strip, train.splitlines()))
+    length = sum(map(len, asked))
+    return sum(len(line) for line in asked if line in known) / length if length else 0.0
+
+
+def is_long(line: str) -> bool:
+    """Whether a line has so many words, or characters of a script without spaces."""
+    words = len(line.split())
+    return words >= LONG_LINE or (words * SPACED < len(line) and len(line) >= 2 * LONG_LINE)
 
 
 def letters(pair: tuple[str, str]) -> tuple[str, str]:

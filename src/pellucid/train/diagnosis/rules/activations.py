@@ -40,11 +40,13 @@ class Fault:
 def dead_relus(chart: Chart) -> Sequence[Finding]:
     """In a layer most rectifiers give 0 for every example of a batch, so that no gradient goes through them.
 
+    Not where it came to that in the course of a training that learned its examples all the same: a network that is
+    larger than its task, or pressed to be small by a penalty, does without them.
     Source: Maas, Hannun & Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013.
     """
     places = chart.places("dead")
     fault = first_at_fault(chart, places, "dead", lambda place: _dead_threshold(chart, place))
-    if fault is None or alike(chart):
+    if fault is None or alike(chart) or (fault.late and chart.has_learned):
         return []
     late = cure_rate(chart, slower(chart))
     activation = cure_activation(chart, ("relu",))

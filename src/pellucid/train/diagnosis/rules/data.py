@@ -1,5 +1,6 @@
 """What is wrong with the data: wrong labels, rare classes, examples on both sides, sides of different kinds."""
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -27,6 +28,7 @@ from pellucid.train.diagnosis.thresholds import (
     RARE_RATIO,
     RARE_SEEN,
     SEEN_BEFORE,
+    SEEN_LINES,
     SHIFT_ERRORS,
     SHIFT_SIZE,
     SURELY,
@@ -62,6 +64,23 @@ def related(found: Examination) -> float | None:
     return errors_apart(without_extremes(found, (other - found.reference.losses) / items))
 
 
+def told(found: Examination) -> bool:
+    """Whether others' inputs tell what needs no training surely less than the right ones do.
+
+    A method that is too sure of itself, as of wrong labels, loses more than guessing does, and still reads its inputs.
+    """
+    asked = found.reference
+    if asked is None or asked.others is None:
+        return False
+    if found.classes and found.accuracy:
+        most = max(one.held_out for one in found.classes) / len(found.swapped)
+        error = math.sqrt(most * (1 - most) / len(found.swapped))
+        if found.accuracy["reference"] - most > SURELY * error > 0:
+            return True
+    items = found.held_out.items.clamp(min=1)
+    return errors_apart(without_extremes(found, (asked.others - asked.losses) / items)) > SURELY
+
+
 def without_extremes(found: Examination, differences: Tensor) -> Tensor:
     """Of numbers that are predicted, the differences cut to all but the outermost: a single one, squared, hides all."""
     if found.classes or float(found.held_out.items.max()) > 1 or not bool(differences.isfinite().all()):
@@ -92,7 +111,7 @@ def belong_apart(found: Examination) -> bool:
     over = found.over_time
     far = over is not None and max(over.told, default=0.0) >= TIME_WORTH * over.guess  # told by what is further back
     enough = enough_seen(found) and without is not None and not far
-    return enough and (without or 0.0) <= UNRELATED_ERRORS and used(found) <= UNUSED_ERRORS
+    return enough and (without or 0.0) <= UNRELATED_ERRORS and used(found) <= UNUSED_ERRORS and not told(found)
 
 
 def outweigh(found: Examination) -> bool:
@@ -259,6 +278,18 @@ def leakage(chart: Chart) -> Sequence[Finding]:
                 },
                 lines=[f"{held_out} = {train}" for held_out, train in found.twins],
                 cures=[Cure("take_out_twins", cost=3)],
+            )
+        ]
+    if found.seen_lines >= SEEN_LINES and seen < SEEN_BEFORE:
+        return [
+            Finding(
+                "seen_text",
+                number=found.seen_lines,
+                threshold=SEEN_LINES,
+                sure=min(0.6 + found.seen_lines / 3, 0.95),
+                values={"percent": f"{100 * found.seen_lines:.0f}"},
+                cures=[Cure("take_out_twins", cost=3)],
+                evidence="lines.seen_text",
             )
         ]
     if seen >= SEEN_BEFORE:

@@ -12,6 +12,7 @@ from pellucid.train.diagnosis.finding import Cure, Finding, Series
 from pellucid.train.diagnosis.rules.remedies import freeing, larger, longer, regularizing
 from pellucid.train.diagnosis.thresholds import (
     CURVE_GAIN,
+    HELD_BACK_WORSE,
     MEMORIZED_GAP,
     MEMORIZED_KNOWN,
     MEMORIZED_NAMED,
@@ -29,6 +30,9 @@ from pellucid.train.diagnosis.thresholds import (
     UNDERFIT_GUESS,
     UNDERFIT_KNOWN,
     UNDERFIT_LEARNING,
+    UNDERFIT_LONG,
+    UNDERFIT_MISSED,
+    UNDERFIT_PASSES,
     UNDERFIT_WORSE,
 )
 
@@ -160,27 +164,38 @@ def underfitting(chart: Chart) -> Sequence[Finding]:
     steps, held_out = chart.held_out()
     # What training noted may be lower where the best weights are an average that lags behind; never is it too low.
     lowest = min(found.held_out.mean, found.train.mean, chart.loss_around(chart.last))
-    worse, name, told = 0.0, "guess", False
+    worse, known, name, told, surely = 0.0, guess, "guess", False, False
     if found.reference is not None:
         known = float(found.reference.losses.sum() / found.held_out.items.sum())
         told = errors_apart((found.held_out.uninformed - found.reference.losses) / items) > SURELY
         plain = chart.config.get("class_weights", "none") == "none"  # else it minimizes another loss
         if plain and errors_apart((found.held_out.losses - found.reference.losses) / items) > SURELY:
-            worse = lowest - known
+            worse, surely = lowest - known, True
             name = found.reference.name
     nothing = told and lowest > UNDERFIT_GUESS * guess
-    stuck = nothing and bool(freeing(chart))  # held back so much, what is learned on the way is not what stays
-    if (worse < UNDERFIT_WORSE * guess and not nothing) or (learning(losses) and not stuck):
+    behind = worse >= UNDERFIT_WORSE * guess
+    # A long training has had its chance: what it still learns at the end does not bring it to the reference.
+    long = chart.passes >= UNDERFIT_PASSES and worse > 0
+    missed = long and worse >= UNDERFIT_MISSED * (guess - known) and worse >= UNDERFIT_LONG * guess
+    freer = freeing(chart)
+    # Where it is held back by much, no better than the reference is enough: what is learned on the way does not stay.
+    held = bool(freer) and surely and found.held_out.mean - known >= HELD_BACK_WORSE * guess
+    stuck = missed or held or (nothing and bool(freer))
+    if not (behind or nothing or missed or held) or (learning(losses) and not stuck):
         return []
-    name = name if worse >= UNDERFIT_WORSE * guess else "guess"
-    limit = guess if worse < UNDERFIT_WORSE * guess else found.held_out.mean - worse
+    if told and found.reference is not None:
+        name = found.reference.name
+    elif not (behind or missed or held):
+        name = "guess"
+    limit = guess if name == "guess" else known
     late = [loss for step, loss in zip(trained, losses, strict=True) if step > 0.8 * chart.last]
     middle = len(late) // 2
     falling = (
         middle > 0 and sum(late[middle:]) / len(late[middle:]) < (1 - UNDERFIT_FALLING) * sum(late[:middle]) / middle
     )
+    falling = falling or chart.passes < 1  # it has not even read all there is
     more = [*longer(chart), *larger(chart)] if falling else [*larger(chart), *longer(chart)]
-    cures = [*freeing(chart), *more]
+    cures = [*freer, *more]
     return [
         Finding(
             "underfitting",

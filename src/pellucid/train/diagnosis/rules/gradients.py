@@ -13,6 +13,7 @@ from pellucid.train.diagnosis.rules.cures import (
     cure_residual,
     slower,
 )
+from pellucid.train.diagnosis.rules.fit import underfitting
 from pellucid.train.diagnosis.thresholds import (
     DEAD,
     EARLY,
@@ -32,7 +33,7 @@ from pellucid.train.diagnosis.thresholds import (
 
 def vanishing_gradients(chart: Chart) -> Sequence[Finding]:
     """From the first layer on, gradients are a thousandth and less of what a later layer gets, and it stays so for
-    a good part of the training, or to its end.
+    a good part of the training, or to its end; or it was so at first, and the training ended badly.
 
     Each layer's gradient is taken as a share of its weights, so that wide and narrow layers compare; of a block of
     several, the largest counts. Not found where something else holds the gradient up (dead or saturated units, weights
@@ -40,7 +41,12 @@ def vanishing_gradients(chart: Chart) -> Sequence[Finding]:
     Sources: Hochreiter, 1991; Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", 2010.
     """
-    found = [] if alike(chart) else [_vanishing(chart, chain) for chain in chains(chart.layers())]
+    if alike(chart):
+        return []
+    of_chains = chains(chart.layers())
+    found = [_vanishing(chart, chain) for chain in of_chains]
+    if not any(found) and underfitting(chart):
+        found = [_vanished_early(chart, chain) for chain in of_chains]
     return [finding for finding in found if finding is not None][:1]
 
 
@@ -74,6 +80,42 @@ def _vanishing(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
         axis="layer",
         logarithmic=True,
         lasting=chart.lasts(len(ill), VANISHED_LOOKS, len(judged)),
+    )
+
+
+def _vanished_early(chart: Chart, chain: Sequence[Sequence[str]]) -> Finding | None:
+    """Of a training that ended badly: nothing reached the first layers at its first looks, and later it did.
+
+    Until then the last layers had moved alone, on what untrained layers made of the inputs.
+    """
+    everywhere = [[layer] for layer in chart.layers()]
+    looks = chart.statistics
+    counts = [vanished(look, chain, max(shares(look, everywhere), default=0.0)) for look in looks]
+    ill = next((place for place, count in enumerate(counts) if not count), len(counts))
+    if len(chain) < FEWEST_CHAINED or ill < FEWEST_LOOKS or ill == len(counts):
+        return None
+    last, depth = looks[ill - 1], list(range(1, len(chain) + 1))
+    return Finding(
+        "vanishing_gradients",
+        number=shares(looks[0], chain)[0] / max(shares(looks[0], everywhere)),
+        threshold=VANISHED_GRADIENT,
+        sure=0.65,
+        place=chain[0][0],
+        step=int(looks[0]["step"]),
+        values={
+            "until": chain[counts[0] - 1][0],
+            "layers": len(chain),
+            "last": f"{int(last['step']):,}",
+            "again": f"{int(looks[ill]['step']):,}",
+        },
+        cures=[*cure_residual(chart), *cure_norm(chart), *cure_initialization(chart)],
+        plot=[
+            Series("gradient_first_look", depth, shares(looks[0], chain)),
+            Series("gradient_last_look", depth, shares(looks[-1], chain)),
+        ],
+        axis="layer",
+        logarithmic=True,
+        evidence="early.vanishing_gradients",
     )
 
 

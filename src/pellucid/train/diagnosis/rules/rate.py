@@ -16,6 +16,7 @@ from pellucid.train.diagnosis.rules.updates import update_shares
 from pellucid.train.diagnosis.thresholds import (
     ABOVE_START,
     ABOVE_STEPS,
+    CLIPPED,
     CRAWLING_UPDATE,
     DROPPED_RATE,
     FASTER,
@@ -191,11 +192,21 @@ def learning_rate_too_low(chart: Chart) -> Sequence[Finding]:
                 "start": losses[0],
                 "end": end,
             },
-            cures=cure_rate(chart, factor),
+            cures=[*unclipped(chart), *cure_rate(chart, factor)],
             plot=[Series("training", steps, losses)],
             lasting=chart.is_past(STILL_SAID_FROM),
         )
     ]
+
+
+def unclipped(chart: Chart) -> list[Cure]:
+    """A usual limit, where plain descent is so slow because its gradients are cut to next to nothing."""
+    norms = median(number(line["gradient_norm"]) for line in chart.steps)
+    clip = number(chart.training.get("clip"))
+    plain = chart.training.get("optimizer") in ("sgd", "momentum", "nesterov")
+    if not plain or not 0 < clip < CLIPPED * norms:
+        return []
+    return [Cure("unclipped", {"training.clip": 1.0}, values={"now": f"{clip:g}", "norm": f"{norms:.2g}"})]
 
 
 def _mean_share(chart: Chart, layer: str) -> float:

@@ -4,7 +4,7 @@ import math
 
 from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.finding import Cure
-from pellucid.train.diagnosis.thresholds import HELD_BACK, HELD_BACK_DROPOUT
+from pellucid.train.diagnosis.thresholds import HELD_BACK, HELD_BACK_DROPOUT, HELD_BACK_SMOOTHING
 
 WIDTHS = ("width", "d_model", "dimension")
 LONGER, WIDER, NARROWER = 4, 4, 2  # times
@@ -46,6 +46,9 @@ def freeing(chart: Chart) -> list[Cure]:
     dropout, (most, usual) = chart.model_field("dropout"), HELD_BACK_DROPOUT
     if dropout is not None and float(chart.model.get("dropout") or 0.0) >= most:
         told[dropout] = usual
+    smoothed, (most, usual) = chart.config.get("label_smoothing"), HELD_BACK_SMOOTHING
+    if smoothed is not None and float(smoothed) >= most:
+        told["label_smoothing"] = usual
     for name, (most, usual) in HELD_BACK.items():
         if float(chart.training.get(name) or 0.0) >= most:
             told[f"training.{name}"] = usual

@@ -16,6 +16,7 @@ from pellucid.train.diagnosis.thresholds import (
     SPIKE_BEFORE,
     SPIKE_DEVIATIONS,
     SPIKE_FLOOR,
+    SPIKE_ITEMS,
     SPIKE_LOGARITHMS,
     SPIKE_MOST,
     SPIKE_TIMES,
@@ -36,7 +37,7 @@ def loss_spikes(chart: Chart) -> Sequence[Finding]:
     steps, losses = chart.losses()
     if len(losses) < 2 * FEWEST_STEPS:
         return []
-    found = spikes(losses, reach_of(chart, steps))
+    found = spikes(losses, reach_of(chart, steps), few_in(chart))
     if not found or len(found) > SPIKE_MOST * len(losses) or learning_rate_too_high(chart) or freeing(chart):
         return []  # under very much dropout, single losses are as chance has it
     highest = max(found, key=losses.__getitem__)
@@ -80,14 +81,22 @@ def reach_of(chart: Chart, steps: Sequence[int]) -> list[float]:
     return [max((usual / items[step]) ** 0.5, 1.0) if items[step] > 0 else 1.0 for step in steps]
 
 
-def spikes(losses: Sequence[float], reach: Sequence[float] | None = None) -> list[int]:
+def few_in(chart: Chart) -> float:
+    """By how much further the loss of a batch of a few examples strays: one of them that is hard is all of it."""
+    seen = [number(line.get("tokens")) for line in chart.steps]
+    usual = median(now - before for before, now in zip([0.0, *seen], seen, strict=False))
+    return max((SPIKE_ITEMS / usual) ** 0.5, 1.0) if usual > 0 else 1.0
+
+
+def spikes(losses: Sequence[float], reach: Sequence[float] | None = None, few: float = 1.0) -> list[int]:
     """Which losses stand far above those of the steps around them, by difference and by ratio.
 
     By ratio too, as the losses of small batches have a long tail upwards. `reach` is by how much more a step's loss
-    strays than the others'. A loss that is not above those before it is no spike: so every training begins.
+    strays than the others', `few` by how much all do in batches of a few examples. A loss that is not above those
+    before it is no spike: so every training begins.
     """
     reach = reach or [1.0] * len(losses)
-    floor = SPIKE_FLOOR * median(losses[:FEWEST_STEPS])
+    floor = few * SPIKE_FLOOR * median(losses[:FEWEST_STEPS])
     logarithms = [math.log(max(loss, LEAST)) for loss in losses]
     found = []
     for place, loss in enumerate(losses):
