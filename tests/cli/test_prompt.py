@@ -1,5 +1,6 @@
 """The prompt of `pellucid translate`, as a person meets it: keys in, a picture of the terminal out."""
 
+import contextvars
 import fcntl
 import os
 import pty
@@ -12,6 +13,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,6 +76,13 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PELLUCID_LANG", "en")
 
 
+def apart(work: Callable[[], object]) -> None:
+    """In a thread of its own: a browser that other tests have opened keeps an event loop in this one."""
+    context = contextvars.copy_context()
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(context.run, work).result()
+
+
 def drive(run: Run, steps: Sequence[Step], check: Check = no_check, kept: bool = True, width: int = 80) -> list[str]:
     """What is on the terminal after each step; the last one is Ctrl-D."""
     desk = Desk()
@@ -95,7 +104,7 @@ def drive(run: Run, steps: Sequence[Step], check: Check = no_check, kept: bool =
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         feeder = threading.Thread(target=feed)
         feeder.start()
-        converse(desk, run, run.decoding.changed(method="beam", beam=3), check, kept)
+        apart(lambda: converse(desk, run, run.decoding.changed(method="beam", beam=3), check, kept))
         feeder.join()
     assert not late
     return seen
@@ -257,7 +266,7 @@ def test_a_model_that_cannot_be_opened_ends_the_prompt_with_its_reason(run: Run,
     (broken / "model.safetensors").write_bytes((run.path / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(RunError, match="damaged"), create_pipe_input() as pipe:  # noqa: SIM117
         with create_app_session(input=pipe, output=DummyOutput()):
-            converse(Desk(), Run.open(broken), run.decoding, no_check)
+            apart(lambda: converse(Desk(), Run.open(broken), run.decoding, no_check))
 
 
 def test_what_is_kept_is_underlined_while_it_is_typed() -> None:
