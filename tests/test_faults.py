@@ -146,6 +146,11 @@ def faults(write: str, trained: Path, place: Path) -> int:
     return count * len(FAULTS)
 
 
+def test_after_faults_at_each_write_of_a_state_the_run_holds_the_old_or_the_new(trained: Path, tmp_path: Path) -> None:
+    assert faults("a newer state", trained, tmp_path) >= 40
+
+
+@pytest.mark.slow
 def test_after_each_of_500_planted_write_faults_the_run_holds_the_old_or_the_new(trained: Path, tmp_path: Path) -> None:
     counts = {write: faults(write, trained, tmp_path) for write in WRITES}
     assert sum(counts.values()) >= 500, counts
