@@ -36,7 +36,7 @@ def held(name):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name)) / 1000
 before, began = held("VmRSS"), time.process_time()
 kept = work(*arguments)
-print(json.dumps({{"seconds": time.process_time() - began, "most": held("VmHWM") - before, "own": held("RssAnon")}}))
+print(json.dumps({{"seconds": time.process_time() - began, "most": held("VmHWM") - before}}))
 """
 
 
@@ -116,18 +116,16 @@ def checks(folder: Path, counts: list[int]) -> str:
 
 def preparations(folder: Path, counts: list[int]) -> str:
     rows = [
-        "| read, cleaned and split | seconds | most memory | of it not in a file | bytes a pair |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        "| read, cleaned and split | seconds | most memory | bytes a pair |",
+        "| --- | ---: | ---: | ---: |",
     ]
     for count in counts:
         path = folder / "prose.tsv"
         write_tsv(path, prose(count))
         found = measured(PREPARE, path)
         path.unlink()
-        most, own = found["most"], found["own"]
-        rows.append(
-            f"| {count:,} | {found['seconds']:,.0f} | {most:,.0f} MB | {own:,.0f} MB | {most * 1e6 / count:,.0f} |"
-        )
+        most = found["most"]
+        rows.append(f"| {count:,} | {found['seconds']:,.0f} | {most:,.0f} MB | {most * 1e6 / count:,.0f} |")
         print(rows[-1], flush=True)
     return "\n".join(rows)
 

@@ -70,6 +70,8 @@ def test_the_closing_mark_is_the_same_in_the_languages_own_way(source: str, targ
         ("E&xit", "Beenden", "de", "&Beenden"),
         ("&Name {name}", "{name} benennen", "de", "{name} be&nennen"),
         ("See {x}", "见 {x}", "zh", "见 {x}"),
+        ("Delete <b>%s</b>?", "删除 <b> %s </b>？", "zh", "删除 <b>%s</b>？"),
+        ("A <b> bold</b> one", "一 <b> 粗体 </b>", "zh", "一 <b> 粗体</b>"),
     ],
 )
 def test_repairs_put_the_ends_right(source: str, target: str, to: str, mended: str) -> None:

@@ -1,7 +1,7 @@
 """Mechanical repairs of what a model wrote, made before it is judged: exact and without a choice of words.
 
-White space at the ends is the source's; the closing mark is the source's in the target language's way; an accelerator
-that the source has is added. Nothing else of the text is touched.
+White space at the ends, and within tags at theirs, is the source's; the closing mark is the source's in the target
+language's way; an accelerator that the source has is added. Nothing else of the text is touched.
 """
 
 import re
@@ -13,6 +13,8 @@ from pellucid.data.slots import PLACEHOLDER
 _BEHIND = frozenset({"zh", "ja", "ko"})  # languages whose menus have the letter behind the text
 _TAIL = re.compile(r"(?:\s*(?:\.{2,}|…+|[:：]))?\s*$")
 _NOT_CLOSED = frozenset({"semicolon", "comma", "period", "colon"})  # marks that a model adds of its own accord
+_OPENING = re.compile(r"<[A-Za-z][^<>]*(?<!/)>")
+_CLOSING = re.compile(r"</[A-Za-z][^<>]*>")
 _WIDE = re.compile("[⺀-鿿가-힣！-｠」』）】》”’]")
 FULL_WIDTH_OF = {mark: FULL_WIDTH[kind] for mark, kind in CLASSES.items() if mark.isascii() and kind in FULL_WIDTH}
 
@@ -22,10 +24,22 @@ def repaired(source: str, target: str, source_language: str, target_language: st
     core = target.strip()
     if not core or not source.strip():
         return target
+    core = _tight(source, core)
     core = _closed(source, core, source_language, target_language)
     core = _accelerated(source, core, target_language)
     before, after = edges(source)
     return f"{before}{core}{after}"
+
+
+def _tight(source: str, target: str) -> str:
+    """`<b> %s </b>` for `<b>%s</b>`: without the spaces that the source does not have."""
+    for tag in set(_OPENING.findall(source)):
+        if not re.search(rf"{re.escape(tag)}\s", source):
+            target = re.sub(rf"({re.escape(tag)})[ \t]+", r"\1", target)
+    for tag in set(_CLOSING.findall(source)):
+        if not re.search(rf"\s{re.escape(tag)}", source):
+            target = re.sub(rf"[ \t]+({re.escape(tag)})", r"\1", target)
+    return target
 
 
 def _closed(source: str, target: str, source_language: str, target_language: str) -> str:
