@@ -1,5 +1,6 @@
 """Whatever goes wrong at whichever write, fsync or rename: the run folder holds the old or the new, whole."""
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -145,6 +146,11 @@ def faults(write: str, trained: Path, place: Path) -> int:
     return count * len(FAULTS)
 
 
+def test_after_faults_at_each_write_of_a_state_the_run_holds_the_old_or_the_new(trained: Path, tmp_path: Path) -> None:
+    assert faults("a newer state", trained, tmp_path) >= 40
+
+
+@pytest.mark.slow
 def test_after_each_of_500_planted_write_faults_the_run_holds_the_old_or_the_new(trained: Path, tmp_path: Path) -> None:
     counts = {write: faults(write, trained, tmp_path) for write in WRITES}
     assert sum(counts.values()) >= 500, counts
@@ -245,6 +251,21 @@ def test_while_the_disk_is_full_the_training_goes_on_and_keeps_what_it_could_not
     assert lines(run) == lines(whole)
     assert run.recorded_steps() == whole.recorded_steps()
     assert fingerprint(run) == fingerprint(whole)
+
+
+def test_a_full_disk_is_tried_again_at_savings_and_not_at_every_step_that_is_recorded(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt sums up all snapshots that are held: one at every step made it a hundred times slower."""
+    monkeypatch.setattr(importlib.import_module("pellucid.train.recording"), "TOGETHER", 1)
+    config = task_of(table).config
+    changed = {**config.training.model_dump(), "steps": 60, "evaluate_every": 30, "record": 1}
+    task = RegressTask(config.changed(training=changed))
+    trainer = Trainer(Run.create(tmp_path / "run", task), task)
+    disk = Disk(tmp_path / "run", 0, "full from here on")
+    with disk.used(), pytest.raises(PellucidError, match="No space left on device"):
+        trainer.train()
+    assert disk.done.count("open") <= 10
 
 
 def test_a_training_that_could_not_be_saved_says_so_at_its_end_and_from_where_it_can_go_on(

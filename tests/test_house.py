@@ -11,10 +11,11 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "pellucid"
 
 # For each room the rooms under it. Ground is what all but nn may stand on.
-GROUND = {"errors", "files", "config", "words"}
+GROUND = {"errors", "files", "lines", "config", "words"}
 UNDER: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
+    "lines": {"errors"},
     "config": {"errors"},
     "words": set(),
     "nn": set(),

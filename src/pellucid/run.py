@@ -35,6 +35,7 @@ from pellucid.files import (
     write_tensors,
     write_text,
 )
+from pellucid.lines import Line, kind_of, read_lines
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -457,26 +458,15 @@ class Run:
         size = 0
         if self._metrics_path.exists():
             for line in self._metrics_path.read_bytes().splitlines(keepends=True):
-                if not line.endswith(b"\n") or json.loads(line)["kind"] not in BEFORE_TRAINING:
+                if kind_of(line) not in BEFORE_TRAINING:
                     break
                 size += len(line)
         self.cut_metrics(size)
 
-    def metrics(self) -> Iterator[dict[str, Any]]:
+    def metrics(self) -> Iterator[Line]:
         """The lines of metrics.jsonl; a last line cut short by a kill is left out. Raises RunError for one damaged."""
-        if not self._metrics_path.exists():
-            return
-        with self._metrics_path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    return
-                try:
-                    found = json.loads(line)
-                except (ValueError, RecursionError):
-                    found = None
-                if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
-                    raise RunError(f"{self._metrics_path}, line {number}: damaged", mend=REPLACE)
-                yield found
+        if self._metrics_path.exists():
+            yield from read_lines(self._metrics_path)
 
     @property
     def status(self) -> Status:
@@ -489,7 +479,7 @@ class Run:
 
     def ending(self) -> str | None:
         """Why the training ended, or None if it has not."""
-        return next((line["reason"] for line in self.metrics() if line["kind"] == "end"), None)
+        return next((str(line["reason"]) for line in self.metrics() if line["kind"] == "end"), None)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

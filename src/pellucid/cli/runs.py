@@ -124,6 +124,6 @@ def summary(path: Path) -> dict[str, Any]:
                 case "test":
                     facts |= {"score": outcome.score_of(line), "scores": outcome.scores_of(line)}
                     tested = True
-    except (PellucidError, ValueError, KeyError):
+    except (PellucidError, LookupError, TypeError, ValueError, AttributeError):  # of what a `test` line holds
         facts["status"] = "damaged"
     return facts

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pellucid.config import Config
 from pellucid.errors import RunError
+from pellucid.lines import told_if_damaged
 from pellucid.run import Run
 from pellucid.tasks.headline import Headline, headline_of
 from pellucid.train.verdict import FEWEST, Effect, Scores, Verdict, deviation_of, judged
@@ -148,10 +149,10 @@ def training_of(run: Run) -> Training:
     for line in run.metrics():
         match line["kind"]:
             case "step":
-                losses.append((line["step"], line["loss"]))
+                losses.append((line["step"], _number(line["loss"])))
                 steps, seconds = line["step"], line["seconds"]
             case "evaluation":
-                dev.append((line["step"], line["loss"]))
+                dev.append((line["step"], _number(line["loss"])))
                 if line["scores"].get(headline.name) is not None:
                     scores.append((line["step"], line["scores"][headline.name]))
                 best_step = line["step"] if line["best"] else best_step
@@ -159,7 +160,10 @@ def training_of(run: Run) -> Training:
                 failed = str(line["text"])
             case "test":
                 test = line
-    score = float(headline.of(test)) if test is not None else None
+    with told_if_damaged(run.path / "metrics.jsonl"):
+        score = float(headline.of(test)) if test is not None else None
+        step = headline.step(test) if test is not None else 0.0
+        gap = gap_of(losses, dev)
     if score is not None and not math.isfinite(score):
         score, failed = None, failed or f"{headline.name} is {score}"
     return Training(
@@ -170,7 +174,7 @@ def training_of(run: Run) -> Training:
         settings=settings_of(config),
         standing="scored" if score is not None else "failed" if failed else "unfinished",
         score=score,
-        step=headline.step(test) if test is not None else 0.0,
+        step=step,
         failed=failed if score is None else None,
         steps=steps,
         best_step=best_step,
@@ -178,7 +182,7 @@ def training_of(run: Run) -> Training:
         losses=stretches(losses),
         dev_losses=dev,
         scores=scores,
-        gap=gap_of(losses, dev),
+        gap=gap,
     )
 
 
@@ -297,6 +301,10 @@ def gap_of(losses: Sequence[Point], dev: Sequence[Point]) -> float | None:
     last = [loss for step, loss in losses if begin < step <= end]
     gap = dev[-1][1] - math.fsum(last) / len(last) if last else math.nan
     return gap if math.isfinite(gap) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def stretches(points: Sequence[Point], count: int = POINTS) -> list[Point]:

@@ -82,7 +82,7 @@ class Wanted:
             return "new"
         run = Run.open(self.folder)
         _expect_same(run, self.config)
-        kinds = {line["kind"]: line for line in run.metrics()}
+        kinds: dict[str, Mapping[str, Any]] = {line["kind"]: line for line in run.metrics()}
         if "failed" in kinds:
             return "failed"
         over = "test" in kinds and kinds.get("end", {}).get("reason") != "interrupted"

@@ -164,7 +164,7 @@ class Trainer:
             evaluating = step % config.evaluate_every == 0 or step == steps  # type: ignore[operator]
             if self.recording.due(step, evaluating):
                 self.recording.take(step)
-                if self.recording.is_full:
+                if self.recording.is_full and not self._failure:  # on a full disk the next saving tries, not each step
                     self._attempt(self._write_recorded)
             if evaluating:
                 loss = self._evaluate()

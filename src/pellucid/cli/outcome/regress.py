@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Event = Mapping[str, Any]
 COEFFICIENTS = 16  # shown; the report has all
+UNBOUNDED = 1e4  # of shares and losses: from here on a table would have no room for its names
 NARROW = 72  # columns below which intervals, t and p are left out
 
 
@@ -33,7 +34,12 @@ def data_line(event: Event) -> str:
 
 
 def score_text(scores: Mapping[str, float]) -> str:
-    return f"R² {scores['r2']:.3f}"
+    return f"R² {_short(scores['r2'], 3)}"
+
+
+def _short(value: float, digits: int) -> str:
+    """So many digits behind the point; of a training that has left all bounds, an exponent in place of them."""
+    return f"{value:.{digits}f}" if not abs(value) >= UNBOUNDED else f"{value:.2g}"
 
 
 def evaluation(event: Event) -> None:
@@ -44,7 +50,7 @@ def evaluation(event: Event) -> None:
         out.print(say("regress.sizes", step=event["step"], sizes=said), markup=False)
         return
     facts = {name: f"{value:.4g}" for name, value in scores.items()}
-    out.print(say("regress.evaluation", step=event["step"], loss=f"{event['loss']:.4f}", **facts), markup=False)
+    out.print(say("regress.evaluation", step=event["step"], loss=_short(event["loss"], 4), **facts), markup=False)
 
 
 def print_outcome(run: "Run", tested: Event) -> None:
@@ -83,8 +89,8 @@ def print_scores(tested: Event) -> None:
         table.add_column(say(f"regress.{name}"), justify="right", no_wrap=True)
     for system, scores in tested["systems"].items():
         wide = out.width >= NARROW
-        interval = f" [dim]{scores['low']:.2f} … {scores['high']:.2f}[/]" if wide else ""
-        cells = [f"{scores['r2']:.3f}{interval}", f"{scores['rmse']:.4g}", f"{scores['mae']:.4g}"]
+        interval = f" [dim]{_short(scores['low'], 2)} … {_short(scores['high'], 2)}[/]" if wide else ""
+        cells = [f"{_short(scores['r2'], 3)}{interval}", f"{scores['rmse']:.4g}", f"{scores['mae']:.4g}"]
         table.add_row(say(f"regress.{system}"), *cells, style="bold" if system == "model" else None)
     out.print(table)
     out.print(say("regress.interval" if out.width >= NARROW else "regress.r2_meaning"), style="dim", markup=False)
@@ -133,7 +139,7 @@ def print_sizes(tested: Event) -> None:
         scores = network["scores"]
         distance = [f"{network['distance']:.4f}"] if known else []
         bar = "█" * round(20 * max(scores["r2"], 0))
-        table.add_row(str(network["neurons"]), *distance, f"{scores['rmse']:.4f}", f"{scores['r2']:.3f}", bar)
+        table.add_row(str(network["neurons"]), *distance, f"{scores['rmse']:.4f}", _short(scores["r2"], 3), bar)
     out.print(table)
     if known:
         out.print(say("regress.noise", noise=curve["noise"]), style="dim", markup=False)
@@ -149,4 +155,4 @@ def scores_of(tested: Event) -> dict[str, float]:
 
 def score_of(line: Event) -> str:
     scores = line["scores"] if "scores" in line else scores_of(line)
-    return f"R² {scores['r2']:.3f}"
+    return f"R² {_short(scores['r2'], 3)}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.files import write_text
+from pellucid.lines import told_if_damaged
 from pellucid.see.look import embedded, look
 from pellucid.see.report.diagnosis import diagnosis, words_of
 from pellucid.see.report.elements import Body, Section, composed, copied, heading, named_values, paragraph
@@ -32,7 +33,9 @@ def write_report(folder: Path) -> Path:
     """Write `report.html` into a run folder, finished or not; returns its path. Raises RunError if it is none."""
     path = folder / "report.html"
     facts = gather(folder)
-    write_text(path, page(facts, sections(facts, recorded(facts, folder))))
+    with told_if_damaged(folder / "metrics.jsonl"):
+        content = page(facts, sections(facts, recorded(facts, folder)))
+    write_text(path, content)
     return path
 
 

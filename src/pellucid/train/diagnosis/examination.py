@@ -7,12 +7,13 @@ smoothing, weights of classes or penalties. At most MOST examples a side, the sa
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pellucid.lines import told_if_damaged
 from pellucid.tasks.task import Batch, Sample, SideName, Task
 from pellucid.train.diagnosis.labels import Suspect, mismatched, outlying, suspicious
 from pellucid.train.diagnosis.references import Reference, best_guess, class_guess, flat, others, reference
@@ -242,8 +243,9 @@ def answers(model: nn.Module, sample: Sample) -> Tensor:
 
 
 def classes_seen(run: "Run", names: Sequence[str], wide: Sample, held: Sample, predicted: Tensor) -> list[ClassSeen]:
-    data = next((line for line in run.metrics() if line["kind"] == "data"), {})
-    told = {str(one["class"]): int(one["train"]) for one in data.get("classes", ())}
+    data: Mapping[str, Any] = next((line for line in run.metrics() if line["kind"] == "data"), {})
+    with told_if_damaged(run.path / "metrics.jsonl"):
+        told = {str(one["class"]): int(one["train"]) for one in data.get("classes", ())}
     looked = wide.targets.bincount(minlength=len(names)).tolist()
     right = predicted.argmax(1) == held.targets
     return [

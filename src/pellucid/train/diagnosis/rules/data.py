@@ -314,7 +314,7 @@ def shift(chart: Chart) -> Sequence[Finding]:
         return []
     names = chart.data.get("columns") or []
     place, errors, off = far[0]
-    same = len(names) == chart.data.get("shape", [None])[0]
+    same = len(names) == (chart.data.get("shape") or [None])[0]
     return [
         Finding(
             "shift",
