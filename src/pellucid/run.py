@@ -110,12 +110,18 @@ class Run:
         """A RunConfig of the run's own task."""
         from pellucid.tasks.kinds import config_class
 
-        return config_class(self.task_name).parse(read_toml(self._config_path), where=str(self._config_path))
+        fields = read_toml(self._config_path)
+        if "training" not in fields:  # it stands near the end; a file cut at the end of a line is whole TOML
+            raise RunError(f"{self._config_path}: is not whole, it has no [training]", mend=REPLACE)
+        return config_class(self.task_name).parse(fields, where=str(self._config_path))
 
     @cached_property
     def task_name(self) -> str:
-        """Read without loading torch."""
-        return str(read_toml(self._config_path).get("task", "translate"))
+        """Read without loading torch. Raises RunError if the config does not say."""
+        task = read_toml(self._config_path).get("task")
+        if task is None:
+            raise RunError(f"{self._config_path}: is not whole, it names no task", mend=REPLACE)
+        return str(task)
 
     @property
     def kind(self) -> "type[Task]":

@@ -70,9 +70,9 @@ def test_every_engine_translates_as_torch_does(engine: str, method: str, place: 
     assert theirs.out == ours.out
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("to", ["ctranslate2", "safetensors-hf"])
+@pytest.mark.parametrize(
+    ("to", "columns", "language"), [("ctranslate2", 80, "en"), ("ctranslate2", 120, "zh"), ("safetensors-hf", 80, "zh")]
+)
 def test_no_line_of_the_comparison_is_wider_than_the_terminal(
     to: str, columns: int, language: str, place: Path, pellucid: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

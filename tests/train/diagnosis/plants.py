@@ -162,11 +162,6 @@ PLANTS: dict[str, Plant] = {
         "layers.1",
         plant=biased(12.0, "layers.1"),
     ),
-    "attention begun large": Plant(
-        lambda folder: language(folder, training={"steps": 80, "initialization": "normal", "initialization_std": 1.0}),
-        "saturated_attention",
-        "blocks.0.self_attention",
-    ),
     "all zeros in the config": Plant(
         lambda folder: table(folder, training={"initialization": "zeros"}), "bad_initialization", "layers.0"
     ),
@@ -219,6 +214,11 @@ PLANTS: dict[str, Plant] = {
     ),
 }
 SLOW_PLANTS: dict[str, Plant] = {
+    "attention begun large": Plant(
+        lambda folder: language(folder, training={"steps": 80, "initialization": "normal", "initialization_std": 1.0}),
+        "saturated_attention",
+        "blocks.0.self_attention",
+    ),
     "one saturated attention of two": Plant(
         lambda folder: language(folder, training={"steps": 60}),
         "saturated_attention",

@@ -14,6 +14,8 @@ from pellucid.train.diagnosis.examination import Examination, examine
 from tests.train.diagnosis.examined_plants import InEvaluationMode
 from tests.train.diagnosis.trainings import TASKS, trained
 
+LONGER = ("language", "translator")
+
 
 @pytest.fixture(scope="module")
 def examined(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Run, Task, Examination]]:
@@ -31,7 +33,9 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[
     return make
 
 
-@pytest.mark.parametrize("name", list(TASKS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONGER else name for name in TASKS]
+)
 def test_healthy_trainings_of_all_tasks_have_nothing_found(
     examined: Callable[[str], tuple[Run, Task, Examination]], name: str
 ) -> None:

@@ -136,6 +136,7 @@ def test_rows_that_stand_on_two_sides_under_other_numbers_are_named_together(tmp
     assert "leakage" not in diagnosed(trained(once, tmp_path / "once"))
 
 
+@pytest.mark.slow
 def test_shuffled_targets_are_found_in_rows_and_in_sentences(tmp_path: Path) -> None:
     rows, labels = known("digits")
     labels = labels[:400]
@@ -191,6 +192,7 @@ def test_some_pairs_with_another_ones_target_are_named(tmp_path: Path) -> None:
     assert len(named & set(wrong)) > 0.5 * looked * len(wrong)
 
 
+@pytest.mark.slow
 def test_padding_that_counts_is_found_by_the_code_and_by_the_weights(tmp_path: Path) -> None:
     task = of_kind(PaddingCounted, translator(tmp_path))
     run = trained(task, tmp_path / "run")

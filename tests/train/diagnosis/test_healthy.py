@@ -59,11 +59,11 @@ HEALTHY: dict[str, Callable[[Path], Task]] = {
     "wine": lambda folder: sample("wine", 120),
     "digits": lambda folder: sample("digits", 60, model={"cnn": {"channels": [8, 16]}}),
     "characters, recurrent": lambda folder: language(folder, "rnn", training={"steps": 100}),
-    "characters, attention": lambda folder: language(folder, training={"steps": 80}),
     "words": words,
     "sentences": lambda folder: translator(folder, training={"steps": 80}),
 }
 SLOW: dict[str, Callable[[Path], Task]] = {
+    "characters, attention": lambda folder: language(folder, training={"steps": 80}),
     "digits, changed on the way": lambda folder: sample(
         "digits",
         80,

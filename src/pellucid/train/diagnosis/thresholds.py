@@ -174,6 +174,7 @@ STILL_FALLING = 0.03  # of the loss, over the last quarter of the steps before i
 LEARNED_LITTLE = 0.1  # of the first loss: ill trainings fall by 0 to 2%, healthy ones by 30% and more
 STILL = 0.03  # of the first loss, between the second and the last quarter
 FEWEST_STEPS = 10  # from which a loss has a course
+CRAMPED_WIDTH = 4  # units of a layer, below which a network stands still because it is too small
 
 # a plateau midway: of the whole fall of the loss, how far its level may move, and what it falls before and behind;
 # of the steps, how long it stands still

@@ -11,7 +11,7 @@ from pellucid.train.diagnosis.rules.beginning import alike, no_warmup
 from pellucid.train.diagnosis.rules.cures import cure_activation, cure_initialization, cure_norm, cure_rate, slower
 from pellucid.train.diagnosis.rules.fit import underfitting
 from pellucid.train.diagnosis.rules.gradients import exploding_gradients, vanishing_gradients
-from pellucid.train.diagnosis.rules.remedies import freeing
+from pellucid.train.diagnosis.rules.remedies import freeing, is_cramped
 from pellucid.train.diagnosis.rules.updates import update_shares
 from pellucid.train.diagnosis.thresholds import (
     ABOVE_START,
@@ -279,6 +279,8 @@ def plateau(chart: Chart) -> Sequence[Finding]:
     if any(rule(chart) for rule in (learning_rate_too_low, learning_rate_too_high, vanishing_gradients, dead_relus)):
         return []
     if any(rule(chart) for rule in (saturated_activations, no_warmup)) or alike(chart) or freeing(chart):
+        return []
+    if is_cramped(chart):
         return []
     return [
         Finding(

@@ -4,7 +4,7 @@ import math
 
 from pellucid.train.diagnosis.chart import Chart
 from pellucid.train.diagnosis.finding import Cure
-from pellucid.train.diagnosis.thresholds import HELD_BACK, HELD_BACK_DROPOUT, HELD_BACK_SMOOTHING
+from pellucid.train.diagnosis.thresholds import CRAMPED_WIDTH, HELD_BACK, HELD_BACK_DROPOUT, HELD_BACK_SMOOTHING
 
 WIDTHS = ("width", "d_model", "dimension")
 LONGER, WIDER, NARROWER = 4, 4, 2  # times
@@ -79,6 +79,12 @@ def width(chart: Chart) -> tuple[str, int] | None:
         if field is not None and isinstance(chart.model.get(name), int):
             return field, int(chart.model[name])
     return None
+
+
+def is_cramped(chart: Chart) -> bool:
+    """Whether so few units are all that there is: where they stand still, they can do no more."""
+    found = width(chart)
+    return found is not None and found[1] < CRAMPED_WIDTH
 
 
 def rising(rate: float) -> float:
