@@ -28,7 +28,7 @@ UNDERFIT_LEARNING = (
 UNDERFIT_PASSES = (
     30.0  # over the examples, from which a loss that still falls is no excuse: short trainings make 1 to 15
 )
-UNDERFIT_MISSED = 0.4  # of what a reference knows beyond guessing, that so long a training then lacks: sick 0.43 to 0.5
+UNDERFIT_MISSED = 0.4  # of what a reference knows beyond guessing, that so long a training then lacks: 0.43 where seen
 UNDERFIT_LONG = (
     0.2  # of the loss of guessing, that it must be behind as well: a reference that knows little is no measure
 )
@@ -126,7 +126,7 @@ EXPLODED_GRADIENT = 10.0  # times the weights' own norm, all together: healthy b
 DEAD = 0.7  # healthy up to 0.56 (six layers, batches of 32), ill 0.9 to 1
 DEAD_RESIDUAL = 0.9  # with a way around, layers do well with fewer: healthy up to 0.75 (20 layers)
 DEAD_BY_CHANCE = 0.2  # above what units that are off independently of each other would be, which counts in tiny batches
-LEARNED = 0.05  # of the first loss, at which units that died on the way were not needed: digits 0.01; sick 0.3 and more
+LEARNED = 0.05  # of the first loss, at which units that died on the way were not needed: digits 0.01; few were seen
 
 # saturated sigmoids and tanhs: share of numbers on the flat part (listening.py says from where)
 FLAT = 0.7  # from the start: healthy up to 0.1, ill 0.85 to 0.95 (weights 20 to 60 times as large)
