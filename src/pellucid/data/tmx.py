@@ -5,15 +5,14 @@ Read as a stream, so that the size of the file does not matter; external entitie
 
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from pellucid.data.languages import known_language
 from pellucid.data.pairs import Pair
+from pellucid.data.safe_xml import refused_if_harmful
 from pellucid.data.textfile import open_bytes
-from pellucid.errors import DataError
 
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 PLACEHOLDERS = {"bpt", "ept", "it", "ph", "ut"}  # inline codes of the tool that wrote the file, not text
@@ -66,24 +65,12 @@ def _text(element: Element) -> Iterator[str]:
 
 def _elements(path: Path) -> Iterator[tuple[str, Element]]:
     """Headers and units as they end, each forgotten after it was looked at."""
-    with open_bytes(path) as file:
-        try:
-            body = None
-            for event, element in iterparse(file, events=("start", "end")):
-                if event == "start":
-                    body = element if element.tag == "body" else body
-                elif element.tag in ("header", "tu"):
-                    yield element.tag, element
-                    if element.tag == "tu" and body is not None:
-                        body.clear()
-        except ParseError as error:
-            line, column = error.position
-            raise DataError(
-                f"{path}, line {line}, column {column + 1}: not well-formed XML ({str(error).split(':')[0]})",
-                mend="`xmllint --noout FILE` shows the place.",
-            ) from None
-        except DefusedXmlException as error:
-            raise DataError(
-                f"{path}: refused, because it defines entities that could do harm ({type(error).__name__})",
-                mend="Take the DOCTYPE out of the file.",
-            ) from None
+    with open_bytes(path) as file, refused_if_harmful(path):
+        body = None
+        for event, element in iterparse(file, events=("start", "end")):
+            if event == "start":
+                body = element if element.tag == "body" else body
+            elif element.tag in ("header", "tu"):
+                yield element.tag, element
+                if element.tag == "tu" and body is not None:
+                    body.clear()

@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
 
-from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from pellucid.data.localization.written import Edit, Written, read_written
+from pellucid.data.safe_xml import refused_if_harmful
 from pellucid.errors import DataError
 
 DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
@@ -84,21 +83,10 @@ class Element:
 def read_xml(path: Path) -> tuple[Written, Element]:
     """A file and its root element. Raises DataError for XML that is not well-formed or could do harm."""
     written = read_written(path, _declared)
-    try:
+    with refused_if_harmful(path):
         parser = DefusedXMLParser(encoding="utf-8")  # the bytes are decoded already, in any encoding that Python knows
         parser.feed(written.text.encode())
         parser.close()
-    except ParseError as error:
-        line, column = error.position
-        raise DataError(
-            f"{path}, line {line}, column {column + 1}: not well-formed XML ({str(error).split(':')[0]})",
-            mend="`xmllint --noout FILE` shows the place.",
-        ) from None
-    except DefusedXmlException as error:
-        raise DataError(
-            f"{path}: refused, because it defines entities that could do harm ({type(error).__name__})",
-            mend="Take the DOCTYPE out of the file, and write what its entities stand for in their places.",
-        ) from None
     return written, _tree(written)
 
 
