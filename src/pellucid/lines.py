@@ -93,7 +93,8 @@ def _is_float(value: Any) -> bool:
 
 
 def _is_time(value: Any) -> bool:
-    return _is_float(value) and 0 <= value < LARGEST  # not so if it is none
+    """Below 0 where a clock was set back."""
+    return _is_float(value) and abs(value) < LARGEST  # not so if it is none
 
 
 def _is_statistics(value: Any) -> bool:

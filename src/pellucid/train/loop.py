@@ -322,7 +322,7 @@ class Trainer:
         workers = self.workers
         if not workers.first(lambda: self.run.has_state):
             workers.first(self.run.begin_metrics)
-            for text in unread_settings(self.run.config):
+            for text in unread_settings(self.task.config):
                 self.watcher({"kind": "warning", "text": text})
             if self.config.watch:
                 self._note(kind="network", places=places_of(self.model))
