@@ -335,11 +335,13 @@ def test_without_its_data_a_run_is_diagnosed_by_its_metrics(tmp_path: Path) -> N
 def test_a_large_language_model_on_little_text_overfits_and_its_first_cure_helps(tmp_path: Path) -> None:
     healthy = language(tmp_path)
     little = tmp_path / "little.txt"
-    little.write_text((tmp_path / "book.txt").read_text()[:2500])
+    draw = random.Random(3)
+    words = ["".join(draw.choices("abcdefghiklmnoprst", k=draw.randint(3, 8))) for _ in range(300)]
+    little.write_text(" ".join(draw.choices(words, k=600)))
     sections = {
         "data": {"files": [str(little)], "held_out": 0.2, "fingerprint": None},
-        "model": {"width": 64, "dropout": 0.0},
-        "training": {"steps": 300, "evaluate_every": 25, "weight_decay": 0.0},
+        "model": {"width": 128, "dropout": 0.0},
+        "training": {"steps": 600, "evaluate_every": 50, "weight_decay": 0.0},
     }
     task = type(healthy)(type(healthy.config).parse(merged(healthy.config.model_dump(), sections)))
     run = trained(task, tmp_path / "run")
