@@ -1,6 +1,6 @@
 """How fast `data check` goes through pairs and what memory it takes; and what memory reading and splitting take.
 
-    python bench/data_check.py [--pairs 200000 1000000 5000000] [--prepare 100000 1000000] [--write docs/benchmarks.md]
+    python bench/data_check.py [--pairs 200000 1000000 5000000] [--prepare 100000] [--write docs/benchmarks.md]
 
 The pairs are those of the default corpus, English to Chinese, drawn again and again, each with a number of its own, so
 that none is a duplicate; what training prepares are sentences of words drawn from 50,000, which cluster as little as a
@@ -133,7 +133,7 @@ def preparations(folder: Path, counts: list[int]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, nargs="+", default=[200_000, 1_000_000, 5_000_000])
-    parser.add_argument("--prepare", type=int, nargs="*", default=[100_000, 1_000_000])
+    parser.add_argument("--prepare", type=int, nargs="*", default=[100_000])
     parser.add_argument("--write", type=Path, help="a page to put the tables into")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
