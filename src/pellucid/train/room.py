@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from pellucid.config import TrainingConfig
 from pellucid.errors import PellucidError, TrainingError, is_of_memory
 from pellucid.tasks.task import Batch, Task
+from pellucid.train.aside import aside
 
 FLOAT = 4  # bytes: weights and what goes with them are float32, whatever the products are computed in
 MOMENTS = {"adamw": 2, "adam": 2, "rmsprop": 1, "sgd": 0, "momentum": 1, "nesterov": 1}  # numbers for each weight
@@ -104,8 +105,6 @@ def kept_by(task: Task, model: nn.Module) -> int:
     """About how many bytes a forward pass of a batch keeps: those of one example, times what a batch is of it."""
     examples = max((list(batch) for batch in task.epoch(0)[:4]), key=len)
     device = next(model.parameters()).device
-    apart = task.apart()
-    apart.carry({})
     own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}
 
@@ -115,14 +114,10 @@ def kept_by(task: Task, model: nn.Module) -> int:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    one, whole = apart.collate(examples[:1]), apart.collate(examples)
-    training, cuda = model.training, [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(cuda), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        model.eval()
-        try:
+    with aside(task, model) as apart:
+        one, whole = apart.collate(examples[:1]), apart.collate(examples)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             losses = apart.loss(model, one.to(device))
-        finally:
-            model.train(training)
         del losses
     return round(sum(kept.values()) * _cells(whole) / max(_cells(one), 1))
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from pellucid.tasks.task import Task
+from pellucid.train.aside import aside
 from pellucid.train.state import Counters
 
 TRIALS = 400  # forward and backward passes that the search for single examples may take
@@ -97,19 +98,12 @@ def faulty_examples(task: Task, model: nn.Module, examples: Sequence[int], other
 def _is_finite(task: Task, model: nn.Module, examples: Sequence[int]) -> bool:
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
-    apart = task.apart()
-    apart.carry({})
-    training = model.training
     with (
-        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        aside(task, model) as apart,
         torch.backends.cudnn.flags(enabled=False),  # its recurrent networks have no backward pass in evaluation mode
     ):
-        model.eval()
-        try:
-            total = apart.loss(model, apart.collate(examples).to(device)).total
-            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-        finally:
-            model.train(training)
+        total = apart.loss(model, apart.collate(examples).to(device)).total
+        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     norms = torch._foreach_norm([one for one in gradients if one is not None])
     return math.isfinite(total.item()) and all(math.isfinite(norm) for norm in norms)
 
