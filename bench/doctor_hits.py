@@ -16,7 +16,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from tables import machine_line, replace_section
 
+from pellucid.errors import PellucidError
 from pellucid.run import Run
 from pellucid.tasks.classify import ClassifyConfig, ClassifyTask
 from pellucid.tasks.regress import RegressConfig, RegressTask
@@ -421,14 +422,18 @@ def result_of(one: Drawn, number: int, seed: int, keep: Path | None) -> dict[str
         folder.mkdir(parents=True, exist_ok=True)
         task = one.make(draw, folder)
         said: list[str] = []
-        watch = lambda event: said.append(event["illness"]) if event["kind"] == "finding" else None  # noqa: E731
+
+        def watch(event: Mapping[str, Any]) -> None:
+            if event["kind"] == "finding":
+                said.append(event["illness"])
+
         if kept.exists():
             run, said = Run(folder / "run"), json.loads(kept.read_text(encoding="utf-8"))["said"]
         else:
             run = trained(task, folder / "run", watch)
         try:
             examination = examine(run, task if one.read else None)
-        except Exception:  # a training that diverged before its first evaluation has no model
+        except PellucidError:  # a training that diverged before its first evaluation has no model
             examination = None
         findings = diagnose(run, examination)["findings"]
         found = {"found": [finding["illness"] for finding in findings], "said": said}

@@ -58,17 +58,29 @@ def _pair(entry: dict[str, Any], keys: tuple[str, str], path: Path, number: int)
     return Pair(str(texts[0]), str(texts[1]), f"{path.name}:{number}")
 
 
+def entry_of(line: str) -> Any:
+    """What a line holds; of an object with a `translation`, as the datasets library writes them, that. Raises
+    ValueError, with what is wrong in a few words, if it is not JSON.
+    """
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(error.msg) from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if isinstance(entry, dict) and isinstance(entry.get("translation"), dict):
+        return entry["translation"]
+    return entry
+
+
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in read_lines(path):
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-            raise DataError(f"{path}, line {number}: not JSON ({reason})", mend="One JSON object a line.") from None
-        if isinstance(entry, dict) and isinstance(entry.get("translation"), dict):
-            entry = entry["translation"]
+            entry = entry_of(line)
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: not JSON ({error})", mend="One JSON object a line.") from None
         if not isinstance(entry, dict):
             raise DataError(
                 f"{path}, line {number}: a {type(entry).__name__}, not an object", mend="One object a line."

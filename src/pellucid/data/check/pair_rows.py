@@ -17,7 +17,7 @@ from pellucid.data.check.characters import check_characters
 from pellucid.data.check.fault import Findings
 from pellucid.data.check.lines import checked_lines
 from pellucid.data.columns import DELIMITERS, ESCAPES
-from pellucid.data.jsonl import languages_of_keys
+from pellucid.data.jsonl import entry_of, languages_of_keys
 from pellucid.data.languages import known_language
 from pellucid.data.table import Columns, header
 from pellucid.errors import DataError
@@ -233,13 +233,10 @@ def _objects(path: Path, findings: Findings) -> Iterator[tuple[int, dict[str, An
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-            findings.add("broken-json", file=path, line=number, text=line, reason=reason)
+            entry = entry_of(line)
+        except ValueError as error:
+            findings.add("broken-json", file=path, line=number, text=line, reason=error)
             continue
-        if isinstance(entry, dict) and isinstance(entry.get("translation"), dict):
-            entry = entry["translation"]
         if isinstance(entry, dict):
             yield number, entry
         else:
